@@ -1,0 +1,1 @@
+"""Release: from the tally to validated, signed documents in the release store."""
