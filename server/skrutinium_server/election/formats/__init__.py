@@ -1,0 +1,1 @@
+"""Readers and writers of definitions: one module a format, pure over bytes."""

@@ -1,0 +1,1 @@
+"""Laws as data: one TOML file each, read by :mod:`skrutinium_server.election.law`."""

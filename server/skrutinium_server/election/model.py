@@ -1,0 +1,153 @@
+"""The definition of an event: the fixed facts that every later stage relies on.
+
+Everything here is immutable data without I/O. Identifiers are strings, unique within an event, and used in
+documents, addresses and files; they hold ASCII letters, digits, ``.`` and ``-`` only (see :data:`IDENTIFIER`).
+Sources: requirements C1, C4, C5; design § 2 for the words.
+"""
+
+import datetime
+import re
+from typing import Final, Literal
+
+import msgspec
+
+IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
+"""What an identifier of the event, an area, a contest, a district, a precinct, a committee or a run looks like."""
+
+AreaKind = Literal["country", "region", "county", "municipality", "ward"]
+"""Units of the country from the largest to the smallest; a Czech *okres* is a county, a *kraj* a region."""
+
+ContestKind = Literal["municipal-council", "ward-council", "regional-council", "senate", "mayor", "referendum"]
+"""Kinds of contest (codebook ``contest-kinds``)."""
+
+ContestForm = Literal["lists", "persons", "question"]
+"""How votes are cast: for lists with candidates, for single persons, or yes and no."""
+
+
+class Area(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A unit of the country; ``parent`` is the next larger one, None for the country itself."""
+
+    id: str
+    kind: AreaKind
+    name: str
+    parent: str | None = None
+    nuts: str | None = None
+
+
+class Contest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One office or question to be decided.
+
+    ``seats`` is None when the source does not tell it; then no outcome can be established.
+    """
+
+    id: str
+    kind: ContestKind
+    form: ContestForm
+    area: str
+    name: str
+    seats: int | None = None
+    round: int = 1
+
+
+class District(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A constituency of a contest with its seats; a contest without a division has exactly one, number 1."""
+
+    id: str
+    contest: str
+    number: int
+    name: str
+    seats: int | None = None
+
+
+class Precinct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where people vote: the ``number`` is unique in its area (a ward where there are wards)."""
+
+    id: str
+    area: str
+    number: int
+    kind: str = "permanent"
+    name: str | None = None
+
+
+class Poll(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One precinct votes in one contest, in that district: one protocol is expected for each poll.
+
+    ``eligible`` is the number of voters reported before the election, None when unknown.
+    """
+
+    precinct: str
+    contest: str
+    district: str
+    eligible: int | None = None
+
+
+class Committee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who puts up lists, throughout the country (Czech *volební strana*, Polish *komitet*)."""
+
+    id: str
+    name: str
+    short: str | None = None
+
+
+class List(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A list on the ballot of one district.
+
+    ``number`` is the number on the ballot. ``committee``, ``name`` and ``candidates`` (how many stand on it) are
+    None when the source does not tell them.
+    """
+
+    contest: str
+    district: str
+    number: int
+    committee: str | None = None
+    name: str | None = None
+    candidates: int | None = None
+    active: bool = True
+
+
+class UnnumberedList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A list whose number on the ballot was not drawn yet (or not told without doubt) when the register was made."""
+
+    contest: str
+    district: str
+    committee: str | None
+    name: str
+
+
+class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person on a list (``list`` is the list's number) or, for contests of the form ``persons``, list 0."""
+
+    contest: str
+    district: str
+    list: int
+    number: int
+    given_name: str
+    family_name: str
+    title_before: str = ""
+    title_after: str = ""
+    age: int | None = None
+    active: bool = True
+
+
+class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All fixed facts of one event. ``version`` counts from 1; it is fixed once a run opens (requirement C5).
+
+    Every tuple is sorted by its key (see :func:`skrutinium_server.election.canonical.canonical`), so equal facts
+    have equal bytes and one SHA-256.
+    """
+
+    event: str
+    name: str
+    date: datetime.date | None
+    law: str
+    version: int
+    made_up: bool = False
+    areas: tuple[Area, ...] = ()
+    contests: tuple[Contest, ...] = ()
+    districts: tuple[District, ...] = ()
+    precincts: tuple[Precinct, ...] = ()
+    polls: tuple[Poll, ...] = ()
+    committees: tuple[Committee, ...] = ()
+    lists: tuple[List, ...] = ()
+    unnumbered_lists: tuple[UnnumberedList, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
