@@ -1,6 +1,8 @@
 """Named cases of the municipal seat rule: thresholds, lists that run out, lots, order of candidates, bad numbers."""
 
 import itertools
+import tomllib
+from importlib.resources import files
 
 import msgspec
 import pytest
@@ -100,14 +102,25 @@ class TestThreshold:
         assert outcome.lists[2].passed
         assert {row.threshold for row in outcome.lists} == {(50, 1)}
 
-    def test_lowered_until_two_pass(self) -> None:
-        """With one list above 5 % and the next at 3 %, the threshold drops to 3 % and the third list stays out."""
-        outcome = allocate(LAW, 11, lists((9550, 11), (300, 11), (150, 11)))
+    @pytest.mark.parametrize("percent", [4, 3, 2, 1])
+    def test_lowered_until_two_pass(self, percent: int) -> None:
+        """With one list above 5 %, the threshold drops point by point to what the next list has; a third stays out."""
+        second, third = percent * 100, percent * 100 - 1
+        outcome = allocate(LAW, 11, lists((10_000 - second - third, 11), (second, 11), (third, 11)))
+
+        assert isinstance(outcome, Allocated)
+        assert outcome.threshold_percent == percent
+        assert [row.passed for row in outcome.lists] == [True, True, False]
+        assert outcome.lists[1].threshold == (second, 1)
+
+    def test_lowered_by_the_step_of_the_law(self) -> None:
+        """With a step of two points a list at 4 % passes at 3 %."""
+        law = msgspec.structs.replace(LAW, lower_step=2)
+
+        outcome = allocate(law, 11, lists((9600, 11), (400, 11)))
 
         assert isinstance(outcome, Allocated)
         assert outcome.threshold_percent == 3
-        assert [row.passed for row in outcome.lists] == [True, True, False]
-        assert outcome.lists[1].threshold == (300, 1)
 
     def test_both_at_the_same_lowered_percent(self) -> None:
         """All lists that reach the lowered percentage take part, also when that makes more than two."""
@@ -249,7 +262,7 @@ class TestOrder:
     """The order of candidates within a list."""
 
     def test_front_by_votes_then_ballot(self) -> None:
-        """Those who reach 1.1 times the mean come first by votes, equal votes in ballot order, then the rest as printed."""
+        """Those who reach 1.1 times the mean come by votes, equal ones as printed, then the rest as printed."""
         # mean 100: 110 reaches, 109 does not
         assert award_order(LAW, 600, listed([90, 109, 110, 61, 110, 120]).standing or ()) == (6, 3, 5, 1, 2, 4)
 
@@ -273,6 +286,12 @@ class TestOrder:
 
 class TestLawTable:
     """What a ``[seats]`` table may say."""
+
+    def test_the_czech_law_file(self) -> None:
+        """The table of ``cz-municipal-2018`` is the one that these tests compute with."""
+        source = files("skrutinium_server.election") / "laws" / "cz-municipal-2018.toml"
+
+        assert msgspec.convert(tomllib.loads(source.read_text("utf-8"))["seats"], SeatLaw) == LAW
 
     @pytest.mark.parametrize(
         ("change", "said"),

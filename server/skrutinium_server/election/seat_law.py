@@ -46,7 +46,7 @@ class SeatLaw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Percent of its base that a list needs to take part, 0 to 100; exactly that much is enough."""
 
     threshold_base: str
-    """``candidates-over-seats``: all valid votes times the list's candidates (at most the seats) by the seats;
+    """``candidates-over-seats``: all valid votes times the list's candidates (at most the seats) divided by the seats;
     ``valid-votes``: all valid votes."""
 
     lower_until: int = 0
@@ -60,8 +60,8 @@ class SeatLaw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     None: the order on the ballot is never changed."""
 
     order_mean: str = "whole"
-    """``whole``: the mean (list votes by candidates) without its fractional part, as the Czech Statistical Office
-    computes it; ``exact``: the mean as a fraction."""
+    """``whole``: the mean (list votes divided by candidates) without its fractional part, as the Czech Statistical
+    Office computes it; ``exact``: the mean as a fraction."""
 
     tie: tuple[str, ...] = ("votes", "lot")
     """What decides between equal quotients, in turn, one of :data:`TIE_ORDERS`; ``votes``: more votes for the list."""
