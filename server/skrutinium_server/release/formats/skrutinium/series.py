@@ -8,43 +8,17 @@ import datetime
 from collections.abc import Iterable
 from operator import attrgetter
 
-import msgspec
-
-from skrutinium_server.ledger.model import Phase
 from skrutinium_server.release.errors import NotIssuable
 from skrutinium_server.release.formats.escaping import attribute
-from skrutinium_server.release.formats.skrutinium.stamp import DECLARATION, NAMESPACE, VERSION, Stamp, utc
+from skrutinium_server.release.formats.skrutinium.stamp import (
+    DECLARATION,
+    NAMESPACE,
+    VERSION,
+    Stamp,
+    utc,
+)
 from skrutinium_server.release.model import State
-
-
-class ManifestRow(msgspec.Struct, frozen=True):
-    """One document of a release: ``size`` in bytes and ``sha256`` of its uncompressed bytes.
-
-    ``schema`` is a path below ``xsd/``; ``codebook`` the version of the definition it was made with.
-    """
-
-    path: str
-    size: int
-    sha256: str
-    schema: str
-    codebook: int
-
-
-class RunRow(msgspec.Struct, frozen=True):
-    """One run of a release store: ``name``, ``date`` and ``law`` are those of its event (``date`` None: not known).
-
-    ``open``: protocols are still accepted; ``current``: it is read at the event's own address.
-    """
-
-    event: str
-    id: str
-    name: str
-    date: datetime.date | None
-    law: str
-    phase: Phase
-    open: bool
-    current: bool
-    series: tuple[str, ...]
+from skrutinium_server.release.store.model import ManifestRow, Run
 
 
 def manifest(
@@ -73,15 +47,24 @@ def manifest(
     return _index("manifest", stamp, head, rows)
 
 
-def checkpoint(stamp: Stamp, series: str, manifest_hash: str, rows: Iterable[ManifestRow]) -> bytes:
+def checkpoint(
+    stamp: Stamp, series: str, manifest_hash: str, rows: Iterable[ManifestRow]
+) -> bytes:
     """The index of the whole snapshot of one release; ``manifest_hash`` is the hash of that release's manifest.
 
     Raises :class:`~skrutinium_server.release.errors.NotIssuable` when a path comes twice.
     """
-    return _index("checkpoint", stamp, f'series="{attribute(series)}" manifest="{attribute(manifest_hash)}"', rows)
+    return _index(
+        "checkpoint",
+        stamp,
+        f'series="{attribute(series)}" manifest="{attribute(manifest_hash)}"',
+        rows,
+    )
 
 
-def heartbeat(stamp: Stamp, series: str, manifest_hash: str, alive: datetime.datetime) -> bytes:
+def heartbeat(
+    stamp: Stamp, series: str, manifest_hash: str, alive: datetime.datetime
+) -> bytes:
     """The publisher is alive at ``alive`` (wall clock); ``stamp`` and ``manifest_hash`` are those of its newest release."""
     return (
         f'{DECLARATION}<heartbeat {stamp.attributes()} series="{attribute(series)}" '
@@ -89,14 +72,16 @@ def heartbeat(stamp: Stamp, series: str, manifest_hash: str, alive: datetime.dat
     ).encode()
 
 
-def feed_state(number: int, time: datetime.datetime, runs: Iterable[RunRow]) -> bytes:
+def feed_state(number: int, time: datetime.datetime, runs: Iterable[Run]) -> bytes:
     """The state file of a release store: its runs by event and id; ``number`` counts the versions of the file from 1.
 
     Raises :class:`~skrutinium_server.release.errors.NotIssuable` when an event has two current runs or a run comes twice.
     """
     ordered = sorted(runs, key=attrgetter("event", "id"))
     _refuse_twice("run", [f"{run.event}/{run.id}" for run in ordered])
-    _refuse_twice("current run of the event", [run.event for run in ordered if run.current])
+    _refuse_twice(
+        "current run of the event", [run.event for run in ordered if run.current]
+    )
     rows = "".join(map(_run_row, ordered))
     return (
         f'{DECLARATION}<feed-state xmlns="{NAMESPACE}" schema="{VERSION}" number="{number}" time="{utc(time)}">\n'
@@ -104,11 +89,12 @@ def feed_state(number: int, time: datetime.datetime, runs: Iterable[RunRow]) -> 
     ).encode()
 
 
-def _run_row(run: RunRow) -> str:
-    date = "" if run.date is None else f' date="{run.date.isoformat()}"'
-    series = "".join(f'  <series id="{attribute(name)}"/>\n' for name in sorted(run.series))
+def _run_row(run: Run) -> str:
+    series = "".join(
+        f'  <series id="{attribute(name)}"/>\n' for name in sorted(run.series)
+    )
     return (
-        f' <run event="{attribute(run.event)}" id="{attribute(run.id)}" name="{attribute(run.name)}"{date} '
+        f' <run event="{attribute(run.event)}" id="{attribute(run.id)}" name="{attribute(run.name)}" date="{attribute(run.date)}" '
         f'law="{attribute(run.law)}" phase="{attribute(run.phase)}" open="{_boolean(run.open)}" '
         f'current="{_boolean(run.current)}">\n{series} </run>\n'
     )

@@ -1,0 +1,1 @@
+"""Ledger: the append-only record of a run, the only store of truth."""

@@ -1,0 +1,1 @@
+"""Processes: the stages joined into what runs on election night."""

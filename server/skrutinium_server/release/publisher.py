@@ -1,0 +1,197 @@
+"""The publisher of one series: follows the ledger, keeps its own tally, makes the releases that cuts ask for.
+
+It holds nothing that is not a function of ledger and store: killed at any moment and started again, it goes on with
+the next release and makes the same bytes. Source: design § 4.2, § 4.3 and § 5.
+"""
+
+import datetime
+import hashlib
+from typing import Protocol as Interface
+
+from skrutinium_server.ledger.model import Accepted, Cut, Entry, Opened
+from skrutinium_server.ledger.store import LedgerReader
+from skrutinium_server.release.errors import ReleaseError
+from skrutinium_server.release.formats.skrutinium import series as papers
+from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA, Stamp
+from skrutinium_server.release.model import Arrival, Cutting, Document, State, Writer
+from skrutinium_server.release.store.model import ZEROS, ManifestRow, SeriesKey
+from skrutinium_server.release.store.reading import StoreReader
+from skrutinium_server.release.store.writing import StoreWriter
+from skrutinium_server.tally.tally import Tally
+
+
+class ReleaseOutOfOrder(ReleaseError):
+    """Ledger and store do not belong together."""
+
+    code = "release-out-of-order"
+
+
+class Validates(Interface):
+    """What the publisher needs of a validator."""
+
+    def validate(self, path: str, data: bytes, schema: str) -> None:
+        """Raise :class:`~.errors.DocumentInvalid` unless ``data`` is valid against the schema."""
+
+
+class Publisher:
+    """Publishes one series of one run.
+
+    ``catch_up`` reads the ledger to its end and makes every release that is asked for and not in the store yet; it
+    returns the numbers of the releases it made. ``newest`` is the last one.
+    """
+
+    def __init__(
+        self,
+        key: SeriesKey,
+        ledger: LedgerReader,
+        tally: Tally,
+        writer: Writer,
+        validator: Validates,
+        reader: StoreReader,
+        store: StoreWriter,
+    ) -> None:
+        self.key = key
+        self._ledger = ledger
+        self._tally = tally
+        self._writer = writer
+        self._validator = validator
+        self._reader = reader
+        self._store = store
+        self._position = 0
+        self._opened: Opened | None = None
+        self._arrivals: list[tuple[int, Accepted, tuple[int, Accepted] | None]] = []
+        published = reader.newest(key)
+        self.newest = published.number if published else 0
+        self._previous = published.sha256 if published else ZEROS
+        self._snapshot = reader.snapshot(key, self.newest)
+        self._stamp: Stamp | None = None
+
+    def catch_up(self, at_most: int | None = None) -> list[int]:
+        """Make what is due, at most so many releases (None: all of them); raises :class:`ReleaseError` and what the store raises."""
+        made: list[int] = []
+        for entry in self._ledger.entries(self._position):
+            match entry.body:
+                case Opened():
+                    self._opened = entry.body
+                case Accepted():
+                    self._accept(entry.position, entry.body)
+                case Cut(series=series) if series == self.key.series:
+                    if self._cut(entry, entry.body):
+                        made.append(entry.body.number)
+                case _:
+                    pass
+            self._position = entry.position
+            if at_most is not None and len(made) >= at_most:
+                break
+        return made
+
+    def heartbeat(self, now: datetime.datetime) -> bool:
+        """Say that the publisher is alive; False while there is no release yet."""
+        if self._stamp is None:
+            return False
+        document = papers.heartbeat(self._stamp, self.key.series, self._previous, now)
+        self._validator.validate("heartbeat.xml", document, SCHEMA)
+        self._store.write_heartbeat(self.key, document)
+        return True
+
+    def _accept(self, position: int, body: Accepted) -> None:
+        applied = self._tally.apply(position, body)
+        self._arrivals.append((position, body, applied.replaced))
+
+    def _cut(self, entry: Entry, cut: Cut) -> bool:
+        """Make the release of this cut unless the store has it already; whether it was made."""
+        if self._opened is None:
+            raise ReleaseOutOfOrder(
+                f"The ledger has a cut at {entry.position} before it was opened."
+            )
+        self._stamp = Stamp(
+            event=self._opened.event,
+            run=self._opened.run,
+            phase=cut.phase,
+            release=cut.number,
+            time=cut.time,
+            codebook=cut.definition,
+        )
+        due = cut.number > self.newest
+        if due and cut.number != self.newest + 1:
+            raise ReleaseOutOfOrder(
+                f"The ledger asks for release {cut.number} of {self.key.series}, but the store ends at {self.newest}. "
+                "Restore the store from its backup or mirror."
+            )
+        if due:
+            self._publish(entry, cut, self._opened, self._stamp)
+        else:
+            self._tally.take_changes()
+        if self.key.series != "volby" or cut.batch is not None:
+            self._arrivals.clear()
+        return due
+
+    def _publish(self, entry: Entry, cut: Cut, opened: Opened, stamp: Stamp) -> None:
+        state: State = "complete" if self._tally.complete else "interim"
+        arrivals = (
+            self._arrivals
+            if self.key.series != "volby" or cut.batch is not None
+            else []
+        )
+        cutting = Cutting(
+            event=opened.event,
+            run=opened.run,
+            phase=cut.phase,
+            number=cut.number,
+            time=cut.time,
+            codebook=cut.definition,
+            state=state,
+            arrivals=tuple(
+                Arrival(position, body, self._ledger.data(position), replaced)
+                for position, body, replaced in arrivals
+            ),
+            batch=cut.batch,
+        )
+        documents = list(
+            self._writer.documents(self._tally, self._tally.take_changes(), cutting)
+        )
+        rows = self._store_documents(documents, cut)
+        rows.sort(key=lambda row: row.path)
+        manifest = papers.manifest(
+            stamp,
+            series=self.key.series,
+            previous=self._previous,
+            position=entry.position,
+            ledger_hash=entry.hash,
+            state=state,
+            expected=self._tally.expected,
+            reported=self._tally.reported,
+            checkpoint=cut.checkpoint,
+            rows=rows,
+        )
+        self._validator.validate("manifest.xml", manifest, SCHEMA)
+        digest = hashlib.sha256(manifest).hexdigest()
+        self._snapshot.update((row.path, row) for row in rows)
+        checkpoint = self._checkpoint(stamp, digest) if cut.checkpoint else None
+        by_path = {document.path: document.data for document in documents}
+        self._store.publish(
+            self.key,
+            cut.number,
+            manifest,
+            ((row.path, by_path[row.path]) for row in rows),
+            checkpoint,
+        )
+        self.newest, self._previous = cut.number, digest
+
+    def _store_documents(
+        self, documents: list[Document], cut: Cut
+    ) -> list[ManifestRow]:
+        for document in documents:
+            self._validator.validate(document.path, document.data, document.schema)
+        return self._store.put_objects(
+            (document.path, document.data, document.schema, cut.definition)
+            for document in documents
+        )
+
+    def _checkpoint(self, stamp: Stamp, manifest: str) -> bytes:
+        rows = sorted(self._snapshot.values(), key=lambda row: row.path)
+        document = papers.checkpoint(
+            stamp, series=self.key.series, manifest_hash=manifest, rows=rows
+        )
+        self._validator.validate("checkpoint.xml", document, SCHEMA)
+        return document

@@ -1,0 +1,68 @@
+"""What the release store says of itself: series, rows of a manifest, manifests.
+
+Sources: design § 4.3 and § 4.4.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+ZEROS = "0" * 64
+"""What the first manifest names as the hash of the one before."""
+
+
+class SeriesKey(NamedTuple):
+    """One series of releases: it has its own numbers, chain and cadence."""
+
+    event: str
+    run: str
+    series: str
+
+
+class Newest(NamedTuple):
+    """Number and manifest hash of the newest release of a series."""
+
+    number: int
+    sha256: str
+
+
+class ManifestRow(msgspec.Struct, frozen=True):
+    """One document as a manifest or checkpoint lists it: ``size`` in bytes and hash, both of the uncompressed bytes."""
+
+    path: str
+    size: int
+    sha256: str
+    schema: str
+    codebook: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A manifest as read from the store; ``time`` is its text (UTC), rows are in the order of the file."""
+
+    event: str
+    run: str
+    phase: str
+    series: str
+    number: int
+    time: str
+    previous: str
+    position: int
+    state: str
+    expected: int
+    reported: int
+    checkpoint: bool
+    rows: tuple[ManifestRow, ...]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run as the signed state file names it."""
+
+    event: str
+    id: str
+    name: str
+    date: str
+    law: str
+    phase: str
+    open: bool
+    current: bool
+    series: tuple[str, ...]

@@ -1,0 +1,117 @@
+"""What the tally knows at one point of the ledger. Owned and changed by :class:`~.tally.Tally`; read by the writers.
+
+Sources: requirements M1, C9, X5; design § 4.2, § 4.5.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from skrutinium_server.tally.seats.model import Allocated, LotNeeded
+
+Reporting = Literal["none", "part", "all", "not-applicable"]
+
+
+@dataclass(slots=True)
+class Count:
+    """How far a unit is: protocols ``expected`` and ``reported``, and the sums of the law's fields over the latter.
+
+    ``eligible_out`` is the number of voters (before the election) in the precincts still out, None when unknown.
+    """
+
+    expected: int = 0
+    reported: int = 0
+    figures: dict[str, int] = field(default_factory=dict)
+    eligible_out: int | None = None
+
+    @property
+    def reporting(self) -> Reporting:
+        """Nothing, part or all of it; ``not-applicable`` where no protocol is expected."""
+        if not self.expected:
+            return "not-applicable"
+        if not self.reported:
+            return "none"
+        return "all" if self.reported >= self.expected else "part"
+
+
+class Open(msgspec.Struct, frozen=True, tag="open"):
+    """Protocols are still out."""
+
+
+class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
+    """All protocols are in, but the source lacks what the law needs; ``missing`` says what, for people."""
+
+    missing: str
+
+
+Outcome = Open | Unknown | Allocated | LotNeeded
+
+
+@dataclass(slots=True)
+class DistrictTally:
+    """One district of a contest.
+
+    ``votes`` maps list number to votes (every list on the ballot and every list met in a protocol);
+    ``candidate_votes`` maps list number to {candidate number: votes}, empty where the source does not tell them;
+    ``without_candidates`` counts the reported protocols that tell no candidate votes.
+    """
+
+    id: str
+    count: Count
+    votes: dict[int, int]
+    candidate_votes: dict[int, dict[int, int]]
+    without_candidates: int
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class ContestTally:
+    """One contest: sums over its districts, which are kept by district id in the order of their numbers."""
+
+    id: str
+    count: Count
+    districts: dict[str, DistrictTally]
+
+
+@dataclass(slots=True)
+class CommitteeTally:
+    """Votes and seats of one committee in a unit over all contests of one kind; ``seats`` counts decided districts only."""
+
+    votes: int = 0
+    seats: int = 0
+
+
+@dataclass(slots=True)
+class KindTally:
+    """All contests of one kind in a unit.
+
+    ``contests`` is how many touch the unit, ``decided`` how many of them have their outcome (every district allocated),
+    ``seats_decided`` the seats filled in those. ``committees`` maps committee id to its tally; the key None holds the
+    lists whose committee is not known. Seats are counted in the areas that contain the contest's own area.
+    """
+
+    count: Count
+    contests: int = 0
+    decided: int = 0
+    seats_decided: int = 0
+    committees: dict[str | None, CommitteeTally] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class AreaTally:
+    """One area: ``kinds`` by kind of contest; ``count`` over all kinds (protocols, no figures)."""
+
+    id: str
+    count: Count
+    kinds: dict[str, KindTally]
+
+
+@dataclass(slots=True)
+class Changes:
+    """Which units changed since the changes were last taken; ``everything`` before they were taken first."""
+
+    everything: bool
+    contests: set[str] = field(default_factory=set)
+    areas: set[str] = field(default_factory=set)
+    precincts: set[str] = field(default_factory=set)
