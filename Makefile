@@ -65,13 +65,13 @@ check: setup ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted; run: $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 
 bench: setup ## measure; each benchmark prints its figure and its ratio to a yardstick
-	@$(BIN)/python -m pytest tests/bench -s -p no:randomly -m "not soak"
+	@$(BIN)/python -m pytest tests/bench -s -p no:randomly --timeout 900
 
 soak: setup ## long fuzz and load
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout 5400
 
 # Kept apart from .venv, so that the tool that pins is no part of what is tested. Headers name this target, no machine's options.
 requirements: ## pin and hash requirements/*.txt again from requirements/*.in

@@ -1,0 +1,43 @@
+"""What all tests share: the guard of the event loop, data of real elections, and how hard hypothesis tries."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.loop_guard import loop_guard
+
+__all__ = ["loop_guard", "repository", "shared_data"]
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile("quick", max_examples=50, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("soak", max_examples=5_000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder what only `make bench` and `make soak` run."""
+    for item in items:
+        for name in ("bench", "soak"):
+            if item.path.is_relative_to(REPOSITORY / "tests" / name):
+                item.add_marker(name)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder `shared/data` beside the checkout: files of real elections, never copied into the repository."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        message = "no ../shared/data beside the checkout: the files of real elections are not here"
+        if os.environ.get("CI"):
+            pytest.fail(f"{message}, and in CI nothing is skipped")
+        pytest.skip(message)
+    return folder

@@ -1,0 +1,51 @@
+"""A guard that fails every test in which the event loop is blocked by a call that waits.
+
+Waiting calls (sleep, blocking sockets, contended locks, terminal input) are caught wherever they come from. Calls on
+files and on SQLite are caught when code of the two packages makes them: a test's own look at a small file hurts nobody.
+Every catch is remembered, so that a handler which swallows the exception does not save the test.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import blockbuster.blockbuster
+import pytest
+from blockbuster import BlockBuster
+
+_EVERYWHERE = ("time.", "socket.", "ssl.", "threading.", "builtins.")
+_caught: list[str] = []
+
+
+class LoopBlockedError(blockbuster.blockbuster.BlockingError):
+    """A call that waits was made while the event loop of this thread was running."""
+
+    def __init__(self, func: str) -> None:
+        super().__init__(func)
+        _caught.append(func)
+
+
+def _guarded(*packages: str, files: bool) -> list[Any]:
+    functions = BlockBuster(list(packages) or None).functions
+    return [function for name, function in functions.items() if name.startswith(_EVERYWHERE) is not files]
+
+
+@pytest.fixture(autouse=True)
+def loop_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test when it blocks its event loop; `@pytest.mark.blocking(reason)` lifts the guard."""
+    if request.node.get_closest_marker("blocking") or request.node.get_closest_marker("bench"):
+        yield
+        return
+    monkeypatch.setattr(blockbuster.blockbuster, "BlockingError", LoopBlockedError)
+    functions = [*_guarded(files=False), *_guarded("skrutinium", "skrutinium_server", files=True)]
+    for function in functions:
+        # Closing a runner joins the threads of its executor; nothing else runs in the loop by then.
+        function.can_block_in("asyncio/runners.py", {"close"})
+        function.activate()
+    _caught.clear()
+    try:
+        yield
+    finally:
+        for function in functions:
+            function.deactivate()
+    if _caught:
+        pytest.fail(f"the event loop was blocked by {', '.join(sorted(set(_caught)))}")
