@@ -1,0 +1,62 @@
+"""Validation of every document before it is published: no valid document, no release (design § 4.8, § 6).
+
+Reads the schemas of the contract from the package. The parser resolves and loads nothing and refuses a document type
+declaration.
+"""
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from lxml import etree
+
+from skrutinium_server.release.errors import DocumentInvalid, SchemaUnknown
+from skrutinium_server.release.model import Document
+
+
+class Validator:
+    """Compiles each schema once, at its first use, and keeps it. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._root: Traversable = resources.files("skrutinium_server").joinpath("_contract", "xsd")
+        self._schemas: dict[str, etree.XMLSchema] = {}
+        self._parser = _parser()
+
+    def validate(self, document: Document) -> None:
+        """Accept a valid document silently.
+
+        Raises :class:`~skrutinium_server.release.errors.DocumentInvalid` (path, line, reason) for anything else and
+        :class:`~skrutinium_server.release.errors.SchemaUnknown` when its schema is not part of the contract.
+        """
+        schema = self.schema(document.schema)
+        try:
+            root = etree.fromstring(document.data, self._parser)
+        except etree.XMLSyntaxError as error:
+            raise DocumentInvalid(document.path, error.lineno or 0, f"not well-formed: {error.msg}") from error
+        if root.getroottree().docinfo.doctype:
+            raise DocumentInvalid(document.path, 1, "a document type declaration is not allowed")
+        if not schema.validate(root):
+            first = schema.error_log[0]
+            raise DocumentInvalid(document.path, first.line, first.message)
+
+    def schema(self, path: str) -> etree.XMLSchema:
+        """The compiled schema at that path below ``xsd/``; raises SchemaUnknown."""
+        schema = self._schemas.get(path)
+        if schema is None:
+            schema = self._schemas[path] = self._compile(path)
+        return schema
+
+    def _compile(self, path: str) -> etree.XMLSchema:
+        parts = path.split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            raise SchemaUnknown(path, "not a path below xsd/")
+        file = self._root.joinpath(*parts)
+        if not file.is_file():
+            raise SchemaUnknown(path, "no such file in the contract")
+        try:
+            return etree.XMLSchema(etree.fromstring(file.read_bytes(), _parser()))
+        except (etree.XMLSyntaxError, etree.XMLSchemaParseError) as error:
+            raise SchemaUnknown(path, f"cannot be compiled: {error}") from error
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, recover=False)
