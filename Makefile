@@ -29,6 +29,7 @@ help: ## list the targets
 
 setup: $(STAMP) programs ## make .venv with everything pinned; quick when nothing changed
 
+# An environment of another Python is made anew: half of each does not run.
 $(STAMP): requirements/test.txt server/pyproject.toml sdk/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found. Name another: make setup PYTHON=python3.11" >&2; exit 1; }
@@ -36,7 +37,9 @@ $(STAMP): requirements/test.txt server/pyproject.toml sdk/pyproject.toml
 	  echo "setup: installing python3-venv"; apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends python3-venv >/dev/null; \
 	  else echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; fi
 	@echo "setup: making $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@origin='import sys; print(sys.base_prefix, sys.version)'; \
+	if [ "$$($(BIN)/python -c "$$origin" 2>/dev/null)" = "$$($(PYTHON) -c "$$origin")" ]; then clear=; else clear=--clear; fi; \
+	$(PYTHON) -m venv $$clear $(VENV)
 	@echo "setup: installing the pinned requirements"
 	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/test.txt
 	@echo "setup: installing sdk and server, editable"
@@ -65,7 +68,7 @@ check: setup ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted; run: $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 bench: setup ## measure; each benchmark prints its figure and its ratio to a yardstick
 	@$(BIN)/python -m pytest tests/bench -s -p no:randomly --timeout 900
