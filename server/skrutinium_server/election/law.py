@@ -33,8 +33,10 @@ _FRACTION: Final = re.compile(r"[0-9]{1,9}(/[1-9][0-9]{0,8})?")
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One figure of the protocol: a whole number from 0. ``number`` is how the printed form counts it, ``volby`` the
-    attribute of the Czech feeds that carries it."""
+    """One figure of the protocol, a whole number from 0.
+
+    ``number`` is how the printed form counts it, ``volby`` the attribute of the Czech feeds that carries it.
+    """
 
     id: str
     number: str
@@ -197,13 +199,21 @@ def _check_rule(file: str, law: Law, rule: Rule) -> None:
         raise LawError(f"{where}: `left` is empty; expected at least one term")
     for term in (*rule.left, *rule.right):
         if term.field not in known:
-            raise LawError(f"{where}: unknown field {term.field!r}; expected one of {', '.join(sorted(known))}")
+            raise LawError(
+                f"{where}: unknown field {term.field!r}; expected one of {', '.join(sorted(known))}"
+            )
         if term.times == 0:
             raise LawError(f"{where}: field {term.field} is taken 0 times; expected another whole number")
     if not _FRACTION.fullmatch(rule.factor):
-        raise LawError(f"{where}: factor {rule.factor!r}; expected a fraction of whole numbers such as '9/10'")
+        raise LawError(
+            f"{where}: factor {rule.factor!r}; expected a fraction of whole numbers such as '9/10'"
+        )
     for kind in rule.precinct_kinds:
         if kind not in PRECINCT_KINDS:
-            raise LawError(f"{where}: unknown precinct kind {kind!r}; expected one of {', '.join(PRECINCT_KINDS)}")
+            raise LawError(
+                f"{where}: unknown precinct kind {kind!r}; expected one of {', '.join(PRECINCT_KINDS)}"
+            )
     if not (rule.text_cs.strip() and rule.text_en.strip() and rule.paragraph.strip()):
-        raise LawError(f"{where}: an empty text or paragraph; expected text_cs, text_en and paragraph to be filled")
+        raise LawError(
+            f"{where}: an empty text or paragraph; expected text_cs, text_en and paragraph to be filled"
+        )

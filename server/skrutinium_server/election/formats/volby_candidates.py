@@ -1,0 +1,53 @@
+"""The candidates' register ``kvrk`` of Czech municipal elections."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from skrutinium_server.election.formats.csv_table import Row
+from skrutinium_server.election.model import Candidate
+
+CANDIDATE_COLUMNS: Final = (
+    *("KODZASTUP", "COBVODU", "OSTRANA", "PORCISLO", "JMENO", "PRIJMENI", "TITULPRED", "TITULZA", "VEK"),
+    "PLATNOST",
+)
+
+
+def read_candidates(
+    found: Iterable[Row], numbers: Mapping[tuple[str, str], int], without: Collection[str]
+) -> tuple[tuple[Candidate, ...], dict[tuple[str, str], int]]:
+    """The candidates, and how many stand on each list by (district, ``OSTRANA``).
+
+    ``numbers`` gives the ballot number of each list, 0 when unknown: candidates of such lists are counted but left out,
+    because a candidate is known by the list's number. ``without`` are councils that hold no election. ``PLATNOST`` is
+    ``A`` for those who stand and ``N`` for those who do not. Raises ``SourceError`` naming line and column.
+    """
+    candidates = []
+    standing: Counter[tuple[str, str]] = Counter()
+    for row in found:
+        council = row.text("KODZASTUP")
+        if council in without:
+            continue
+        district = f"{council}.{row.number('COBVODU', least=1, most=99)}"
+        key = (district, str(row.number("OSTRANA", least=1)))
+        if key not in numbers:
+            raise row.error("OSTRANA", f"{key[1]} is no list of district {district}", "a list of kvros.csv")
+        active = row.one_of("PLATNOST", ("A", "N")) == "A"
+        standing[key] += active
+        if numbers[key]:
+            age = None if row.maybe("VEK") is None else row.number("VEK", most=150)
+            candidates.append(
+                Candidate(
+                    contest=council,
+                    district=district,
+                    list=numbers[key],
+                    number=row.number("PORCISLO", least=1, most=999),
+                    given_name=row.text("JMENO"),
+                    family_name=row.text("PRIJMENI"),
+                    title_before=row.maybe("TITULPRED") or "",
+                    title_after=row.maybe("TITULZA") or "",
+                    age=age,
+                    active=active,
+                )
+            )
+    return tuple(candidates), dict(standing)
