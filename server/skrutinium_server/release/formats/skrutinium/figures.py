@@ -11,17 +11,26 @@ class Figures:
     """Writes figures by field id: the law's fields in the law's order, any others behind them by id."""
 
     def __init__(self, law: Law) -> None:
-        self._fields = tuple((field.id, f'<figure field="{attribute(field.id)}" value="') for field in law.fields)
+        self._fields = tuple((field.id, _head(field.id)) for field in law.fields)
         self._known = frozenset(field.id for field in law.fields)
 
     def rows(self, figures: Mapping[str, int], pad: str) -> str:
         """One element a line; a field that ``figures`` lacks is left out."""
-        rows = [f'{pad}{head}{figures[field]}"/>\n' for field, head in self._fields if field in figures]
-        if len(rows) < len(figures):
-            rows += [
-                f'{pad}<figure field="{attribute(field)}" value="{figures[field]}"/>\n'
-                for field in sorted(figures.keys() - self._known)
-            ]
+        return "".join([f'{pad}{head}{figures[field]}"/>\n' for field, head in self._heads(figures)])
+
+    def _heads(self, figures: Mapping[str, int]) -> list[tuple[str, str]]:
+        heads = [row for row in self._fields if row[0] in figures]
+        if len(heads) < len(figures):
+            heads += [(field, _head(field)) for field in sorted(figures.keys() - self._known)]
+        return heads
+
+    def _sums(self, count: Count, pad: str) -> str:
+        figures, told = count.figures, count.told
+        rows = []
+        for field, head in self._heads(figures):
+            protocols = told.get(field, count.reported)
+            part = "" if protocols == count.reported else f' protocols="{protocols}"'
+            rows.append(f'{pad}{head}{figures[field]}"{part}/>\n')
         return "".join(rows)
 
     def count(self, count: Count, pad: str) -> str:
@@ -30,10 +39,14 @@ class Figures:
         head = (
             f'{pad}<count reporting="{count.reporting}" expected="{count.expected}" reported="{count.reported}"{out}'
         )
-        sums = self.rows(count.figures, pad + " ") if count.reported else ""
+        sums = self._sums(count, pad + " ") if count.reported else ""
         return f"{head}>\n{sums}{pad}</count>\n" if sums else f"{head}/>\n"
 
     def order(self, *figures: Mapping[str, int]) -> list[str]:
         """The fields that any of ``figures`` has, in the order of :meth:`rows`."""
         present = set[str]().union(*figures)
         return [field for field, _ in self._fields if field in present] + sorted(present - self._known)
+
+
+def _head(field: str) -> str:
+    return f'<figure field="{attribute(field)}" value="'

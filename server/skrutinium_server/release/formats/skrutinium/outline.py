@@ -101,8 +101,8 @@ class Outline:
     ``committees`` (the beginning of a committee's tag, in the order of the definition) are by id; ``documents`` holds the
     areas that have a document; ``country`` is the id of the area without a parent.
 
-    Raises :class:`~skrutinium_server.release.errors.NotIssuable` when the areas have no single root or a contest is a
-    question, and :class:`~skrutinium_server.release.errors.ForbiddenCharacter` for a name that XML cannot carry.
+    Raises :class:`~skrutinium_server.release.errors.NotIssuable` unless there is exactly one country, and when a
+    contest is a question, and :class:`~skrutinium_server.release.errors.ForbiddenCharacter` for a name that XML cannot carry.
     """
 
     def __init__(self, index: DefinitionIndex) -> None:
@@ -191,10 +191,10 @@ def area_documents(index: DefinitionIndex) -> frozenset[str]:
 
 
 def _country(areas: tuple[Area, ...]) -> str:
-    roots = [area.id for area in areas if area.parent is None]
-    if len(roots) != 1:
-        raise NotIssuable(f"areas without a parent: {', '.join(roots) or 'none'}; expected exactly one, the country")
-    return roots[0]
+    countries = [area.id for area in areas if area.kind == "country"]
+    if len(countries) != 1:
+        raise NotIssuable(f"countries of the definition: {', '.join(countries) or 'none'}; expected exactly one")
+    return countries[0]
 
 
 def _group(definition: Definition) -> _Grouped:
