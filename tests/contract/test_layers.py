@@ -1,0 +1,105 @@
+"""The import contracts of the repository bite: each forbidden import, put into an empty copy of the stages, is named."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODULES = (
+    "skrutinium/__init__",
+    *(
+        f"skrutinium_server/{name}"
+        for name in (
+            "__init__",
+            "election/__init__",
+            "election/model",
+            "intake/__init__",
+            "intake/rules",
+            "ledger/__init__",
+            "tally/__init__",
+            "tally/seats",
+            "release/__init__",
+            "release/publisher",
+            "release/store/__init__",
+            "release/store/reading",
+            "release/formats/__init__",
+            "feed/__init__",
+            "feed/pages",
+            "rehearsal/__init__",
+            "process/__init__",
+            "commands/__init__",
+        )
+    ),
+)
+
+ALLOWED = {
+    "skrutinium_server/feed/pages": "import skrutinium_server.release.store.reading",
+    "skrutinium_server/rehearsal/__init__": "import skrutinium",
+    "skrutinium_server/commands/__init__": "import skrutinium, skrutinium_server.feed.pages, asyncio",
+    "skrutinium_server/tally/seats": "import skrutinium_server.election.model, fractions",
+    "skrutinium_server/ledger/__init__": "import sqlite3, time",
+}
+
+FORBIDDEN = {
+    "leftwards": ("election/__init__", "import skrutinium_server.tally", "stages to its left"),
+    "feed past the store": (
+        "feed/pages",
+        "import skrutinium_server.release.publisher",
+        "of release only its store",
+    ),
+    "feed at the ledger": ("feed/pages", "import skrutinium_server.ledger", "the feed reaches no vote"),
+    "store at the tally": (
+        "release/store/reading",
+        "import skrutinium_server.tally",
+        "the feed reaches no vote",
+    ),
+    "clock in the tally": ("tally/seats", "import time", "the core is pure"),
+    "files in the rules": ("intake/rules", "import os", "the core is pure"),
+    "loop in a format": ("release/formats/__init__", "import asyncio", "the core is pure"),
+    "process on the SDK": ("process/__init__", "import skrutinium", "only rehearsal and the command line"),
+    "unplaced stage": ("extras/__init__", "", "stages to its left"),
+}
+
+
+def lint(folder: Path, repository: Path, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Check a copy of the stages in which only the given files say anything."""
+    for name in (*MODULES, *files):
+        file = folder / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(files.get(name, ""))
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--config", repository / "pyproject.toml", "--no-cache", "--no-logo"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_allowed_imports_pass(tmp_path: Path, repository: Path) -> None:
+    """What the design allows breaks no contract."""
+    outcome = lint(tmp_path, repository, ALLOWED)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(("module", "source", "contract"), FORBIDDEN.values(), ids=FORBIDDEN)
+def test_forbidden_import_breaks_its_contract(
+    module: str, source: str, contract: str, tmp_path: Path, repository: Path
+) -> None:
+    """One forbidden import breaks the contract that forbids it, beside all that is allowed."""
+    name = f"skrutinium_server/{module}"
+    outcome = lint(tmp_path, repository, {**ALLOWED, name: f"{ALLOWED.get(name, '')}\n{source}\n"})
+    assert outcome.returncode == 1, outcome.stdout + outcome.stderr
+    broken = [line for line in outcome.stdout.splitlines() if " BROKEN" in line]
+    assert any(contract in line for line in broken), outcome.stdout
+
+
+def test_sdk_that_imports_the_server_is_named(tmp_path: Path, repository: Path) -> None:
+    """The SDK never imports the server."""
+    outcome = lint(tmp_path, repository, {"skrutinium/__init__": "import skrutinium_server.election\n"})
+    assert outcome.returncode == 1, outcome.stdout + outcome.stderr
+    assert "the SDK never imports the server BROKEN" in outcome.stdout
