@@ -31,7 +31,9 @@ class DefinitionError(ElectionError):
         shown = "\n".join(f"- {fault}" for fault in self.faults[: self._SHOWN])
         more = len(self.faults) - self._SHOWN
         tail = f"\n- and {more} more" if more > 0 else ""
-        super().__init__(f"The definition has {len(self.faults)} faults; correct its source and read it again:\n{shown}{tail}")
+        super().__init__(
+            f"The definition has {len(self.faults)} faults; correct its source and read it again:\n{shown}{tail}"
+        )
 
 
 class CanonicalError(ElectionError):

@@ -17,7 +17,9 @@ IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 AreaKind = Literal["country", "region", "county", "municipality", "ward"]
 """Units of the country from the largest to the smallest; a Czech *okres* is a county, a *kraj* a region."""
 
-ContestKind = Literal["municipal-council", "ward-council", "regional-council", "senate", "mayor", "referendum"]
+ContestKind = Literal[
+    "municipal-council", "ward-council", "regional-council", "senate", "mayor", "referendum"
+]
 """Kinds of contest (codebook ``contest-kinds``)."""
 
 ContestForm = Literal["lists", "persons", "question"]

@@ -13,9 +13,6 @@ from skrutinium_server.election.errors import SourceError
 MOST_BYTES: Final = 256 * 2**20
 """Larger files are refused: a candidates' register of a whole country has about 40 MiB."""
 
-MOST_FIELD: Final = 10_000
-"""Characters in one value; longer ones are refused."""
-
 
 class Row:
     """One record; values are asked for by column name."""
