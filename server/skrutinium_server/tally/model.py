@@ -18,12 +18,15 @@ class Count:
     """How far a unit is: protocols ``expected`` and ``reported``, and the sums of the law's fields over the latter.
 
     ``eligible_out`` is the number of voters (before the election) in the precincts still out, None when unknown.
+    ``told`` says how many of the reported protocols tell each field: where it is less than ``reported``, the sum in
+    ``figures`` is not that of the whole. A field that none of them tells is in neither.
     """
 
     expected: int = 0
     reported: int = 0
     figures: dict[str, int] = field(default_factory=dict)
     eligible_out: int | None = None
+    told: dict[str, int] = field(default_factory=dict)
 
     @property
     def reporting(self) -> Reporting:
@@ -40,7 +43,10 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
 
 
 class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
-    """All protocols are in, but the source lacks what the law needs; ``missing`` says what, for people."""
+    """All protocols are in, but what the law needs is lacking; ``missing`` says what, for people.
+
+    Most often the source does not tell it (numbers of candidates); it may also be the law that has no rule.
+    """
 
     missing: str
 
@@ -52,9 +58,9 @@ Outcome = Open | Unknown | Allocated | LotNeeded
 class DistrictTally:
     """One district of a contest.
 
-    ``votes`` maps list number to votes (every list on the ballot and every list met in a protocol);
-    ``candidate_votes`` maps list number to {candidate number: votes}, empty where the source does not tell them;
-    ``without_candidates`` counts the reported protocols that tell no candidate votes.
+    ``votes`` maps list number to votes, in the order of the numbers (every list on the ballot and every list met in a
+    protocol that counts); ``candidate_votes`` maps list number to {candidate number: votes}, empty where the source does
+    not tell them; ``without_candidates`` counts the reported protocols that do not tell them for each of their lists.
     """
 
     id: str
@@ -88,7 +94,9 @@ class KindTally:
 
     ``contests`` is how many touch the unit, ``decided`` how many of them have their outcome (every district allocated),
     ``seats_decided`` the seats filled in those. ``committees`` maps committee id to its tally; the key None holds the
-    lists whose committee is not known. Seats are counted in the areas that contain the contest's own area.
+    lists whose committee is not known. Committees on the ballots of the unit are there from the start, with 0 votes;
+    None only while there is such a list, on a ballot or in a protocol that counts.
+    Seats are counted in the areas that contain the contest's own area.
     """
 
     count: Count

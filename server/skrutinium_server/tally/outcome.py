@@ -1,0 +1,103 @@
+"""From the votes of a district whose protocols are all in to its outcome, or to what is missing for one."""
+
+from collections.abc import Iterable
+
+from skrutinium_server.election.index import DefinitionIndex
+from skrutinium_server.election.law import Law
+from skrutinium_server.election.model import Candidate, District, List
+from skrutinium_server.tally.ballot import Ballot
+from skrutinium_server.tally.model import DistrictTally, Outcome, Unknown
+from skrutinium_server.tally.seats.allocation import allocate
+from skrutinium_server.tally.seats.model import Allocated, CandidateStanding, ListStanding, LotNeeded
+
+
+def outcome(index: DefinitionIndex, law: Law, ballot: Ballot, tally: DistrictTally) -> Outcome:
+    """The outcome of a district of which every expected protocol is in.
+
+    Lists and candidates that were withdrawn do not stand. Persons are told only where every protocol tells the votes
+    of the candidates and the definition and the protocols agree on who they are.
+    """
+    seats = _seats(index, index.districts[tally.id])
+    lists = [row for row in index.lists_of_district(tally.id) if row.active]
+    missing = _missing(index, law, ballot, tally, seats, lists)
+    if missing or law.seats is None or seats is None:
+        return Unknown("; ".join(missing))
+    result = allocate(law.seats, seats, [_standing(index, tally, row) for row in lists])
+    if isinstance(result, Allocated | LotNeeded):
+        return result
+    return Unknown("a rule of the law for a district in which no list has a vote")
+
+
+def _seats(index: DefinitionIndex, district: District) -> int | None:
+    """The district's seats; those of the contest where it is the only one and tells none."""
+    if district.seats is None and len(index.districts_of_contest(district.contest)) == 1:
+        return index.contests[district.contest].seats
+    return district.seats
+
+
+def _missing(
+    index: DefinitionIndex,
+    law: Law,
+    ballot: Ballot,
+    tally: DistrictTally,
+    seats: int | None,
+    lists: list[List],
+) -> list[str]:
+    contest = index.contests[index.districts[tally.id].contest]
+    if law.seats is None or contest.form != "lists":
+        return [f"a rule of the law {law.id} that allocates seats in a contest of the form {contest.form}"]
+    missing = []
+    if seats is None or seats < 1:
+        missing.append("the number of seats")
+    if ballot.unnumbered:
+        missing.append(f"the numbers on the ballot of {ballot.unnumbered} lists in the register")
+    if unlisted := [number for number in tally.votes if number not in ballot.committees]:
+        missing.append(f"which {_named(unlisted)} in the protocols stand for")
+    elif not lists:
+        missing.append("the lists")
+    if voted := [
+        n for n in tally.votes if tally.votes[n] and n in ballot.committees and n not in _numbers(lists)
+    ]:
+        missing.append(f"why withdrawn {_named(voted)} have votes")
+    if uncounted := [row.number for row in lists if _stand(index, row) is None]:
+        missing.append(f"the number of candidates of {_named(uncounted)}")
+    return missing
+
+
+def _numbers(lists: Iterable[List]) -> set[int]:
+    return {row.number for row in lists}
+
+
+def _named(numbers: list[int]) -> str:
+    return (
+        f"{'list' if len(numbers) == 1 else 'lists'} {', '.join(str(number) for number in sorted(numbers))}"
+    )
+
+
+def _stand(index: DefinitionIndex, row: List) -> int | None:
+    """How many candidates stand on the list: those named who were not withdrawn, else the number told."""
+    if named := index.candidates_of(row.district, row.number):
+        return sum(candidate.active for candidate in named)
+    return row.candidates
+
+
+def _standing(index: DefinitionIndex, tally: DistrictTally, row: List) -> ListStanding:
+    named = index.candidates_of(row.district, row.number)
+    standing = None if tally.without_candidates else _candidates(tally, row, named)
+    return ListStanding(row.number, tally.votes[row.number], _stand(index, row) or 0, standing)
+
+
+def _candidates(
+    tally: DistrictTally, row: List, named: Iterable[Candidate]
+) -> tuple[CandidateStanding, ...] | None:
+    """Votes of each candidate who stands, None when unknown or when who they are is in doubt."""
+    votes = tally.candidate_votes.get(row.number)
+    if votes is None:
+        return None
+    standing = {candidate.number: candidate.active for candidate in named}
+    if not standing:
+        rows = tuple(CandidateStanding(number, votes[number]) for number in votes)
+        return rows if len(rows) == row.candidates else None
+    if any(number not in standing for number in votes):
+        return None
+    return tuple(CandidateStanding(number, votes[number]) for number, active in standing.items() if active)
