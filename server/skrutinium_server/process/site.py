@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-
+from skrutinium_server.election.canonical import canonical, sha256
 from skrutinium_server.election.law import law_sha256
 from skrutinium_server.election.model import IDENTIFIER, Definition
 from skrutinium_server.election.store import DefinitionStore
@@ -75,6 +75,7 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     definition: int
     definition_sha256: str
     law: str
+    law_sha256: str
 
 
 class Site:
@@ -95,9 +96,7 @@ class Site:
     def create(cls, root: Path) -> "Site":
         """Make a new site with a new signing key; raises :class:`SiteError` when the folder holds something already."""
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise SiteError(
-                f"{root} exists and is not empty. Name a folder that does not exist yet."
-            )
+            raise SiteError(f"{root} exists and is not empty. Name a folder that does not exist yet.")
         root.mkdir(parents=True, exist_ok=True)
         signer = Signer.generate(root / "keys")
         (root / "runs").mkdir()
@@ -112,9 +111,7 @@ class Site:
         """Read ``site.toml``; raises :class:`SiteError` naming what is wrong."""
         path = self.root / "site.toml"
         try:
-            return msgspec.convert(
-                tomllib.loads(path.read_text("utf-8")), SiteSettings
-            ).release
+            return msgspec.convert(tomllib.loads(path.read_text("utf-8")), SiteSettings).release
         except (
             msgspec.ValidationError,
             tomllib.TOMLDecodeError,
@@ -153,12 +150,7 @@ class Site:
             return msgspec.json.decode(path.read_bytes(), type=RunRecord)
         except FileNotFoundError:
             known = (
-                ", ".join(
-                    sorted(
-                        p.parent.name for p in (self.root / "runs").glob("*/run.json")
-                    )
-                )
-                or "none"
+                ", ".join(sorted(p.parent.name for p in (self.root / "runs").glob("*/run.json"))) or "none"
             )
             raise RunError(
                 f"There is no run {run!r} (known: {known}). Open one with: "
@@ -169,17 +161,16 @@ class Site:
         """One version of the definition."""
         return self.definitions.load(version)
 
-    def prepare_run(self, run: str, phase: Phase, now: datetime.datetime) -> Opened:
-        """Write the record of a new run, which fixes its definition, and return the first entry of its ledger."""
+    def prepare_run(self, run: str, phase: Phase) -> RunRecord:
+        """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing."""
         folder = self.run_folder(run)
         if (folder / "run.json").exists():
             raise RunError(f"The run {run!r} exists already. Choose another name.")
-        newest = self.definitions.newest()
-        if newest is None:
+        definition = self.definitions.newest()
+        if definition is None:
             raise RunError(
                 "There is no definition yet. Import one with: skrutinium-server definition import ..."
             )
-        definition = self.definitions.load(newest)
         if definition.date is None:
             raise RunError(
                 "The definition does not tell the date of voting. Import the batches too, or give --date."
@@ -189,37 +180,42 @@ class Site:
                 "The definition has no precinct that votes in a contest: nothing could be counted."
             )
         if phase == "live" and definition.made_up:
-            raise RunError(
-                "A made-up election cannot be run live. Use the phase test or rehearsal."
-            )
-        sha256 = self.definitions.sha256(newest)
-        record = RunRecord(definition.event, run, phase, newest, sha256, definition.law)
+            raise RunError("A made-up election cannot be run live. Use the phase test or rehearsal.")
+        record = RunRecord(
+            event=definition.event,
+            run=run,
+            phase=phase,
+            definition=definition.version,
+            definition_sha256=sha256(canonical(definition)),
+            law=definition.law,
+            law_sha256=law_sha256(definition.law),
+        )
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "run.json", msgspec.json.encode(record))
+        return record
+
+    def opened(self, run: str, now: datetime.datetime) -> Opened:
+        """The first entry of a run's ledger."""
+        record = self.run(run)
         return Opened(
             event=record.event,
             run=run,
-            phase=phase,
-            definition=newest,
-            definition_sha256=sha256,
+            phase=record.phase,
+            definition=record.definition,
+            definition_sha256=record.definition_sha256,
             law=record.law,
-            law_sha256=law_sha256(record.law),
+            law_sha256=record.law_sha256,
             time=now,
         )
 
-    def write_state(
-        self, opened: str | None, closed: str | None, now: datetime.datetime
-    ) -> None:
+    def write_state(self, opened: str | None, closed: str | None, now: datetime.datetime) -> None:
         """Rewrite the signed state file: ``opened`` becomes the event's current run, ``closed`` accepts no more."""
         number, known = StoreReader(self.store).state()
         runs = {run.id: run for run in known}
         if opened is not None:
             record = self.run(opened)
             definition = self.definitions.load(record.definition)
-            runs = {
-                name: msgspec.structs.replace(run, current=False)
-                for name, run in runs.items()
-            }
+            runs = {name: msgspec.structs.replace(run, current=False) for name, run in runs.items()}
             runs[opened] = Run(
                 event=record.event,
                 id=opened,

@@ -6,7 +6,6 @@ the next release and makes the same bytes. Source: design § 4.2, § 4.3 and § 
 
 import datetime
 import hashlib
-from typing import Protocol as Interface
 
 from skrutinium_server.ledger.model import Accepted, Cut, Entry, Opened
 from skrutinium_server.ledger.store import LedgerReader
@@ -17,6 +16,7 @@ from skrutinium_server.release.model import Arrival, Cutting, Document, State, W
 from skrutinium_server.release.store.model import ZEROS, ManifestRow, SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
 from skrutinium_server.release.store.writing import StoreWriter
+from skrutinium_server.release.validate import Validator
 from skrutinium_server.tally.tally import Tally
 
 
@@ -24,13 +24,6 @@ class ReleaseOutOfOrder(ReleaseError):
     """Ledger and store do not belong together."""
 
     code = "release-out-of-order"
-
-
-class Validates(Interface):
-    """What the publisher needs of a validator."""
-
-    def validate(self, path: str, data: bytes, schema: str) -> None:
-        """Raise :class:`~.errors.DocumentInvalid` unless ``data`` is valid against the schema."""
 
 
 class Publisher:
@@ -46,7 +39,7 @@ class Publisher:
         ledger: LedgerReader,
         tally: Tally,
         writer: Writer,
-        validator: Validates,
+        validator: Validator,
         reader: StoreReader,
         store: StoreWriter,
     ) -> None:
@@ -101,9 +94,7 @@ class Publisher:
     def _cut(self, entry: Entry, cut: Cut) -> bool:
         """Make the release of this cut unless the store has it already; whether it was made."""
         if self._opened is None:
-            raise ReleaseOutOfOrder(
-                f"The ledger has a cut at {entry.position} before it was opened."
-            )
+            raise ReleaseOutOfOrder(f"The ledger has a cut at {entry.position} before it was opened.")
         self._stamp = Stamp(
             event=self._opened.event,
             run=self._opened.run,
@@ -128,11 +119,7 @@ class Publisher:
 
     def _publish(self, entry: Entry, cut: Cut, opened: Opened, stamp: Stamp) -> None:
         state: State = "complete" if self._tally.complete else "interim"
-        arrivals = (
-            self._arrivals
-            if self.key.series != "volby" or cut.batch is not None
-            else []
-        )
+        arrivals = self._arrivals if self.key.series != "volby" or cut.batch is not None else []
         cutting = Cutting(
             event=opened.event,
             run=opened.run,
@@ -147,9 +134,7 @@ class Publisher:
             ),
             batch=cut.batch,
         )
-        documents = list(
-            self._writer.documents(self._tally, self._tally.take_changes(), cutting)
-        )
+        documents = list(self._writer.documents(self._tally, self._tally.take_changes(), cutting))
         rows = self._store_documents(documents, cut)
         rows.sort(key=lambda row: row.path)
         manifest = papers.manifest(
@@ -178,20 +163,15 @@ class Publisher:
         )
         self.newest, self._previous = cut.number, digest
 
-    def _store_documents(
-        self, documents: list[Document], cut: Cut
-    ) -> list[ManifestRow]:
+    def _store_documents(self, documents: list[Document], cut: Cut) -> list[ManifestRow]:
         for document in documents:
             self._validator.validate(document.path, document.data, document.schema)
         return self._store.put_objects(
-            (document.path, document.data, document.schema, cut.definition)
-            for document in documents
+            (document.path, document.data, document.schema, cut.definition) for document in documents
         )
 
     def _checkpoint(self, stamp: Stamp, manifest: str) -> bytes:
         rows = sorted(self._snapshot.values(), key=lambda row: row.path)
-        document = papers.checkpoint(
-            stamp, series=self.key.series, manifest_hash=manifest, rows=rows
-        )
+        document = papers.checkpoint(stamp, series=self.key.series, manifest_hash=manifest, rows=rows)
         self._validator.validate("checkpoint.xml", document, SCHEMA)
         return document

@@ -15,9 +15,7 @@ class StoreDamaged(StoreError):
     code = "store-damaged"
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(
-            f"{path}: {what}. Restore the file from a mirror or a backup; nothing was changed."
-        )
+        super().__init__(f"{path}: {what}. Restore the file from a mirror or a backup; nothing was changed.")
         self.path = path
 
 

@@ -27,15 +27,13 @@ LARGEST = 512 * 1024 * 1024
 
 
 def _parse(path: Path, data: bytes, root: str) -> etree._Element:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-    )
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         element = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         raise StoreDamaged(path, f"is not well-formed ({error})") from error
     if element.tag != NAMESPACE + root:
-        raise StoreDamaged(path, f"is no {root} but {element.tag}")
+        raise StoreDamaged(path, f"is no {root} but {element.tag!r}")
     return element
 
 
@@ -113,15 +111,11 @@ class StoreReader:
 
     def manifest_bytes(self, key: SeriesKey, number: int) -> bytes:
         """The exact bytes of one manifest."""
-        return self._bytes(
-            self.layout.manifest(key, number), f"release {number} of {'/'.join(key)}"
-        )
+        return self._bytes(self.layout.manifest(key, number), f"release {number} of {'/'.join(key)}")
 
     def manifest(self, key: SeriesKey, number: int) -> Manifest:
         """One manifest."""
-        return read_manifest(
-            self.layout.manifest(key, number), self.manifest_bytes(key, number)
-        )
+        return read_manifest(self.layout.manifest(key, number), self.manifest_bytes(key, number))
 
     def manifest_signature(self, key: SeriesKey, number: int) -> bytes:
         """The signature line of one manifest."""
@@ -140,19 +134,13 @@ class StoreReader:
         folder = self.layout.checkpoint(key, 1).parent
         if not folder.is_dir():
             return ()
-        return tuple(
-            sorted(int(path.name.split(".")[0]) for path in folder.glob("*.xml.gz"))
-        )
+        return tuple(sorted(int(path.name.split(".")[0]) for path in folder.glob("*.xml.gz")))
 
     def checkpoint(self, key: SeriesKey, number: int) -> tuple[bytes, bytes]:
         """The bytes of one checkpoint, uncompressed, and their signature line."""
         path = self.layout.checkpoint(key, number)
-        data = self._expand(
-            path, self._bytes(path, f"checkpoint {number} of {'/'.join(key)}")
-        )
-        return data, self._bytes(
-            signature_of(path), f"signature of checkpoint {number}"
-        )
+        data = self._expand(path, self._bytes(path, f"checkpoint {number} of {'/'.join(key)}"))
+        return data, self._bytes(signature_of(path), f"signature of checkpoint {number}")
 
     def object_gzip(self, sha256: str) -> bytes:
         """A document by its hash, gzipped as it is kept (its hash is not checked: see :meth:`object`)."""
@@ -191,9 +179,7 @@ class StoreReader:
         if start:
             data, _ = self.checkpoint(key, start)
             element = _parse(self.layout.checkpoint(key, start), data, "checkpoint")
-            rows = {
-                row.path: row for row in map(_row, element.iter(NAMESPACE + "document"))
-            }
+            rows = {row.path: row for row in map(_row, element.iter(NAMESPACE + "document"))}
         for at in range(start + 1, number + 1):
             for row in self.manifest(key, at).rows:
                 rows[row.path] = row

@@ -28,9 +28,7 @@ from skrutinium_server.release.store.errors import StoreDamaged
 
 def fingerprint(key: Ed25519PublicKey) -> str:
     """SHA-256 of the raw public key in groups of four hexadecimal digits, as printed on paper."""
-    digest = hashlib.sha256(
-        key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    ).hexdigest()
+    digest = hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
     return " ".join(digest[start : start + 4] for start in range(0, 64, 4))
 
 
@@ -54,9 +52,7 @@ class Signer:
         private = Ed25519PrivateKey.generate()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        descriptor = os.open(
-            folder / "signing.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
-        )
+        descriptor = os.open(folder / "signing.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
             file.flush()

@@ -59,9 +59,7 @@ class StoreWriter:
         if not path.exists():
             write_whole(path, self.signer.public_pem())
 
-    def put_objects(
-        self, documents: Iterable[tuple[str, bytes, str, int]]
-    ) -> list[ManifestRow]:
+    def put_objects(self, documents: Iterable[tuple[str, bytes, str, int]]) -> list[ManifestRow]:
         """Store (path, bytes, schema, codebook) and return their rows in the same order; known bytes cost a hash only."""
         return list(self._threads.map(self._put, documents))
 
@@ -75,9 +73,7 @@ class StoreWriter:
     ) -> None:
         """Publish a release whose objects are stored: pack, checkpoint, manifest, signature, newest, in this order."""
         signature = self.signer.line(manifest)
-        archive = pack(
-            [("manifest.xml", manifest), ("manifest.xml.sig", signature), *documents]
-        )
+        archive = pack([("manifest.xml", manifest), ("manifest.xml.sig", signature), *documents])
         write_whole(self.layout.pack(key, number), compress(archive))
         if checkpoint is not None:
             path = self.layout.checkpoint(key, number)

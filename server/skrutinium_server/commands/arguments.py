@@ -1,0 +1,23 @@
+"""Arguments that many commands share."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from skrutinium_server.process.site import Site
+
+
+class SiteArgument(click.ParamType):
+    """A site folder; refused with the reason when it is none."""
+
+    name = "SITE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Site:  # noqa: ARG002 - click names them
+        """Turn a path into its site."""
+        return value if isinstance(value, Site) else Site(Path(value))
+
+
+SITE = click.argument("site", type=SiteArgument())
+RUN = click.argument("run")
+PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))

@@ -1,0 +1,94 @@
+"""``definition``: the fixed facts of the event, completed import by import until a run opens."""
+
+import datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from skrutinium_server.commands.arguments import PATHS, SITE
+from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.election.formats import READERS, csv_set
+from skrutinium_server.election.law import law_ids, load_law
+from skrutinium_server.election.merge import merge
+from skrutinium_server.election.model import Definition
+from skrutinium_server.process.site import Site
+
+
+@click.group()
+def definition() -> None:
+    """Import, export and show the definition of the event."""
+
+
+def _describe(told: Definition) -> str:
+    unnumbered = {row.contest for row in told.unnumbered_lists}
+    lines = [
+        f"event {told.event} ({told.name}), date of voting {told.date or 'not known yet'}, law {told.law}",
+        f"{len(told.areas)} areas, {len(told.contests)} contests, {len(told.districts)} districts",
+        f"{len(told.precincts)} precincts, {len(told.polls)} protocols expected",
+        f"{len(told.committees)} committees, {len(told.lists)} lists on ballots, {len(told.candidates)} candidates",
+    ]
+    if unnumbered:
+        lines.append(
+            f"{len(told.unnumbered_lists)} lists in {len(unnumbered)} contests have no number on the ballot yet"
+        )
+    return "\n".join(f"  {line}" for line in lines)
+
+
+@definition.command("import")
+@SITE
+@click.option("--law", required=True, type=click.Choice(law_ids()), help="The law of the event.")
+@click.option("--format", "form", required=True, type=click.Choice(sorted(READERS)), help="What PATHS are.")
+@click.option("--event", help="Id of the event; unless given, the law's prefix and the year.")
+@click.option(
+    "--date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day of voting, where the source does not tell it.",
+)
+@PATHS
+def import_definition(
+    site: Site,
+    law: str,
+    form: str,
+    event: str | None,
+    date: datetime.datetime | None,
+    paths: tuple[Path, ...],
+) -> None:
+    """Read PATHS (files or folders) and complete the site's definition with them.
+
+    What an earlier import told stays; a contradiction is refused and names both facts.
+    """
+    facts = READERS[form](load_law(law), paths, event=event)
+    if date is not None:
+        if facts.date not in (None, date.date()):
+            raise ElectionError(
+                f"The source says the date of voting is {facts.date}, --date says {date.date()}.",
+                code="definition-date",
+            )
+        prefix = load_law(law).prefix
+        named = f"{prefix}{date.year}" if event is None and facts.date is None else facts.event
+        facts = msgspec.structs.replace(facts, date=date.date(), event=named)
+    version = site.definitions.save(merge(site.definitions.newest(), facts))
+    click.echo(f"Definition {version} of the site {site.root}:\n{_describe(site.definitions.load(version))}")
+
+
+@definition.command("export")
+@SITE
+@click.argument("folder", type=click.Path(path_type=Path))
+def export_definition(site: Site, folder: Path) -> None:
+    """Write the newest definition to FOLDER as the project's own CSV set."""
+    newest = site.definitions.newest()
+    if newest is None:
+        raise ElectionError("The site has no definition yet.", code="definition-none")
+    csv_set.write_folder(newest, folder)
+    click.echo(f"Wrote definition {newest.version} to {folder}.")
+
+
+@definition.command("show")
+@SITE
+def show_definition(site: Site) -> None:
+    """Say what the newest definition holds."""
+    newest = site.definitions.newest()
+    if newest is None:
+        raise ElectionError("The site has no definition yet.", code="definition-none")
+    click.echo(f"Definition {newest.version}:\n{_describe(newest)}")

@@ -1,0 +1,123 @@
+"""``protocols import`` and ``replay``: protocols from files through the door, at once or as the night went."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from skrutinium_server.commands.arguments import RUN, SITE
+from skrutinium_server.election.law import load_law
+from skrutinium_server.intake.formats import FORMATS, read_path
+from skrutinium_server.process.errors import RunError
+from skrutinium_server.process.site import Site
+from skrutinium_server.process.socket import commands
+from skrutinium_server.rehearsal import replay as replaying
+
+CHUNK = 500
+FORM = click.option("--format", "form", required=True, type=click.Choice(FORMATS), help="What PATH is.")
+PATH = click.argument("path", type=click.Path(exists=True, path_type=Path))
+WHO = click.option(
+    "--who", default="operator", show_default=True, help="Who brings them; recorded with every protocol."
+)
+
+
+def _say_refused(answer: dict[str, Any]) -> None:
+    for reason in answer["reasons"]:
+        click.echo(f"refused: {reason}", err=True)
+
+
+@click.group()
+def protocols() -> None:
+    """Bring protocols."""
+
+
+@protocols.command("import")
+@SITE
+@RUN
+@FORM
+@WHO
+@PATH
+def import_protocols(site: Site, run: str, form: str, who: str, path: Path) -> None:
+    """Take over every protocol in PATH (a file or a folder). Bringing the same bytes again changes nothing.
+
+    Refused protocols are named with the reason; the others are taken over, and the exit code is 1.
+    """
+    brought = read_path(form, path, load_law(site.run(run).law))
+
+    async def ask() -> dict[str, int]:
+        sums = {"accepted": 0, "duplicates": 0, "refused": 0}
+        async with commands(site) as house:
+            for start in range(0, len(brought), CHUNK):
+                records = [
+                    msgspec.to_builtins(item.taken_over, builtin_types=(bytes,))
+                    for item in brought[start : start + CHUNK]
+                ]
+                answer = await house.ask(do="take", run=run, records=records, who=who, path="import")
+                _say_refused(answer)
+                sums = {name: count + answer[name] for name, count in sums.items()}
+        return sums
+
+    sums = asyncio.run(ask())
+    click.echo(
+        f"{len(brought)} protocols read: {sums['accepted']} taken over, {sums['duplicates']} known already, {sums['refused']} refused."
+    )
+    if sums["refused"]:
+        raise RunError(
+            f"{sums['refused']} protocols were refused; the reasons stand above. Everything else is taken over."
+        )
+
+
+@click.command()
+@SITE
+@RUN
+@FORM
+@click.option(
+    "--speed",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="So many times as fast as the night was.",
+)
+@PATH
+def replay(site: Site, run: str, form: str, speed: int, path: Path) -> None:
+    """Bring the protocols in PATH as they came in on their night, SPEED times as fast, into RUN.
+
+    Releases appear while it goes on when the site is being served; at the end everything is published.
+    """
+    record = site.run(run)
+    if record.phase == "live":
+        raise RunError(f"{run!r} is a live run; a replay goes into a test or a rehearsal.")
+    night = [
+        replaying.Due(item.established, item.taken_over)
+        for item in read_path(form, path, load_law(record.law))
+    ]
+    night.sort(key=lambda due: due.at)
+    if not night:
+        raise RunError(f"{path} holds no protocol.")
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[clock]}"),
+        TimeElapsedColumn(),
+    )
+
+    async def ask() -> replaying.Progress:
+        async with commands(site) as house:
+            with bar:
+                task = bar.add_task(f"replay ×{speed}", total=len(night), clock="")
+
+                def show(state: replaying.Progress) -> None:
+                    bar.update(task, completed=state.delivered, clock=f"{state.now:%Y-%m-%d %H:%M:%S} UTC")
+
+                return await replaying.replay(house.ask, run, night, speed, "replay", show)
+
+    end = asyncio.run(ask())
+    click.echo(
+        f"{end.delivered} protocols brought: {end.accepted} taken over, {end.duplicates} known already, {end.refused} refused."
+    )
+    if end.refused:
+        raise RunError(f"{end.refused} protocols were refused; the log of the counting process tells why.")

@@ -1,0 +1,93 @@
+"""Child processes that live exactly as long as their parent.
+
+A child reads its standard input; when that ends, whatever became of the parent, it stops. It speaks JSON lines on its
+standard output. A child that dies is started again after a pause, and it is said so.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger("skrutinium.process")
+
+Heard = Callable[[dict[str, Any]], None]
+
+
+class Child:
+    """One module run with ``python -m``; ``heard`` gets every message it says, ``started`` is called at every start."""
+
+    def __init__(self, name: str, module: str, arguments: list[str], heard: Heard) -> None:
+        self.name = name
+        self._command = [sys.executable, "-m", module, *arguments]
+        self._heard = heard
+        self._process: asyncio.subprocess.Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.stopping = False
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None while it is not running."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it and keep it running until :meth:`stop`."""
+        self._task = asyncio.create_task(self._keep(), name=f"keep {self.name}")
+
+    async def stop(self) -> None:
+        """Close its standard input and wait until it has ended."""
+        self.stopping = True
+        process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), 20)
+            except TimeoutError:
+                log.warning("%s did not stop within 20 s and is killed", self.name)
+                process.kill()
+        if self._task is not None:
+            if process is None:
+                self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def tell(self, line: str = "") -> None:
+        """Say one line to it; nothing when it is not running (it asks for itself when it starts)."""
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(line.encode() + b"\n")
+
+    async def _keep(self) -> None:
+        pause = 0.5
+        while not self.stopping:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=1024 * 1024,
+            )
+            self._process = process
+            await self._listen(process)
+            code = await process.wait()
+            self._process = None
+            if self.stopping:
+                break
+            pause = 0.5 if loop.time() - began > 30 else min(pause * 2, 10)
+            log.error("%s ended with exit code %s; it is started again in %.1f s", self.name, code, pause)
+            self.restarts += 1
+            await asyncio.sleep(pause)
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            try:
+                message = json.loads(line)
+            except ValueError:
+                log.info("%s: %s", self.name, line.decode("utf-8", "replace").rstrip())
+                continue
+            if isinstance(message, dict):
+                self._heard(message)

@@ -1,0 +1,201 @@
+"""Counting one run: takes protocols through the door into the ledger and decides when releases are cut.
+
+The only writer of the run. Everything it knows besides its clock can be read from the ledger again, so it can be killed
+at any moment. Source: design § 3, § 4.9 and § 5.
+"""
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from skrutinium_server import __version__
+from skrutinium_server.election.index import DefinitionIndex
+from skrutinium_server.election.law import load_law
+from skrutinium_server.intake.door import admit
+from skrutinium_server.intake.errors import IntakeError
+from skrutinium_server.intake.formats import read_protocol
+from skrutinium_server.intake.model import Admission, Origin, TakenOver
+from skrutinium_server.ledger.model import Accepted, Closed, Cut, Opened
+from skrutinium_server.ledger.sqlite import SqliteLedger
+from skrutinium_server.process.cadence import Waiting, volby_due
+from skrutinium_server.process.clock import Monotonic, RunClock
+from skrutinium_server.process.site import Site
+
+log = logging.getLogger("skrutinium.count")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of protocols that were brought: counts, and why some were refused (at most the first hundred)."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: list[str] = field(default_factory=list)
+    refused_count: int = 0
+
+    def add(self, other: "Taken") -> None:
+        """Add another's counts."""
+        self.accepted += other.accepted
+        self.duplicates += other.duplicates
+        self.refused_count += other.refused_count
+        self.refused = (self.refused + other.refused)[:100]
+
+
+@dataclass(slots=True)
+class SeriesState:
+    """The last cut of a series."""
+
+    number: int = 0
+    position: int = 0
+    checkpoint_at: float = 0.0
+
+
+def _nobody_told(_series: str) -> None:
+    """Before the publishers are there."""
+
+
+class Counting:
+    """One open run. ``cut_made`` is called after every cut with the name of its series.
+
+    Making one reads definition and ledger: do it in a thread.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        run: str,
+        ledger: SqliteLedger,
+        clock: RunClock,
+        monotonic: Monotonic,
+    ) -> None:
+        record = site.run(run)
+        self.run = run
+        self.phase = record.phase
+        self.definition = record.definition
+        self.clock = clock
+        self.settings = site.settings()
+        self.index = DefinitionIndex(site.definition(record.definition))
+        self.law = load_law(record.law)
+        self.series: dict[str, SeriesState] = {"skrutinium": SeriesState(), "volby": SeriesState()}
+        self.batches = 0
+        self.closed = False
+        self._ledger = ledger
+        self._monotonic = monotonic
+        self.cut_made: Callable[[str], None] = _nobody_told
+        self._cutting = asyncio.Lock()
+        self._reported: set[tuple[str, str]] = set()
+        self._waiting = {"skrutinium": Waiting(), "volby": Waiting(), "batch": Waiting()}
+        self._last_cut = float("-inf")
+        self._remember()
+
+    def _remember(self) -> None:
+        """Learn from the ledger what was cut last and what is waiting."""
+        for entry in self._ledger.entries():
+            match entry.body:
+                case Accepted(protocol=protocol, time=time):
+                    self._reported.add((protocol.precinct, protocol.contest))
+                    for waiting in self._waiting.values():
+                        waiting.add(1, time)
+                case Cut() as cut:
+                    self._note_cut(cut, entry.position)
+                case Closed():
+                    self.closed = True
+                case Opened():
+                    pass
+
+    def _note_cut(self, cut: Cut, position: int) -> None:
+        state = self.series[cut.series]
+        state.number, state.position = cut.number, position
+        self._waiting[cut.series].clear()
+        if cut.batch is not None:
+            self.batches = cut.batch
+            self._waiting["batch"].clear()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every expected protocol is in."""
+        return len(self._reported) >= len(self.index.definition.polls)
+
+    async def take(self, brought: Iterable[TakenOver], origin: Origin) -> Taken:
+        """Bring protocols: those that pass the door are in the ledger, durable, when this returns."""
+        taken = Taken()
+        admissions: list[Admission] = []
+        for taken_over in brought:
+            try:
+                protocol = read_protocol(taken_over, self.law)
+                admissions.append(admit(protocol, taken_over, origin, self.index, self.law))
+            except IntakeError as error:
+                taken.refused_count += 1
+                taken.refused.append(str(error))
+        now = self.clock.now()
+        if admissions:
+            receipts = await self._ledger.append(admissions, now)
+            taken.duplicates = sum(receipt.duplicate for receipt in receipts)
+            taken.accepted = len(receipts) - taken.duplicates
+            for admission in admissions:
+                self._reported.add((admission.protocol.precinct, admission.protocol.contest))
+        for waiting in self._waiting.values():
+            waiting.add(taken.accepted, now)
+        for text in taken.refused:
+            log.warning("refused: %s", text)
+        taken.refused = taken.refused[:100]
+        return taken
+
+    async def cut(self, series: str, time: datetime.datetime, batch: bool, checkpoint: bool = False) -> int:
+        """Ask for a release of everything so far; its number. A batch is only made where something waits for one."""
+        async with self._cutting:
+            state = self.series[series]
+            pause = self._monotonic() - state.checkpoint_at
+            body = Cut(
+                series=series,
+                number=state.number + 1,
+                phase=self.phase,
+                code=__version__,
+                definition=self.definition,
+                checkpoint=checkpoint or pause >= self.settings.checkpoint_seconds or self.complete,
+                batch=self.batches + 1 if batch and self._waiting["batch"].count else None,
+                time=time,
+            )
+            receipt = await self._ledger.append_cut(body)
+            if body.checkpoint:
+                state.checkpoint_at = self._monotonic()
+            self._note_cut(body, receipt.position)
+        self.cut_made(series)
+        return body.number
+
+    async def cut_skrutinium(self) -> bool:
+        """Cut the series ``skrutinium`` when something is waiting and the last cut is long enough ago."""
+        if not self._waiting["skrutinium"].count:
+            return False
+        if self._monotonic() - self._last_cut < self.settings.skrutinium_seconds:
+            return False
+        self._last_cut = self._monotonic()
+        await self.cut("skrutinium", self.clock.now(), batch=False)
+        return True
+
+    async def cut_volby(self, now: datetime.datetime, aggregates: bool) -> bool:
+        """Cut the series ``volby`` when a boundary of the run's clock is past; without ``aggregates`` only for a batch."""
+        due = volby_due(self.settings, now, self._waiting["volby"], self._waiting["batch"])
+        if due is None or not (due[1] or aggregates):
+            return False
+        await self.cut("volby", due[0], batch=due[1])
+        return True
+
+    async def cut_everything(self) -> dict[str, int]:
+        """Cut every series now, a batch included, with a checkpoint; the numbers of the releases."""
+        now = self.clock.now()
+        return {
+            series: await self.cut(series, now, batch=series == "volby", checkpoint=True)
+            for series in self.series
+        }
+
+    async def close_run(self) -> None:
+        """Accept nothing more."""
+        await self._ledger.append_closed(self.clock.now())
+        self.closed = True
+
+    async def close(self) -> None:
+        """Give up the ledger; everything acknowledged is in it."""
+        await self._ledger.close()

@@ -1,0 +1,224 @@
+"""The counting house: all open runs of a site, their publishers, and the commands that people give.
+
+The same house serves commands over the site's socket or, where none is running, inside the command itself.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import time
+from typing import Any
+
+import msgspec
+
+from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.intake.errors import IntakeError
+from skrutinium_server.intake.model import Origin, TakenOver
+from skrutinium_server.ledger.errors import LedgerError
+from skrutinium_server.ledger.sqlite import SqliteLedger
+from skrutinium_server.process.children import Child
+from skrutinium_server.process.clock import RunClock, wall_time
+from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.errors import ProcessError, RunError
+from skrutinium_server.process.site import SERIES, Site
+
+log = logging.getLogger("skrutinium.count")
+
+BACKLOG = 3
+"""So many releases may wait for their publisher before those who bring protocols have to wait too."""
+
+
+class OpenRun:
+    """A run that is being counted, with one publisher a series."""
+
+    def __init__(self, site: Site, counting: Counting) -> None:
+        self.newest = dict.fromkeys(SERIES, 0)
+        self.published = asyncio.Condition()
+        self.wake = asyncio.Event()
+        self._said: set[asyncio.Task[None]] = set()
+        self.publishers = {
+            series: Child(
+                f"publisher of {series}",
+                "skrutinium_server.process.publisher",
+                [str(site.root), counting.run, series],
+                lambda message, series=series: self._heard(series, message),  # type: ignore[misc]
+            )
+            for series in SERIES
+        }
+        self.counting = counting
+        counting.cut_made = self._cut_made
+
+    def _cut_made(self, series: str) -> None:
+        self.publishers[series].tell("look")
+
+    def _heard(self, series: str, message: dict[str, Any]) -> None:
+        self.newest[series] = max(self.newest[series], int(message["newest"]))
+        self.wake.set()
+        task = asyncio.get_running_loop().create_task(self._notify())
+        self._said.add(task)
+        task.add_done_callback(self._said.discard)
+
+    async def _notify(self) -> None:
+        async with self.published:
+            self.published.notify_all()
+
+    def behind(self, series: str) -> int:
+        """How many cuts of a series are not published yet."""
+        return self.counting.series[series].number - self.newest[series]
+
+    async def until_published(self, series: str, at_most_behind: int = 0) -> None:
+        """Wait until the publisher of a series has caught up."""
+        async with self.published:
+            await self.published.wait_for(lambda: self.behind(series) <= at_most_behind)
+
+    async def keep_cutting(self) -> None:
+        """Cut whatever is due, until cancelled."""
+        while True:
+            if not self.behind("skrutinium"):
+                await self.counting.cut_skrutinium()
+            await self.counting.cut_volby(self.counting.clock.now(), aggregates=not self.behind("volby"))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), 0.05)
+            self.wake.clear()
+
+
+class House:
+    """All open runs of ``site``; ``cutting`` says whether releases are cut by themselves."""
+
+    def __init__(self, site: Site, cutting: bool) -> None:
+        self.site = site
+        self._cutting = cutting
+        self._runs: dict[str, OpenRun] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open every run that is not closed."""
+        for record in list(self.site.runs()):
+            await self._open(record.run)
+
+    async def stop(self) -> None:
+        """End the publishers after their last release and give up the ledgers."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for run in self._runs.values():
+            await asyncio.gather(*(child.stop() for child in run.publishers.values()))
+            await run.counting.close()
+
+    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one command; errors that a person can act on come back as ``error`` with code and message."""
+        try:
+            match request.get("do"):
+                case "open":
+                    return await self._open_new(str(request["run"]), request["phase"])
+                case "take":
+                    return await self._take(request)
+                case "cut":
+                    return await self._cut(self._run(request))
+                case "close":
+                    return await self._close(self._run(request))
+                case "status":
+                    return self._status()
+                case other:
+                    raise ProcessError(f"{other!r} is no command of the counting process.")
+        except (ProcessError, ElectionError, IntakeError, LedgerError) as error:
+            return {"error": error.code, "message": str(error)}
+        except (KeyError, msgspec.ValidationError) as error:
+            return {"error": "malformed", "message": f"The command lacks something or has it wrong: {error}"}
+
+    def _run(self, request: dict[str, Any]) -> OpenRun:
+        name = str(request.get("run"))
+        try:
+            return self._runs[name]
+        except KeyError:
+            record = self.site.run(name)
+            raise RunError(f"The run {record.run!r} is closed; nothing more is accepted.") from None
+
+    def _count(self, run: str) -> Counting:
+        """Open or make the ledger of a run; reads files."""
+        path = self.site.ledger(run)
+        clock = RunClock()
+        if path.exists():
+            ledger = SqliteLedger.open(path)
+        else:
+            ledger = SqliteLedger.create(path, self.site.opened(run, clock.now()))
+        return Counting(self.site, run, ledger, clock, time.monotonic)
+
+    async def _open(self, run: str) -> OpenRun | None:
+        counting = await asyncio.to_thread(self._count, run)
+        if counting.closed:
+            await counting.close()
+            return None
+        opened = OpenRun(self.site, counting)
+        self._runs[run] = opened
+        for child in opened.publishers.values():
+            child.start()
+        for series, state in counting.series.items():
+            if not state.number:
+                await counting.cut(series, counting.clock.now(), batch=False, checkpoint=True)
+        if self._cutting:
+            self._tasks.append(asyncio.create_task(opened.keep_cutting(), name=f"cut {run}"))
+        return opened
+
+    async def _open_new(self, run: str, phase: Any) -> dict[str, Any]:
+        if phase not in ("test", "rehearsal", "live"):
+            raise RunError(f"{phase!r} is no phase: expected test, rehearsal or live.")
+        record = await asyncio.to_thread(self.site.prepare_run, run, phase)
+        await asyncio.to_thread(self.site.write_state, opened=run, closed=None, now=wall_time())
+        opened = await self._open(run)
+        assert opened is not None
+        await asyncio.gather(*(opened.until_published(series) for series in SERIES))
+        return {"ok": True, "run": run, "event": record.event, "definition": record.definition}
+
+    async def _take(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take over ``records`` (maps of :class:`TakenOver`), at the run's time ``now`` when it is replayed."""
+        run = self._run(request)
+        if request.get("now") is not None:
+            await self._advance(run, request)
+        brought = msgspec.convert(request["records"], tuple[TakenOver, ...])
+        origin = Origin(who=str(request.get("who") or "operator"), path=str(request.get("path") or "import"))
+        taken = await run.counting.take(brought, origin)
+        run.wake.set()
+        return {
+            "ok": True,
+            "accepted": taken.accepted,
+            "duplicates": taken.duplicates,
+            "refused": taken.refused_count,
+            "reasons": taken.refused,
+        }
+
+    async def _advance(self, run: OpenRun, request: dict[str, Any]) -> None:
+        """Let the run's time come to ``now``, cutting what falls due on the way, before more is taken over."""
+        now = datetime.datetime.fromisoformat(str(request["now"]))
+        run.counting.clock.follow(now, int(request.get("speed", 1)))
+        while self._cutting and await run.counting.cut_volby(now, aggregates=not run.behind("volby")):
+            await run.until_published("volby", BACKLOG)
+
+    async def _cut(self, run: OpenRun) -> dict[str, Any]:
+        numbers = await run.counting.cut_everything()
+        await asyncio.gather(*(run.until_published(series) for series in SERIES))
+        return {"ok": True, "releases": numbers}
+
+    async def _close(self, run: OpenRun) -> dict[str, Any]:
+        await self._cut(run)
+        await asyncio.to_thread(self.site.write_state, opened=None, closed=run.counting.run, now=wall_time())
+        await run.counting.close_run()
+        del self._runs[run.counting.run]
+        await asyncio.gather(*(child.stop() for child in run.publishers.values()))
+        await run.counting.close()
+        return {"ok": True}
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "ok": True,
+            "runs": {
+                name: {
+                    "phase": run.counting.phase,
+                    "newest": dict(run.newest),
+                    "complete": run.counting.complete,
+                    "publishers": {series: child.pid for series, child in run.publishers.items()},
+                }
+                for name, run in self._runs.items()
+            },
+        }

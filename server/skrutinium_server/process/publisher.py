@@ -1,0 +1,87 @@
+"""The process that publishes one series of one run: ``python -m skrutinium_server.process.publisher SITE RUN SERIES``.
+
+A line on standard input means: look into the ledger. It answers with JSON lines: ``{"newest": N}`` after each release and
+at the start. Building text holds the interpreter, so it lives apart from intake and feed (design § 5).
+"""
+
+import json
+import logging
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from skrutinium_server.election.index import DefinitionIndex
+from skrutinium_server.election.law import Law, load_law
+from skrutinium_server.ledger.sqlite import SqliteReader
+from skrutinium_server.process.clock import wall_time
+from skrutinium_server.process.site import Site
+from skrutinium_server.release.formats.skrutinium.writer import SkrutiniumWriter
+from skrutinium_server.release.formats.volby.writer import VolbyWriter
+from skrutinium_server.release.model import Writer
+from skrutinium_server.release.publisher import Publisher
+from skrutinium_server.release.store.reading import StoreReader
+from skrutinium_server.release.store.writing import StoreWriter
+from skrutinium_server.release.validate import Validator
+from skrutinium_server.tally.tally import Tally
+
+HEARTBEAT_SECONDS = 10
+
+WRITERS: dict[str, Callable[[DefinitionIndex, Law], Writer]] = {"skrutinium": SkrutiniumWriter, "volby": VolbyWriter}
+
+
+def make_publisher(site: Site, run: str, series: str) -> Publisher:
+    """The publisher of one series of a run, at the beginning of its ledger."""
+    record = site.run(run)
+    index = DefinitionIndex(site.definition(record.definition))
+    law = load_law(record.law)
+    writer = WRITERS[series](index, law)
+    return Publisher(
+        site.series_key(run, series),
+        SqliteReader(site.ledger(run)),
+        Tally(index, law),
+        writer,
+        Validator(),
+        StoreReader(site.store),
+        StoreWriter(site.store, site.signer()),
+    )
+
+
+def _say(**message: object) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def follow(publisher: Publisher, descriptor: int) -> None:
+    """Publish whatever is asked for until ``descriptor`` ends; a heartbeat every ten seconds."""
+    publisher.catch_up()
+    _say(newest=publisher.newest)
+    publisher.heartbeat(wall_time())
+    beat = time.monotonic()
+    while True:
+        rest = max(0.0, beat + HEARTBEAT_SECONDS - time.monotonic())
+        ready, _, _ = select.select([descriptor], [], [], rest)
+        if ready and not os.read(descriptor, 65536):
+            return
+        if ready:
+            while publisher.catch_up(at_most=1):
+                _say(newest=publisher.newest)
+        if time.monotonic() - beat >= HEARTBEAT_SECONDS:
+            publisher.heartbeat(wall_time())
+            beat = time.monotonic()
+
+
+def main() -> None:
+    """Run until standard input ends."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Ctrl-C reaches the whole process group; this process ends when its parent closes the pipe, after the last release.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    site, run, series = sys.argv[1:4]
+    follow(make_publisher(Site(Path(site)), run, series), sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Everything of one site in one process group: the counting process with its publishers, and the feed."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any, Self
+
+from skrutinium_server.process.children import Child
+from skrutinium_server.process.site import Site
+
+log = logging.getLogger("skrutinium.serve")
+
+Said = Callable[[str, dict[str, Any]], None]
+
+
+class Service:
+    """The chosen parts of a site as children of this process: ``count``, ``feed`` or both.
+
+    ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        said: Said,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        parts: tuple[str, ...] = ("count", "feed"),
+    ) -> None:
+        self.ready = {part: asyncio.Event() for part in parts}
+        self.address: tuple[str, int] | None = None
+        self._said = said
+        self.children: dict[str, Child] = {}
+        if "count" in parts:
+            self.children["count"] = Child(
+                "count", "skrutinium_server.process.count", [str(site.root)], self._heard("count")
+            )
+        if "feed" in parts:
+            arguments = [str(site.store), str(site.access), host, str(port)]
+            self.children["feed"] = Child(
+                "feed", "skrutinium_server.feed.server", arguments, self._heard("feed")
+            )
+
+    async def __aenter__(self) -> Self:
+        for child in self.children.values():
+            child.start()
+        try:
+            await asyncio.gather(*(event.wait() for event in self.ready.values()))
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop the feed last, so that the last releases can still be read."""
+        for part in ("count", "feed"):
+            if part in self.children:
+                await self.children[part].stop()
+
+    def _heard(self, part: str) -> Callable[[dict[str, Any]], None]:
+        def heard(message: dict[str, Any]) -> None:
+            if "listening" in message:
+                host, port = message["listening"]
+                self.address = (str(host), int(port))
+            self.ready[part].set()
+            self._said(part, message)
+
+        return heard
+
+
+async def until_told_to_stop() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

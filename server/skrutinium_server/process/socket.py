@@ -1,0 +1,137 @@
+"""The site's socket: commands from other processes of the same machine and owner to the running counting house."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket as plain
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from typing import Protocol as Interface
+
+from skrutinium_server.process import frames
+from skrutinium_server.process.errors import CountingRefused, ProcessError
+from skrutinium_server.process.house import House
+from skrutinium_server.process.site import Site
+
+log = logging.getLogger("skrutinium.count")
+
+
+class Commands(Interface):
+    """Whoever carries out commands: a house in this process, or the one behind the socket."""
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """Carry out one command; raises :class:`CountingRefused` with the reason."""
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Any:
+    """A name for ``path`` that fits into a socket address (108 bytes), however deep the folder lies."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{path.name}"
+    finally:
+        os.close(descriptor)
+
+
+def _answered(answer: dict[str, Any]) -> dict[str, Any]:
+    if "error" in answer:
+        raise CountingRefused(str(answer["error"]), str(answer["message"]))
+    return answer
+
+
+class Here:
+    """Commands to a house in this process."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """See :class:`Commands`."""
+        return _answered(await self._house.answer(request))
+
+
+class There:
+    """Commands to the counting process behind the socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """See :class:`Commands`."""
+        try:
+            await frames.send(self._writer, request)
+            answer = await frames.receive(self._reader)
+        except (ConnectionError, ValueError) as error:
+            raise ProcessError(
+                f"The counting process broke off ({error}). What it acknowledged is in the ledger."
+            ) from error
+        if answer is None:
+            raise ProcessError(
+                "The counting process ended. What it acknowledged is in the ledger; ask again when it is back."
+            )
+        return _answered(answer)
+
+
+class Listener:
+    """Serves a house on the site's socket."""
+
+    def __init__(self, house: House, path: Path) -> None:
+        self._house = house
+        self._path = path
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen; only the owner of the site may connect. A socket left behind by a killed process is replaced."""
+        self._path.unlink(missing_ok=True)
+        with _short(self._path) as name:
+            listening = plain.socket(plain.AF_UNIX, plain.SOCK_STREAM)
+            listening.bind(name)
+        self._path.chmod(0o600)
+        listening.setblocking(False)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening)
+
+    async def stop(self) -> None:
+        """Stop listening and break off what is under way."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._clients:
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        try:
+            while (request := await frames.receive(reader)) is not None:
+                await frames.send(writer, await self._house.answer(request))
+        except (ConnectionError, ValueError) as error:
+            log.warning("a command broke off: %s", error)
+        finally:
+            self._clients.discard(task)
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def commands(site: Site) -> AsyncIterator[Commands]:
+    """Reach the site's counting house: the running one, or one of our own for as long as this lasts."""
+    try:
+        with _short(site.socket) as name:
+            reader, writer = await asyncio.open_unix_connection(name)
+    except (FileNotFoundError, ConnectionRefusedError):
+        house = House(site, cutting=False)
+        try:
+            await house.start()
+            yield Here(house)
+        finally:
+            await house.stop()
+        return
+    try:
+        yield There(reader, writer)
+    finally:
+        writer.close()

@@ -1,0 +1,1 @@
+"""Rehearsal: nights that are replayed or made up, through the same door as a real one."""

@@ -1,0 +1,100 @@
+"""Replaying a night: protocols come in as they came in then, on the run's own clock, at any speed.
+
+Source: requirements M6, M11; design § 6 (cadence by the run's clock).
+"""
+
+import asyncio
+import datetime
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from skrutinium_server.intake.model import TakenOver
+
+TICK = 0.1
+"""Seconds of real time between two deliveries."""
+
+CHUNK = 500
+"""At most so many protocols in one delivery; more wait for the next, which follows at once."""
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+class Due(NamedTuple):
+    """One protocol of the night: when it came in, and its bytes."""
+
+    at: datetime.datetime
+    taken_over: TakenOver
+
+
+class Progress(NamedTuple):
+    """How far a replay is: protocols delivered of all, the run's time, and what became of them."""
+
+    delivered: int
+    all: int
+    now: datetime.datetime
+    accepted: int
+    duplicates: int
+    refused: int
+
+
+def deliveries(night: Sequence[Due], now: datetime.datetime, start: int) -> Sequence[Due]:
+    """The protocols from ``start`` on that are due at ``now``, at most a chunk. Pure; ``night`` is sorted by time."""
+    end = start
+    while end < len(night) and end - start < CHUNK and night[end].at <= now:
+        end += 1
+    return night[start:end]
+
+
+async def replay(
+    ask: Ask,
+    run: str,
+    night: Sequence[Due],
+    speed: int,
+    who: str,
+    progress: Callable[[Progress], None],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Progress:
+    """Deliver the whole night and cut everything at its end; returns the last progress.
+
+    ``ask`` carries a command to the counting house. The run's clock starts a second before the first protocol. Raises
+    what ``ask`` raises; a replay that is started again delivers everything once more, which changes nothing.
+    """
+    begin = night[0].at - datetime.timedelta(seconds=1)
+    started = monotonic()
+    state = Progress(0, len(night), begin, 0, 0, 0)
+    while state.delivered < len(night):
+        passed = int((monotonic() - started) * 1_000_000) * speed
+        now = begin + datetime.timedelta(microseconds=passed)
+        due = deliveries(night, now, state.delivered)
+        if due or state.delivered == 0:
+            state = await _deliver(ask, run, due, now, speed, who, state)
+            progress(state)
+        if len(due) < CHUNK:
+            await asyncio.sleep(TICK)
+    await ask(do="cut", run=run)
+    return state
+
+
+async def _deliver(
+    ask: Ask, run: str, due: Sequence[Due], now: datetime.datetime, speed: int, who: str, state: Progress
+) -> Progress:
+    answer = await ask(
+        do="take",
+        run=run,
+        records=[msgspec.to_builtins(item.taken_over, builtin_types=(bytes,)) for item in due],
+        now=now.isoformat(),
+        speed=speed,
+        who=who,
+        path="replay",
+    )
+    return Progress(
+        state.delivered + len(due),
+        state.all,
+        now,
+        state.accepted + answer["accepted"],
+        state.duplicates + answer["duplicates"],
+        state.refused + answer["refused"],
+    )
