@@ -57,7 +57,10 @@ def test_invalid(path: Path, fast: etree.XMLSchema, thorough: xmlschema.XMLSchem
 
 def test_every_document_has_samples(fast: etree.XMLSchema) -> None:
     """Every root element of the schema has a valid and an invalid sample."""
-    roots = {f"{{urn:skrutinium:1}}{element.get('name')}" for element in parse(SCHEMA).getroot().findall(f"{XS}element")}
+    roots = {
+        f"{{urn:skrutinium:1}}{element.get('name')}"
+        for element in parse(SCHEMA).getroot().findall(f"{XS}element")
+    }
 
     assert {parse(path).getroot().tag for path in VALID} == roots
     assert roots <= {parse(path).getroot().tag for path in INVALID}
@@ -90,7 +93,9 @@ def test_every_simple_type_bites(fast: etree.XMLSchema) -> None:
 
 def test_everything_is_documented() -> None:
     """Every element, attribute and named type of the schema says what it is."""
-    named = parse(SCHEMA).iter(*(f"{XS}{kind}" for kind in ("element", "attribute", "simpleType", "complexType")))
+    named = parse(SCHEMA).iter(
+        *(f"{XS}{kind}" for kind in ("element", "attribute", "simpleType", "complexType"))
+    )
     silent = [
         node.get("name")
         for node in named

@@ -50,4 +50,6 @@ class SchemaUnknown(ReleaseError):
 
     def __init__(self, schema: str, reason: str) -> None:
         self.schema = schema
-        super().__init__(f"schema {schema!r}: {reason}; expected a path below xsd/ such as skrutinium/1.0/skrutinium.xsd")
+        super().__init__(
+            f"schema {schema!r}: {reason}; expected a path below xsd/ such as skrutinium/1.0/skrutinium.xsd"
+        )

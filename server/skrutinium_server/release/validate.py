@@ -10,7 +10,6 @@ from importlib.resources.abc import Traversable
 from lxml import etree
 
 from skrutinium_server.release.errors import DocumentInvalid, SchemaUnknown
-from skrutinium_server.release.model import Document
 
 
 class Validator:
@@ -21,22 +20,22 @@ class Validator:
         self._schemas: dict[str, etree.XMLSchema] = {}
         self._parser = _parser()
 
-    def validate(self, document: Document) -> None:
-        """Accept a valid document silently.
+    def validate(self, path: str, data: bytes, schema: str) -> None:
+        """Return when ``data``, the document at ``path``, is valid against ``schema`` (a path below ``xsd/``).
 
         Raises :class:`~skrutinium_server.release.errors.DocumentInvalid` (path, line, reason) for anything else and
         :class:`~skrutinium_server.release.errors.SchemaUnknown` when its schema is not part of the contract.
         """
-        schema = self.schema(document.schema)
+        compiled = self.schema(schema)
         try:
-            root = etree.fromstring(document.data, self._parser)
+            root = etree.fromstring(data, self._parser)
         except etree.XMLSyntaxError as error:
-            raise DocumentInvalid(document.path, error.lineno or 0, f"not well-formed: {error.msg}") from error
+            raise DocumentInvalid(path, error.lineno or 0, f"not well-formed: {error.msg}") from error
         if root.getroottree().docinfo.doctype:
-            raise DocumentInvalid(document.path, 1, "a document type declaration is not allowed")
-        if not schema.validate(root):
-            first = schema.error_log[0]
-            raise DocumentInvalid(document.path, first.line, first.message)
+            raise DocumentInvalid(path, 1, "a document type declaration is not allowed")
+        if not compiled.validate(root):
+            first = compiled.error_log[0]
+            raise DocumentInvalid(path, first.line, first.message)
 
     def schema(self, path: str) -> etree.XMLSchema:
         """The compiled schema at that path below ``xsd/``; raises SchemaUnknown."""
@@ -59,4 +58,6 @@ class Validator:
 
 
 def _parser() -> etree.XMLParser:
-    return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, recover=False)
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, recover=False
+    )

@@ -36,9 +36,7 @@ class Figures:
     def count(self, count: Count, pad: str) -> str:
         """The element ``count``; without sums while nothing is reported."""
         out = "" if count.eligible_out is None else f' eligible-out="{count.eligible_out}"'
-        head = (
-            f'{pad}<count reporting="{count.reporting}" expected="{count.expected}" reported="{count.reported}"{out}'
-        )
+        head = f'{pad}<count reporting="{count.reporting}" expected="{count.expected}" reported="{count.reported}"{out}'
         sums = self._sums(count, pad + " ") if count.reported else ""
         return f"{head}>\n{sums}{pad}</count>\n" if sums else f"{head}/>\n"
 

@@ -6,7 +6,7 @@ first written, because a release usually touches few of them.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from skrutinium_server.election.index import DefinitionIndex
@@ -40,11 +40,11 @@ _ALWAYS: Final = ("country", "region", "county")
 
 @dataclass(slots=True, frozen=True)
 class AreaOutline:
-    """An area: ``root`` and ``row`` as attributes, the ids of the areas and contests that its document lists."""
+    """An area: ``root`` and ``row`` as attributes; ``ancestors`` from itself up to the country; what its document lists."""
 
     root: str
     row: str
-    parent: str | None
+    ancestors: tuple[str, ...]
     children: tuple[str, ...]
     contests: tuple[str, ...]
 
@@ -84,16 +84,6 @@ class PrecinctOutline:
     polls: tuple[tuple[str, str], ...]
 
 
-@dataclass(slots=True)
-class _Grouped:
-    """Rows of the definition by what they belong to; districts are named by contest and id."""
-
-    districts: dict[str, list[District]] = field(default_factory=lambda: defaultdict(list))
-    lists: dict[str, list[List]] = field(default_factory=lambda: defaultdict(list))
-    unnumbered: dict[str, list[UnnumberedList]] = field(default_factory=lambda: defaultdict(list))
-    candidates: dict[str, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
-
-
 class Outline:
     """Everything fixed about the documents of one event.
 
@@ -108,11 +98,11 @@ class Outline:
     def __init__(self, index: DefinitionIndex) -> None:
         definition = index.definition
         self.definition: Definition = definition
+        self._index = index
         self.country = _country(definition.areas)
         self.documents = area_documents(index)
         self.contest_rows: dict[str, str] = {}
         self.contest_areas: dict[str, str] = {}
-        self._contests: dict[str, Contest] = {}
         self._outlines: dict[str, ContestOutline] = {}
         for contest in definition.contests:
             if contest.form == "question":
@@ -122,24 +112,25 @@ class Outline:
                 )
             self.contest_rows[contest.id] = _contest_row(contest)
             self.contest_areas[contest.id] = contest.area
-            self._contests[contest.id] = contest
-        self.areas = _areas(definition, self.documents)
-        self.precincts = _precincts(definition)
+        self.areas = _areas(index, self.documents)
+        self.precincts = {id: _precinct(index, row) for id, row in index.precincts.items()}
         self.committees = {
             committee.id: f'id="{attribute(committee.id)}" name="{attribute(committee.name)}"'
             for committee in definition.committees
         }
-        self._grouped = _group(definition)
+        self._unnumbered: defaultdict[str, list[UnnumberedList]] = defaultdict(list)
+        for row in definition.unnumbered_lists:
+            self._unnumbered[row.district].append(row)
 
     def contest_ids(self) -> Iterable[str]:
         """Ids of all contests in the order of the definition."""
-        return self._contests.keys()
+        return self.contest_rows.keys()
 
     def contest(self, id: str) -> ContestOutline:
         """The contest with that id; raises KeyError when the definition has none."""
         outline = self._outlines.get(id)
         if outline is None:
-            outline = self._outlines[id] = self._outline(self._contests[id])
+            outline = self._outlines[id] = self._outline(self._index.contests[id])
         return outline
 
     def _outline(self, contest: Contest) -> ContestOutline:
@@ -148,25 +139,26 @@ class Outline:
             f'id="{contest.id}" kind="{contest.kind}" area="{contest.area}" name="{attribute(contest.name)}"'
             f'{_optional("seats", contest.seats)} round="{contest.round}"{made_up}'
         )
-        districts = sorted(self._grouped.districts[contest.id], key=lambda district: district.number)
+        districts = sorted(self._index.districts_of_contest(contest.id), key=lambda district: district.number)
         return ContestOutline(root, contest.form, tuple(map(self._district, districts)))
 
     def _district(self, district: District) -> DistrictOutline:
         head = (
             f'id="{district.id}" number="{district.number}" name="{attribute(district.name)}"'
-            f'{_optional("seats", district.seats)}'
+            f"{_optional('seats', district.seats)}"
         )
-        candidates: dict[int, list[Candidate]] = defaultdict(list)
-        for candidate in self._grouped.candidates[district.id]:
-            candidates[candidate.list].append(candidate)
-        lists = {row.number: ListOutline(_list_head(row), {}) for row in self._grouped.lists[district.id]}
-        for number, rows in candidates.items():
-            outline = lists.setdefault(number, ListOutline(f'<list number="{number}"', {}))
-            for candidate in sorted(rows, key=lambda candidate: candidate.number):
-                outline.candidates[candidate.number] = _candidate_head(candidate)
-        return DistrictOutline(
-            district.id, head, lists, "".join(map(_unnumbered, self._grouped.unnumbered[district.id]))
-        )
+        lists = {
+            row.number: ListOutline(_list_head(row), self._candidates(district.id, row.number))
+            for row in self._index.lists_of_district(district.id)
+        }
+        persons = self._candidates(district.id, 0)
+        if persons:
+            lists[0] = ListOutline("", persons)
+        unnumbered = "".join(map(_unnumbered, self._unnumbered[district.id]))
+        return DistrictOutline(district.id, head, lists, unnumbered)
+
+    def _candidates(self, district: str, number: int) -> dict[int, str]:
+        return {row.number: _candidate_head(row) for row in self._index.candidates_of(district, number)}
 
 
 def area_documents(index: DefinitionIndex) -> frozenset[str]:
@@ -176,78 +168,49 @@ def area_documents(index: DefinitionIndex) -> frozenset[str]:
     in more than one contest.
     """
     definition = index.definition
-    area_of = {precinct.id: precinct.area for precinct in definition.precincts}
-    held: dict[str, set[str]] = defaultdict(set)
+    held: defaultdict[str, set[str]] = defaultdict(set)
     for poll in definition.polls:
-        held[area_of[poll.precinct]].add(poll.contest)
+        held[index.precincts[poll.precinct].area].add(poll.contest)
     for contest in definition.contests:
         held[contest.area].add(contest.id)
-    parents = {area.parent for area in definition.areas}
     return frozenset(
         area.id
         for area in definition.areas
-        if area.kind in _ALWAYS or area.id in parents or len(held[area.id]) > 1
+        if area.kind in _ALWAYS or index.children(area.id) or len(held[area.id]) > 1
     )
 
 
 def _country(areas: tuple[Area, ...]) -> str:
     countries = [area.id for area in areas if area.kind == "country"]
     if len(countries) != 1:
-        raise NotIssuable(f"countries of the definition: {', '.join(countries) or 'none'}; expected exactly one")
+        raise NotIssuable(
+            f"countries of the definition: {', '.join(countries) or 'none'}; expected exactly one"
+        )
     return countries[0]
 
 
-def _group(definition: Definition) -> _Grouped:
-    grouped = _Grouped()
-    for district in definition.districts:
-        grouped.districts[district.contest].append(district)
-    for row in definition.lists:
-        grouped.lists[row.district].append(row)
-    for unnumbered in definition.unnumbered_lists:
-        grouped.unnumbered[unnumbered.district].append(unnumbered)
-    for candidate in definition.candidates:
-        grouped.candidates[candidate.district].append(candidate)
-    return grouped
-
-
-def _areas(definition: Definition, documents: frozenset[str]) -> dict[str, AreaOutline]:
-    children: dict[str, list[str]] = defaultdict(list)
-    listed: dict[str, list[str]] = defaultdict(list)
-    parent_of = {area.id: area.parent for area in definition.areas}
-    for area in definition.areas:
-        if area.parent is not None:
-            children[area.parent].append(area.id)
-    for contest in definition.contests:
+def _areas(index: DefinitionIndex, documents: frozenset[str]) -> dict[str, AreaOutline]:
+    listed: defaultdict[str, list[str]] = defaultdict(list)
+    for contest in index.contests.values():
         # A contest whose area has no document would be found nowhere: the next larger unit lists it.
-        home: str | None = contest.area
-        while home is not None and home not in documents:
-            home = parent_of[home]
-        if home is not None:
-            listed[home].append(contest.id)
+        home = next(area for area in index.ancestors(contest.area) if area in documents)
+        listed[home].append(contest.id)
     outlines = {}
-    for area in definition.areas:
+    for area in index.areas.values():
         row = f'id="{area.id}" kind="{area.kind}" name="{attribute(area.name)}"'
         root = row + _optional("parent", area.parent)
-        outlines[area.id] = AreaOutline(root, row, area.parent, tuple(children[area.id]), tuple(listed[area.id]))
+        children = tuple(child.id for child in index.children(area.id))
+        outlines[area.id] = AreaOutline(root, row, index.ancestors(area.id), children, tuple(listed[area.id]))
     return outlines
 
 
-def _precincts(definition: Definition) -> dict[str, PrecinctOutline]:
-    polls: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for poll in definition.polls:
-        polls[poll.precinct].append((poll.contest, poll.district))
-    return {
-        precinct.id: PrecinctOutline(_precinct_root(precinct), tuple(sorted(polls[precinct.id])))
-        for precinct in definition.precincts
-    }
-
-
-def _precinct_root(precinct: Precinct) -> str:
-    name = "" if not precinct.name else f' name="{attribute(precinct.name)}"'
-    return (
+def _precinct(index: DefinitionIndex, precinct: Precinct) -> PrecinctOutline:
+    root = (
         f'id="{precinct.id}" area="{precinct.area}" number="{precinct.number}" '
-        f'kind="{attribute(precinct.kind)}"{name}'
+        f'kind="{attribute(precinct.kind)}"{_named("name", precinct.name)}'
     )
+    polls = index.polls_of_precinct(precinct.id)
+    return PrecinctOutline(root, tuple((poll.contest, poll.district) for poll in polls))
 
 
 def _contest_row(contest: Contest) -> str:
@@ -257,15 +220,15 @@ def _contest_row(contest: Contest) -> str:
 def _list_head(row: List) -> str:
     return (
         f'<list number="{row.number}"{_optional("committee", row.committee)}{_named("name", row.name)}'
-        f'{_optional("candidates", row.candidates)}{_standing(row.active)}'
+        f"{_optional('candidates', row.candidates)}{_standing(row.active)}"
     )
 
 
 def _candidate_head(candidate: Candidate) -> str:
     return (
         f'<candidate number="{candidate.number}"{_named("given-name", candidate.given_name)}'
-        f'{_named("family-name", candidate.family_name)}{_named("title-before", candidate.title_before)}'
-        f'{_named("title-after", candidate.title_after)}{_standing(candidate.active)}'
+        f"{_named('family-name', candidate.family_name)}{_named('title-before', candidate.title_before)}"
+        f"{_named('title-after', candidate.title_after)}{_standing(candidate.active)}"
     )
 
 

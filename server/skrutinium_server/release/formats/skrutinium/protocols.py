@@ -48,7 +48,9 @@ def corrections(figures: Figures, stamp: Stamp, arrivals: tuple[Arrival, ...]) -
     Raises :class:`~skrutinium_server.release.errors.NotIssuable` for a replacement without reason or authority.
     """
     rows = "".join(
-        _correction(figures, arrival, *arrival.replaced) for arrival in arrivals if arrival.replaced is not None
+        _correction(figures, arrival, *arrival.replaced)
+        for arrival in arrivals
+        if arrival.replaced is not None
     )
     if not rows:
         return None

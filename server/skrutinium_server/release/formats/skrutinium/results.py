@@ -68,7 +68,9 @@ class Results:
         tally: ContestTally = self._tally.contests[id]
         write = self._persons if outline.form == "persons" else self._lists
         districts = "".join(
-            self._district(district, tally.districts[district.id], write(district, tally.districts[district.id]))
+            self._district(
+                district, tally.districts[district.id], write(district, tally.districts[district.id])
+            )
             for district in outline.districts
         )
         return (
@@ -86,15 +88,18 @@ class Results:
         return "".join(self._kind(kind, kinds[kind]) for kind in KINDS if kind in kinds)
 
     def _kind(self, id: str, kind: KindTally) -> str:
-        committees = kind.committees
-        known = [committee for committee in self._outline.committees if committee in committees]
+        heads = self._outline.committees
         rows = [
-            f"  <committee {self._outline.committees[committee]}{_won(committees[committee], kind)}/>\n"
-            for committee in known
+            f"  <committee {head}{_won(kind.committees[committee], kind)}/>\n"
+            for committee, head in heads.items()
+            if committee in kind.committees
         ]
-        unknown = committees.get(None)
-        if unknown is not None:
-            rows.append(f"  <committee{_won(unknown, kind)}/>\n")
+        rows += [
+            f'  <committee id="{committee}"{_won(kind.committees[committee], kind)}/>\n'
+            for committee in sorted(filter(None, kind.committees.keys() - heads.keys()))
+        ]
+        if None in kind.committees:
+            rows.append(f"  <committee{_won(kind.committees[None], kind)}/>\n")
         return (
             f' <kind id="{id}" contests="{kind.contests}" decided="{kind.decided}" '
             f'seats-decided="{kind.seats_decided}">\n{self._figures.count(kind.count, "  ")}{"".join(rows)} </kind>\n'
@@ -122,7 +127,9 @@ class Results:
         )
 
     def _persons(self, outline: DistrictOutline, tally: DistrictTally) -> str:
-        return _candidates("  ", outline.lists.get(0, _NO_LIST), _candidate_votes(tally, 0), _seats(tally).get(0))
+        return _candidates(
+            "  ", outline.lists.get(0, _NO_LIST), _candidate_votes(tally, 0), _seats(tally).get(0)
+        )
 
 
 def _progress(count: Count) -> str:
@@ -186,8 +193,12 @@ def _list(number: int, outline: ListOutline, tally: DistrictTally, seats: ListSe
 
 def _candidates(pad: str, outline: ListOutline, votes: dict[int, int] | None, seats: ListSeats | None) -> str:
     heads = outline.candidates
-    ordinals = {} if seats is None or not seats.elected else {one: n for n, one in enumerate(seats.elected, 1)}
-    numbers = heads.keys() if not votes or votes.keys() <= heads.keys() else sorted(heads.keys() | votes.keys())
+    ordinals = (
+        {} if seats is None or not seats.elected else {one: n for n, one in enumerate(seats.elected, 1)}
+    )
+    numbers = (
+        heads.keys() if not votes or votes.keys() <= heads.keys() else sorted(heads.keys() | votes.keys())
+    )
     rows = []
     for number in numbers:
         head = heads.get(number) or f'<candidate number="{number}"'

@@ -5,6 +5,7 @@ they are what gets signed. Source: design § 4.3, § 4.4 and § 5.
 """
 
 import datetime
+import itertools
 from collections.abc import Iterable
 from operator import attrgetter
 
@@ -47,9 +48,7 @@ def manifest(
     return _index("manifest", stamp, head, rows)
 
 
-def checkpoint(
-    stamp: Stamp, series: str, manifest_hash: str, rows: Iterable[ManifestRow]
-) -> bytes:
+def checkpoint(stamp: Stamp, series: str, manifest_hash: str, rows: Iterable[ManifestRow]) -> bytes:
     """The index of the whole snapshot of one release; ``manifest_hash`` is the hash of that release's manifest.
 
     Raises :class:`~skrutinium_server.release.errors.NotIssuable` when a path comes twice.
@@ -62,9 +61,7 @@ def checkpoint(
     )
 
 
-def heartbeat(
-    stamp: Stamp, series: str, manifest_hash: str, alive: datetime.datetime
-) -> bytes:
+def heartbeat(stamp: Stamp, series: str, manifest_hash: str, alive: datetime.datetime) -> bytes:
     """The publisher is alive at ``alive`` (wall clock); ``stamp`` and ``manifest_hash`` are those of its newest release."""
     return (
         f'{DECLARATION}<heartbeat {stamp.attributes()} series="{attribute(series)}" '
@@ -79,9 +76,7 @@ def feed_state(number: int, time: datetime.datetime, runs: Iterable[Run]) -> byt
     """
     ordered = sorted(runs, key=attrgetter("event", "id"))
     _refuse_twice("run", [f"{run.event}/{run.id}" for run in ordered])
-    _refuse_twice(
-        "current run of the event", [run.event for run in ordered if run.current]
-    )
+    _refuse_twice("current run of the event", [run.event for run in ordered if run.current])
     rows = "".join(map(_run_row, ordered))
     return (
         f'{DECLARATION}<feed-state xmlns="{NAMESPACE}" schema="{VERSION}" number="{number}" time="{utc(time)}">\n'
@@ -90,11 +85,10 @@ def feed_state(number: int, time: datetime.datetime, runs: Iterable[Run]) -> byt
 
 
 def _run_row(run: Run) -> str:
-    series = "".join(
-        f'  <series id="{attribute(name)}"/>\n' for name in sorted(run.series)
-    )
+    date = f' date="{attribute(run.date)}"' if run.date else ""
+    series = "".join(f'  <series id="{attribute(name)}"/>\n' for name in sorted(run.series))
     return (
-        f' <run event="{attribute(run.event)}" id="{attribute(run.id)}" name="{attribute(run.name)}" date="{attribute(run.date)}" '
+        f' <run event="{attribute(run.event)}" id="{attribute(run.id)}" name="{attribute(run.name)}"{date} '
         f'law="{attribute(run.law)}" phase="{attribute(run.phase)}" open="{_boolean(run.open)}" '
         f'current="{_boolean(run.current)}">\n{series} </run>\n'
     )
@@ -112,7 +106,7 @@ def _index(element: str, stamp: Stamp, head: str, rows: Iterable[ManifestRow]) -
 
 
 def _refuse_twice(what: str, ordered: list[str]) -> None:
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in itertools.pairwise(ordered):
         if before == after:
             raise NotIssuable(f"{what} {after!r} comes twice; expected it once")
 

@@ -47,6 +47,8 @@ def utc(time: datetime.datetime) -> str:
     """
     if time.tzinfo is not datetime.UTC:
         if time.utcoffset() is None:
-            raise NotIssuable(f"time {time.isoformat()} has no offset; expected an aware time such as 2018-10-06T14:03:00Z")
+            raise NotIssuable(
+                f"time {time.isoformat()} has no offset; expected an aware time such as 2018-10-06T14:03:00Z"
+            )
         time = time.astimezone(datetime.UTC)
     return time.replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -32,7 +32,9 @@ class SkrutiniumWriter:
 
     def documents(self, tally: Tally, changes: Changes, cutting: Cutting) -> Iterator[Document]:
         """Every document that changed, each path once: event, areas, contests, precincts, batch, corrections."""
-        stamp = Stamp(cutting.event, cutting.run, cutting.phase, cutting.number, cutting.time, cutting.codebook)
+        stamp = Stamp(
+            cutting.event, cutting.run, cutting.phase, cutting.number, cutting.time, cutting.codebook
+        )
         results = Results(self._outline, self._figures, tally, stamp, cutting.state)
         areas = self._areas(changes)
         if self._outline.country in areas:
@@ -56,13 +58,8 @@ class SkrutiniumWriter:
         """Changed areas and all that contain them, those of changed contests included: they show these contests' rows."""
         if changes.everything:
             return set(self._outline.areas)
-        areas: set[str] = set()
-        for start in (*changes.areas, *map(self._outline.contest_areas.__getitem__, changes.contests)):
-            area: str | None = start
-            while area is not None and area not in areas:
-                areas.add(area)
-                area = self._outline.areas[area].parent
-        return areas
+        homes = map(self._outline.contest_areas.__getitem__, changes.contests)
+        return {id for area in {*changes.areas, *homes} for id in self._outline.areas[area].ancestors}
 
 
 def _all_or(everything: bool, known: Iterable[str], changed: Iterable[str]) -> list[str]:
