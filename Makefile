@@ -29,8 +29,9 @@ help: ## list the targets
 
 setup: $(STAMP) programs ## make .venv with everything pinned; quick when nothing changed
 
+# What builds comes first, so that no build fetches anything that is not pinned.
 # An environment of another Python is made anew: half of each does not run.
-$(STAMP): requirements/test.txt server/pyproject.toml sdk/pyproject.toml
+$(STAMP): requirements/build.txt requirements/test.txt server/pyproject.toml sdk/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found. Name another: make setup PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -41,7 +42,8 @@ $(STAMP): requirements/test.txt server/pyproject.toml sdk/pyproject.toml
 	if [ "$$($(BIN)/python -c "$$origin" 2>/dev/null)" = "$$($(PYTHON) -c "$$origin")" ]; then clear=; else clear=--clear; fi; \
 	$(PYTHON) -m venv $$clear $(VENV)
 	@echo "setup: installing the pinned requirements"
-	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/test.txt
+	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements/build.txt
+	@$(BIN)/python -m pip install -qq --require-hashes --no-build-isolation --use-pep517 --requirement requirements/test.txt
 	@echo "setup: installing sdk and server, editable"
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable sdk --editable server
 	@touch $@
@@ -80,11 +82,12 @@ soak: setup ## long fuzz and load
 requirements: ## pin and hash requirements/*.txt again from requirements/*.in
 	@$(PYTHON) -m venv --clear $(VENV)-tools
 	@$(VENV)-tools/bin/python -m pip install -qq --require-hashes --requirement requirements/tools.txt
-	@cd requirements && for set in run test tools; do \
+	@cd requirements && log=$$(mktemp) && for set in run build test tools; do \
 	  echo "requirements: $$set"; \
 	  CUSTOM_COMPILE_COMMAND="make requirements" ../$(VENV)-tools/bin/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
-	    --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file $$set.txt $$set.in; \
-	done
+	    --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file $$set.txt $$set.in 2>"$$log" \
+	    || { cat "$$log" >&2; exit 1; }; \
+	done; rm -f "$$log"
 	@rm -rf $(VENV)-tools
 
 clean: ## remove .venv and everything that was made
