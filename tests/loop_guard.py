@@ -5,7 +5,9 @@ files and on SQLite are caught when code of the two packages makes them: a test'
 Every catch is remembered, so that a handler which swallows the exception does not save the test.
 """
 
+import importlib.util
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import blockbuster.blockbuster
@@ -24,7 +26,17 @@ class LoopBlockedError(blockbuster.blockbuster.BlockingError):
         _caught.append(func)
 
 
-def _guarded(*packages: str, files: bool) -> list[Any]:
+def _unloaded(package: str) -> ModuleType:
+    """The package as a place only: a fault in one package must not stop the tests of the other."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    return importlib.util.module_from_spec(spec)
+
+
+_OURS = (_unloaded("skrutinium"), _unloaded("skrutinium_server"))
+
+
+def _guarded(*packages: ModuleType, files: bool) -> list[Any]:
     functions = BlockBuster(list(packages) or None).functions
     return [function for name, function in functions.items() if name.startswith(_EVERYWHERE) is not files]
 
@@ -36,7 +48,7 @@ def loop_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         yield
         return
     monkeypatch.setattr(blockbuster.blockbuster, "BlockingError", LoopBlockedError)
-    functions = [*_guarded(files=False), *_guarded("skrutinium", "skrutinium_server", files=True)]
+    functions = [*_guarded(files=False), *_guarded(*_OURS, files=True)]
     for function in functions:
         # Closing a runner joins the threads of its executor; nothing else runs in the loop by then.
         function.can_block_in("asyncio/runners.py", {"close"})
