@@ -50,7 +50,7 @@ def _missing(
     if seats is None or seats < 1:
         missing.append("the number of seats")
     if ballot.unnumbered:
-        missing.append(f"the numbers on the ballot of {ballot.unnumbered} lists in the register")
+        missing.append(f"the number on the ballot of {ballot.unnumbered} of the lists")
     if unlisted := [number for number in tally.votes if number not in ballot.committees]:
         missing.append(f"which {_named(unlisted)} in the protocols stand for")
     elif not lists:
@@ -58,7 +58,7 @@ def _missing(
     if voted := [
         n for n in tally.votes if tally.votes[n] and n in ballot.committees and n not in _numbers(lists)
     ]:
-        missing.append(f"why withdrawn {_named(voted)} have votes")
+        missing.append(f"why there are votes for the withdrawn {_named(voted)}")
     if uncounted := [row.number for row in lists if _stand(index, row) is None]:
         missing.append(f"the number of candidates of {_named(uncounted)}")
     return missing
