@@ -11,6 +11,9 @@ from skrutinium_server.release.errors import NotIssuable
 PRAGUE: Final = ZoneInfo("Europe/Prague")
 NAMESPACE: Final = "http://www.volby.cz/kv/"
 
+# As in the real documents: under the first attribute of the root, in batches one column further.
+_INDENT: Final = {"VYSLEDKY": 10, "VYSLEDKY_OBEC": 15, "VYSLEDKY_OBCE_OKRES": 21, "VYSLEDKY_OKRSKY": 18}
+
 # A comment must not hold two hyphens in a row, but the name of a run may.
 _HYPHENS: Final = re.compile("-(?=-)")
 
@@ -21,7 +24,7 @@ def heading(root: str, xsd: str, time: datetime.datetime, phase: Phase, run: str
     Outside ``live`` a comment says what the document is: the format has no attribute for it.
     Raises :class:`~skrutinium_server.release.errors.NotIssuable` for a time without an offset.
     """
-    indent = " " * (len(root) + 2)
+    indent = " " * _INDENT[root]
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n{_mark(phase, run)}'
         f'<{root} xmlns="{NAMESPACE}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"\n'
