@@ -3,8 +3,11 @@
 A version is never rewritten. The hash is written first, so a version that is there has its hash.
 """
 
+import fcntl
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -34,24 +37,22 @@ class DefinitionStore:
     def save(self, definition: Definition) -> int:
         """Store the facts as the next version, durable, and return its number.
 
-        Facts equal to the newest version's are that version. Raises ``DefinitionError`` when the definition does not
-        agree with itself, and :class:`StoreError` when another process stores that version at the same moment.
+        Facts equal to the newest version's are that version. Processes that save at the same moment take turns. Raises
+        ``DefinitionError`` when the definition does not agree with itself.
         """
         check(definition)
-        newest = self.newest()
-        if (
-            newest is not None
-            and msgspec.structs.replace(in_order(definition), version=newest.version) == newest
-        ):
-            return newest.version
-        version = 1 if newest is None else newest.version + 1
-        data = canonical(msgspec.structs.replace(definition, version=version))
+        definition = in_order(definition)
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(version)
-        self._write(
-            path.with_name(f"{path.name}.sha256"), f"{sha256(data)}  {path.name}\n".encode(), replace=True
-        )
-        self._write(path, data, replace=False)
+        with self._turn() as folder:
+            newest = self.newest()
+            if newest is not None and msgspec.structs.replace(definition, version=newest.version) == newest:
+                return newest.version
+            version = 1 if newest is None else newest.version + 1
+            data = canonical(msgspec.structs.replace(definition, version=version))
+            path = self._path(version)
+            self._write(path.with_name(f"{path.name}.sha256"), f"{sha256(data)}  {path.name}\n".encode())
+            self._write(path, data)
+            os.fsync(folder)
         return version
 
     def newest(self) -> Definition | None:
@@ -85,26 +86,21 @@ class DefinitionStore:
     def _path(self, version: int) -> Path:
         return self._folder / f"{version:04}.json"
 
-    def _write(self, path: Path, data: bytes, *, replace: bool) -> None:
-        """Put a whole file in place at once and make it durable."""
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+    @contextmanager
+    def _turn(self) -> Iterator[int]:
+        """The folder's descriptor, locked against other writers until the end."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Put a whole durable file in place at once."""
+        draft = path.with_name(f".{path.name}.draft")
         with draft.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        try:
-            if replace:
-                draft.replace(path)
-            else:
-                os.link(draft, path)
-        except FileExistsError as error:
-            raise StoreError(
-                f"{path} was stored by another process just now; import the definition again"
-            ) from error
-        finally:
-            draft.unlink(missing_ok=True)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        draft.replace(path)

@@ -43,6 +43,9 @@ TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "unnumbered_lists": UnnumberedList,
     "candidates": Candidate,
 }
+_MAY_BE_EMPTY: Final = frozenset({"given_name", "title_before", "title_after"})
+"""Texts for which empty means that there is none; elsewhere it means that nothing is told."""
+
 EVENT_COLUMNS: Final = ("event", "name", "date", "law", "version", "made_up")
 
 _Read = Callable[[Row, str], Any]
@@ -164,8 +167,7 @@ def _date(row: Row, column: str) -> datetime.date:
 
 def _readers(struct: type[msgspec.Struct], columns: Sequence[str]) -> dict[str, _Read]:
     hints = get_type_hints(struct)
-    empty = {field.name for field in msgspec.structs.fields(struct) if field.default == ""}
-    return {column: _reader(hints[column], may_be_empty=column in empty) for column in columns}
+    return {column: _reader(hints[column], may_be_empty=column in _MAY_BE_EMPTY) for column in columns}
 
 
 _EVENT_READERS: Final = _readers(Definition, EVENT_COLUMNS)

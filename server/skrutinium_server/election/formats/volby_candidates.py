@@ -42,7 +42,7 @@ def read_candidates(
                     district=district,
                     list=numbers[key],
                     number=row.number("PORCISLO", least=1, most=999),
-                    given_name=row.text("JMENO"),
+                    given_name=row.maybe("JMENO") or "",
                     family_name=row.text("PRIJMENI"),
                     title_before=row.maybe("TITULPRED") or "",
                     title_after=row.maybe("TITULZA") or "",
