@@ -2,29 +2,43 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from skrutinium_server.election.index import DefinitionIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """Candidates of a list as far as the definition names them, by number; ``standing`` leaves out the withdrawn ones.
+
+    A protocol may still hold votes for those who were withdrawn.
+    """
+
+    numbers: frozenset[int]
+    standing: tuple[int, ...]
+
+
+NOBODY: Final = Persons(frozenset(), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
     """Lists on the ballot of one district: ``committees`` by list number, in the order of the numbers (None: not known).
 
-    ``candidates`` are the numbers on each list as far as the definition names persons, withdrawn ones too, because a
-    protocol may still hold votes for them. ``unnumbered`` counts the lists whose number was not told.
+    ``candidates`` are the persons on each list; ``unnumbered`` counts the lists whose number was not told.
     """
 
     committees: Mapping[int, str | None]
-    candidates: Mapping[int, frozenset[int]]
+    candidates: Mapping[int, Persons]
     unnumbered: int
 
 
 class Ballots:
-    """Makes the ballots of one definition; lists with the same candidate numbers share one set, most count 1…n."""
+    """Makes the ballots of one definition; lists with the same numbers share them, most count 1…n."""
 
     def __init__(self, index: DefinitionIndex) -> None:
         self._index = index
-        self._shared: dict[frozenset[int], frozenset[int]] = {}
+        self._shared: dict[tuple[tuple[int, bool], ...], Persons] = {(): NOBODY}
         self._unnumbered: dict[str, int] = {}
         for row in index.definition.unnumbered_lists:
             self._unnumbered[row.district] = self._unnumbered.get(row.district, 0) + 1
@@ -34,10 +48,15 @@ class Ballots:
         lists = sorted(self._index.lists_of_district(district), key=lambda row: row.number)
         return Ballot(
             committees={row.number: row.committee for row in lists},
-            candidates={row.number: self._numbers(district, row.number) for row in lists},
+            candidates={row.number: self._persons(district, row.number) for row in lists},
             unnumbered=self._unnumbered.get(district, 0),
         )
 
-    def _numbers(self, district: str, number: int) -> frozenset[int]:
-        numbers = frozenset(candidate.number for candidate in self._index.candidates_of(district, number))
-        return self._shared.setdefault(numbers, numbers)
+    def _persons(self, district: str, number: int) -> Persons:
+        rows = self._index.candidates_of(district, number)
+        key = tuple((candidate.number, candidate.active) for candidate in rows)
+        if key not in self._shared:
+            self._shared[key] = Persons(
+                frozenset(place for place, _ in key), tuple(place for place, active in key if active)
+            )
+        return self._shared[key]

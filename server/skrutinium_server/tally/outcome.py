@@ -1,11 +1,11 @@
 """From the votes of a district whose protocols are all in to its outcome, or to what is missing for one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law
-from skrutinium_server.election.model import Candidate, District, List
-from skrutinium_server.tally.ballot import Ballot
+from skrutinium_server.election.model import District, List
+from skrutinium_server.tally.ballot import Ballot, Persons
 from skrutinium_server.tally.model import DistrictTally, Outcome, Unknown
 from skrutinium_server.tally.seats.allocation import allocate
 from skrutinium_server.tally.seats.model import Allocated, CandidateStanding, ListStanding, LotNeeded
@@ -22,7 +22,7 @@ def outcome(index: DefinitionIndex, law: Law, ballot: Ballot, tally: DistrictTal
     missing = _missing(index, law, ballot, tally, seats, lists)
     if missing or law.seats is None or seats is None:
         return Unknown("; ".join(missing))
-    result = allocate(law.seats, seats, [_standing(index, tally, row) for row in lists])
+    result = allocate(law.seats, seats, [_standing(ballot, tally, row) for row in lists])
     if isinstance(result, Allocated | LotNeeded):
         return result
     return Unknown("a rule of the law for a district in which no list has a vote")
@@ -59,7 +59,7 @@ def _missing(
         n for n in tally.votes if tally.votes[n] and n in ballot.committees and n not in _numbers(lists)
     ]:
         missing.append(f"why there are votes for the withdrawn {_named(voted)}")
-    if uncounted := [row.number for row in lists if _stand(index, row) is None]:
+    if uncounted := [row.number for row in lists if _stand(ballot, row) is None]:
         missing.append(f"the number of candidates of {_named(uncounted)}")
     return missing
 
@@ -74,30 +74,27 @@ def _named(numbers: list[int]) -> str:
     )
 
 
-def _stand(index: DefinitionIndex, row: List) -> int | None:
+def _stand(ballot: Ballot, row: List) -> int | None:
     """How many candidates stand on the list: those named who were not withdrawn, else the number told."""
-    if named := index.candidates_of(row.district, row.number):
-        return sum(candidate.active for candidate in named)
-    return row.candidates
+    persons = ballot.candidates[row.number]
+    return len(persons.standing) if persons.numbers else row.candidates
 
 
-def _standing(index: DefinitionIndex, tally: DistrictTally, row: List) -> ListStanding:
-    named = index.candidates_of(row.district, row.number)
-    standing = None if tally.without_candidates else _candidates(tally, row, named)
-    return ListStanding(row.number, tally.votes[row.number], _stand(index, row) or 0, standing)
+def _standing(ballot: Ballot, tally: DistrictTally, row: List) -> ListStanding:
+    standing = None if tally.without_candidates else _candidates(ballot.candidates[row.number], tally, row)
+    return ListStanding(row.number, tally.votes[row.number], _stand(ballot, row) or 0, standing)
 
 
-def _candidates(
-    tally: DistrictTally, row: List, named: Iterable[Candidate]
-) -> tuple[CandidateStanding, ...] | None:
+def _candidates(persons: Persons, tally: DistrictTally, row: List) -> tuple[CandidateStanding, ...] | None:
     """Votes of each candidate who stands, None when unknown or when who they are is in doubt."""
     votes = tally.candidate_votes.get(row.number)
     if votes is None:
         return None
-    standing = {candidate.number: candidate.active for candidate in named}
-    if not standing:
-        rows = tuple(CandidateStanding(number, votes[number]) for number in votes)
-        return rows if len(rows) == row.candidates else None
-    if any(number not in standing for number in votes):
-        return None
-    return tuple(CandidateStanding(number, votes[number]) for number, active in standing.items() if active)
+    if not persons.numbers:
+        return _rows(votes, votes) if len(votes) == row.candidates else None
+    # Everybody on the ballot is among the votes, so more votes than persons are votes for somebody else.
+    return _rows(votes, persons.standing) if len(votes) == len(persons.numbers) else None
+
+
+def _rows(votes: Mapping[int, int], numbers: Iterable[int]) -> tuple[CandidateStanding, ...]:
+    return tuple([CandidateStanding(number, votes[number]) for number in numbers])

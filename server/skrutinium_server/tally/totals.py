@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from skrutinium_server.election.model import Poll
 from skrutinium_server.intake.model import ListVotes, Protocol
-from skrutinium_server.tally.ballot import Ballot
+from skrutinium_server.tally.ballot import NOBODY, Ballot
 from skrutinium_server.tally.model import (
     AreaTally,
     CommitteeTally,
@@ -120,7 +120,7 @@ def _count_candidates(
     district: DistrictTotals, number: int, candidates: tuple[tuple[int, int], ...], sign: Sign
 ) -> None:
     """Candidates on the ballot are there with 0 votes as soon as a protocol tells those of the list."""
-    known = district.ballot.candidates.get(number, frozenset())
+    known = district.ballot.candidates.get(number, NOBODY).numbers
     if not _keep(district.telling, number, sign):
         del district.tally.candidate_votes[number]
         for candidate, _ in candidates:
