@@ -1,3 +1,107 @@
-"""Skrutinium for newsrooms: follow, check and re-add the results of an election night."""
+"""Skrutinium for newsrooms: follow, check and re-add the results of an election night.
+
+>>> import skrutinium
+>>> async with skrutinium.connect("https://feed.example") as feed:  # doctest: +SKIP
+...     async for release in feed.releases():
+...         results = await release.event()
+"""
+
+from skrutinium.documents import (
+    AreaResults,
+    Candidate,
+    Change,
+    Committee,
+    ContestResults,
+    Correction,
+    Corrections,
+    Count,
+    District,
+    EventResults,
+    Kind,
+    List,
+    Lot,
+    PrecinctResults,
+    Protocol,
+    ProtocolBatch,
+    Reporting,
+    Row,
+)
+from skrutinium.errors import (
+    AccessRefused,
+    ChainError,
+    ChoiceNeeded,
+    DamagedError,
+    Gone,
+    LimitReached,
+    MixedPhases,
+    NetworkError,
+    NotYet,
+    RollbackError,
+    SchemaError,
+    ServerFault,
+    SignatureError,
+    SkrutiniumError,
+    StaleError,
+    StateFileError,
+)
+from skrutinium.feed import Feed, connect
+from skrutinium.news import Health, Timing
+from skrutinium.release import Release
+from skrutinium.series import Checkpoint, Document, FeedState, Heartbeat, Manifest, Run
+from skrutinium.transport import Patience
+from skrutinium.verifying import Difference, Report, open_source, verify
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessRefused",
+    "AreaResults",
+    "Candidate",
+    "ChainError",
+    "Change",
+    "Checkpoint",
+    "ChoiceNeeded",
+    "Committee",
+    "ContestResults",
+    "Correction",
+    "Corrections",
+    "Count",
+    "DamagedError",
+    "Difference",
+    "District",
+    "Document",
+    "EventResults",
+    "Feed",
+    "FeedState",
+    "Gone",
+    "Health",
+    "Heartbeat",
+    "Kind",
+    "LimitReached",
+    "List",
+    "Lot",
+    "Manifest",
+    "MixedPhases",
+    "NetworkError",
+    "NotYet",
+    "Patience",
+    "PrecinctResults",
+    "Protocol",
+    "ProtocolBatch",
+    "Release",
+    "Report",
+    "Reporting",
+    "RollbackError",
+    "Row",
+    "Run",
+    "SchemaError",
+    "ServerFault",
+    "SignatureError",
+    "SkrutiniumError",
+    "StaleError",
+    "StateFileError",
+    "Timing",
+    "connect",
+    "open_source",
+    "verify",
+]

@@ -1,0 +1,147 @@
+"""Reading a feed by its address (``docs/architecture.md``, addresses of the feed)."""
+
+import asyncio
+import hashlib
+import io
+from typing import BinaryIO
+
+from skrutinium.errors import DamagedError, NotYet
+from skrutinium.packs import members
+from skrutinium.parsing import LARGEST
+from skrutinium.series import Document, Run
+from skrutinium.series_reading import read_checkpoint, read_manifest
+from skrutinium.source import Material, SeriesSource
+from skrutinium.transport import LARGEST_ARCHIVE, Answer, Transport, expand
+
+_SMALL = 64 * 1024
+
+
+def archive(data: bytes, where: str) -> BinaryIO:
+    """An archive as sent, gzipped or not, ready to be read."""
+    if data.startswith(b"\x1f\x8b"):
+        data = expand(data, LARGEST_ARCHIVE, where)
+    return io.BytesIO(data)
+
+
+def _unpacked(data: bytes, where: str) -> dict[str, bytes]:
+    return dict(members(archive(data, where), where))
+
+
+class Address:
+    """A feed at the transport's base address."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    @property
+    def where(self) -> str:
+        """The base address."""
+        return self.transport.base
+
+    async def state(self) -> bytes:
+        """The state file with its signature line."""
+        return await _body(self.transport, "/state.xml")
+
+    async def key(self, key_id: str) -> tuple[bytes, bytes | None]:
+        """A public key and the signature line beside it."""
+        pem = await _body(self.transport, f"/keys/{key_id}.pem", _SMALL)
+        try:
+            return pem, await _body(self.transport, f"/keys/{key_id}.pem.sig", _SMALL)
+        except NotYet:
+            return pem, None
+
+    def series(self, run: Run, series: str = "skrutinium") -> SeriesSource:
+        """The series of that run."""
+        return self.feed_series(run, series)
+
+    def feed_series(self, run: Run, series: str = "skrutinium") -> "AddressSeries":
+        """The same, with what only a feed offers."""
+        prefix = f"/event/{run.event}" if run.current else f"/event/{run.event}/run/{run.id}"
+        if series != "skrutinium":
+            prefix += f"/series/{series}"
+        return AddressSeries(self.transport, prefix)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.transport.close()
+
+
+async def _body(transport: Transport, path: str, limit: int = LARGEST) -> bytes:
+    answer = await transport.get(path, limit=limit)
+    if answer.body is None:
+        raise DamagedError("'not modified' without having asked for it", address=answer.address)
+    return answer.body
+
+
+class AddressSeries:
+    """One series of a feed."""
+
+    def __init__(self, transport: Transport, prefix: str) -> None:
+        self.transport = transport
+        self.prefix = prefix
+
+    @property
+    def where(self) -> str:
+        """The address of the series."""
+        return self.transport.base + self.prefix
+
+    async def newest_manifest(self, etag: str | None = None) -> Answer:
+        """The newest manifest, or no body when it is the one with that ``etag``."""
+        return await self.transport.get(f"{self.prefix}/newest/manifest.xml", etag=etag)
+
+    async def newest(self) -> tuple[int, str]:
+        """Number and hash of the newest manifest."""
+        data = await _body(self.transport, f"{self.prefix}/newest/manifest.xml")
+        return read_manifest(data, self.where).release, hashlib.sha256(data).hexdigest()
+
+    async def signature(self, number: int) -> bytes:
+        """The signature line of one manifest."""
+        return await _body(self.transport, f"{self.prefix}/release/{number}/manifest.xml.sig", _SMALL)
+
+    async def manifest(self, number: int) -> tuple[bytes, bytes]:
+        """A manifest and its signature line."""
+        data = await _body(self.transport, f"{self.prefix}/release/{number}/manifest.xml")
+        return data, await self.signature(number)
+
+    async def changes(self, since: int) -> list[tuple[str, bytes]]:
+        """All that changed after release ``since``: manifests with signatures, then documents, by name."""
+        path = f"{self.prefix}/changes?since={since}"
+        data = await _body(self.transport, path, LARGEST_ARCHIVE)
+        where = self.transport.base + path
+        if len(data) < _SMALL:
+            return list(members(archive(data, where), where))
+        return await asyncio.to_thread(lambda: list(members(archive(data, where), where)))
+
+    async def release(self, number: int) -> Material:
+        """Everything of one release, by one request."""
+        path = f"{self.prefix}/pack/{number}"
+        where = self.transport.base + path
+        data = await _body(self.transport, path, LARGEST_ARCHIVE)
+        held = await asyncio.to_thread(_unpacked, data, where)
+        for name in ("manifest.xml", "manifest.xml.sig"):
+            if name not in held:
+                raise DamagedError(f"the pack holds no {name}", address=where)
+
+        def load(row: Document) -> bytes:
+            try:
+                return held[row.path]
+            except KeyError:
+                raise DamagedError(f"the pack holds no {row.path}", address=where) from None
+
+        return Material(held["manifest.xml"], held["manifest.xml.sig"], load)
+
+    async def object(self, sha256: str) -> bytes:
+        """A document by its hash."""
+        return await _body(self.transport, f"/object/{sha256}")
+
+    async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
+        """A checkpoint and its signature line."""
+        name = "newest" if number is None else str(number)
+        data = await _body(self.transport, f"{self.prefix}/checkpoint/{name}.xml")
+        if number is None:  # between two requests the newest may become another one
+            number = read_checkpoint(data, self.where).release
+        return data, await _body(self.transport, f"{self.prefix}/checkpoint/{number}.xml.sig", _SMALL)
+
+    async def heartbeat(self) -> bytes:
+        """The heartbeat with its signature line."""
+        return await _body(self.transport, f"{self.prefix}/heartbeat.xml", _SMALL)

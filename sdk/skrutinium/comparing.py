@@ -1,0 +1,178 @@
+"""Comparing the published documents with the recount; every function yields (what, published, recomputed)."""
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from skrutinium.parsing import NAMESPACE, children
+from skrutinium.reading import protocol
+from skrutinium.recount import EVENT, Recount, Sum, votes_of
+
+Finding = tuple[str, object, object]
+
+
+def _whole(element: etree._Element, name: str) -> int | None:
+    value = element.get(name)
+    return None if value is None else int(value)
+
+
+def _progress(element: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
+    for name, mine in (("expected", ours.expected), ("reported", ours.reported)):
+        if (theirs := _whole(element, name)) != mine:
+            yield f"{what}{name}", theirs, mine
+    if (word := element.get("reporting")) != ours.reporting:
+        yield f"{what}reporting", word, ours.reporting
+
+
+def _count(parent: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
+    element = parent.find(NAMESPACE + "count")
+    if element is None:
+        yield f"{what}count", None, "one"
+        return
+    yield from _progress(element, ours, what)
+    theirs = {
+        str(one.get("field")): (_whole(one, "value"), _whole(one, "protocols"))
+        for one in element.iterchildren(NAMESPACE + "figure")
+    }
+    mine = {
+        name: (value, None if ours.told_by[name] == ours.reported else ours.told_by[name])
+        for name, value in ours.figures.items()
+    }
+    for name in sorted(theirs.keys() | mine.keys()):
+        if theirs.get(name) != mine.get(name):
+            yield f"{what}figure {name}", _figure(theirs.get(name)), _figure(mine.get(name))
+
+
+def _figure(told: tuple[int | None, int | None] | None) -> str | None:
+    if told is None:
+        return None
+    return f"{told[0]}" if told[1] is None else f"{told[0]} (told by {told[1]} protocols)"
+
+
+def _kinds(root: etree._Element, recount: Recount, area: str) -> Iterator[Finding]:
+    """Every kind of contest in an area, with all committees."""
+    sums = recount.areas.get(area, {})
+    published = set()
+    for element in children(root, "kind"):
+        kind = str(element.get("id"))
+        published.add(kind)
+        ours = sums.get(kind) or Sum()
+        yield from _count(element, ours, f"{kind}: ")
+        yield from _committees(element, ours, kind)
+    for kind, ours in sums.items():
+        if ours.expected and kind not in published:
+            yield f"{kind}", None, f"{ours.reported} of {ours.expected} protocols"
+
+
+def _committees(element: etree._Element, ours: Sum, kind: str) -> Iterator[Finding]:
+    mine = dict(ours.parts)
+    for row in element.iterchildren(NAMESPACE + "committee"):
+        committee, votes = row.get("id"), row.get("votes")
+        expected = mine.pop(committee, 0) if ours.reported else None
+        if votes != (None if expected is None else str(expected)):
+            yield f"{kind}: votes of committee {committee or '(not known)'}", votes, expected
+    for rest, value in mine.items():
+        if value:
+            yield f"{kind}: votes of committee {rest or '(not known)'}", None, value
+
+
+def _area_rows(root: etree._Element, recount: Recount) -> Iterator[Finding]:
+    for row in children(root, "area"):
+        area = str(row.get("id"))
+        ours = Sum()
+        for one in recount.areas.get(area, {}).values():
+            ours.expected += one.expected
+            ours.reported += one.reported
+        yield from _progress(row, ours, f"area {area}: ")
+
+
+def event(root: etree._Element, recount: Recount) -> Iterator[Finding]:
+    """``event.xml``."""
+    yield from _kinds(root, recount, EVENT)
+    yield from _area_rows(root, recount)
+
+
+def area(root: etree._Element, recount: Recount) -> Iterator[Finding]:
+    """``area/ID.xml``."""
+    yield from _kinds(root, recount, str(root.get("id")))
+    yield from _area_rows(root, recount)
+    for row in children(root, "contest"):
+        contest = str(row.get("id"))
+        yield from _progress(row, recount.contests.get(contest) or Sum(), f"contest {contest}: ")
+
+
+def contest(root: etree._Element, recount: Recount) -> Iterator[Finding]:
+    """``contest/ID.xml``; seats and outcome excepted."""
+    yield from _count(root, recount.contests.get(str(root.get("id"))) or Sum(), "")
+    for element in children(root, "district"):
+        name = str(element.get("id"))
+        ours = recount.districts.get(name) or Sum()
+        what = f"district {name}: "
+        yield from _count(element, ours, what)
+        yield from _lists(element, ours, what)
+
+
+def _lists(district: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
+    missing: dict[int | str | None, int] = dict(ours.parts)
+    missing.pop(0, None)  # stands for the persons of a district without lists
+    for element in children(district, "list"):
+        number = int(str(element.get("number")))
+        expected = missing.pop(number, 0) if ours.reported else None
+        if (votes := _whole(element, "votes")) != expected:
+            yield f"{what}votes of list {number}", votes, expected
+        yield from _candidates(element, number, ours, f"{what}list {number}: ")
+    for rest, value in missing.items():
+        if value:
+            yield f"{what}votes of list {rest}", None, value
+    yield from _candidates(district, 0, ours, what)
+
+
+def _candidates(parent: etree._Element, number: int, ours: Sum, what: str) -> Iterator[Finding]:
+    met = set()
+    told = ours.reported > 0 and not ours.without_candidates
+    for element in children(parent, "candidate"):
+        who = int(str(element.get("number")))
+        met.add(who)
+        votes = _whole(element, "votes")
+        if votes is None and not told:
+            continue  # the source does not tell them all
+        expected = ours.candidates.get((number, who), 0) if ours.reported else None
+        if votes != expected:
+            yield f"{what}votes of candidate {who}", votes, expected
+    if not told:
+        return
+    for (one, who), value in ours.candidates.items():
+        if one == number and value and who not in met:
+            yield f"{what}votes of candidate {who}", None, value
+
+
+def precinct(root: etree._Element, recount: Recount) -> Iterator[Finding]:
+    """``precinct/ID.xml``: exactly the protocols that count, and the rest awaited."""
+    name = str(root.get("id"))
+    owed = dict(recount.polls.get(name, {}))
+    for element in children(root, "protocol"):
+        theirs = protocol(element)
+        owed.pop(theirs.contest, None)
+        ours = recount.current.get((name, theirs.contest))
+        if ours is None:
+            yield f"protocol of contest {theirs.contest}", f"entry {theirs.entry}", None
+        elif (published := votes_of(theirs)) != ours:
+            for part in (
+                "entry",
+                "version",
+                "sequence",
+                "sha256",
+                "district",
+                "figures",
+                "lists",
+                "candidates",
+            ):
+                left, right = getattr(published, part), getattr(ours, part)
+                if left != right:
+                    yield f"protocol of contest {theirs.contest}: {part}", left, right
+    awaited = {str(one.get("contest")) for one in children(root, "awaited")}
+    for contest_id in sorted(awaited ^ owed.keys()):
+        yield f"awaited contest {contest_id}", contest_id in awaited, contest_id in owed
+    for contest_id in sorted(awaited):
+        if (name, contest_id) in recount.current:
+            yield f"protocol of contest {contest_id}", "awaited", "taken over"

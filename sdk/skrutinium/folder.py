@@ -1,0 +1,123 @@
+"""Reading a release store that lies in a folder: a mirror, a disc, the public folder of an event."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from skrutinium.errors import DamagedError, NetworkError, NotYet
+from skrutinium.parsing import LARGEST
+from skrutinium.series import Run
+from skrutinium.source import Material, SeriesSource
+from skrutinium.transport import expand
+
+T = TypeVar("T")
+
+
+def _read(path: Path, limit: int = LARGEST) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotYet("there is no such file", address=str(path)) from None
+    except OSError as error:
+        raise NetworkError(f"cannot be read: {error}", address=str(path)) from error
+    if len(data) > limit:
+        raise DamagedError(f"more than {limit} bytes", address=str(path))
+    return data
+
+
+def _read_expanded(path: Path) -> bytes:
+    return expand(_read(path), LARGEST, str(path))
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)
+
+
+class Folder:
+    """The release store in ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def where(self) -> str:
+        """The folder's path."""
+        return str(self.root)
+
+    async def state(self) -> bytes:
+        """The state file with its signature line."""
+        return await _aside(lambda: _read(self.root / "state.xml"))
+
+    async def key(self, key_id: str) -> tuple[bytes, bytes | None]:
+        """A public key and the signature line beside it."""
+        path = self.root / "keys" / f"{key_id}.pem"
+        pem = await _aside(lambda: _read(path))
+        try:
+            return pem, await _aside(lambda: _read(path.with_name(path.name + ".sig")))
+        except NotYet:
+            return pem, None
+
+    def series(self, run: Run, series: str = "skrutinium") -> SeriesSource:
+        """The series of that run."""
+        return FolderSeries(self.root, self.root / "event" / run.event / run.id / series)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class FolderSeries:
+    """One series in a release store."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root = root
+        self._folder = folder
+
+    @property
+    def where(self) -> str:
+        """The folder of the series."""
+        return str(self._folder)
+
+    async def newest(self) -> tuple[int, str]:
+        """Number and manifest hash by the file ``newest``."""
+        path = self._folder / "newest"
+        words = (await _aside(lambda: _read(path, 200))).decode("ascii", "replace").split()
+        if len(words) != 2 or not words[0].isdecimal() or len(words[1]) != 64:
+            raise DamagedError("does not hold a number and a hash", address=str(path))
+        return int(words[0]), words[1]
+
+    async def manifest(self, number: int) -> tuple[bytes, bytes]:
+        """A manifest and its signature line."""
+        path = self._folder / "manifest" / f"{number:09d}.xml"
+        return await _aside(lambda: (_read(path), _read(path.with_name(path.name + ".sig"))))
+
+    async def release(self, number: int) -> Material:
+        """A release whose documents come from the objects, not from the pack."""
+        manifest, signature = await self.manifest(number)
+        pack = self._folder / "pack" / f"{number:09d}.tar.gz"
+        there = await _aside(pack.exists)
+        return Material(manifest, signature, lambda row: self._object(row.sha256), pack if there else None)
+
+    async def object(self, sha256: str) -> bytes:
+        """A document by its hash."""
+        return await _aside(lambda: self._object(sha256))
+
+    def _object(self, sha256: str) -> bytes:
+        return _read_expanded(self._root / "objects" / sha256[:2] / sha256[2:4] / f"{sha256}.gz")
+
+    async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
+        """A checkpoint and its signature line."""
+        folder = self._folder / "checkpoint"
+        if number is None:
+            names = await _aside(lambda: sorted(path.name for path in folder.glob("*.xml.gz")))
+            if not names:
+                raise NotYet("there is no checkpoint yet", address=str(folder))
+            number = int(names[-1].split(".")[0])
+        path = folder / f"{number:09d}.xml.gz"
+        line = path.with_name(f"{number:09d}.xml.sig")
+        return await _aside(lambda: (_read_expanded(path), _read(line)))
+
+    async def heartbeat(self) -> bytes:
+        """The heartbeat with its signature line."""
+        return await _aside(lambda: _read(self._folder / "heartbeat.xml"))

@@ -1,0 +1,112 @@
+"""Parsing a document safely: no entities, no DOCTYPE, no network, valid against its schema.
+
+A document of a later minor version of the schema (1.x) may hold what this package does not know: it is read without the
+schema, its additions are passed over, and the log says so once for each version.
+"""
+
+import functools
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from importlib import resources
+
+from lxml import etree
+
+from skrutinium.errors import SchemaError
+
+NAMESPACE = "{urn:skrutinium:1}"
+SCHEMA = "skrutinium/1.0/skrutinium.xsd"
+LARGEST = 256 * 1024 * 1024
+"""No document is larger, in bytes."""
+
+_log = logging.getLogger("skrutinium")
+_local = threading.local()
+_told_versions: set[str] = set()
+_FIRST_ELEMENT = re.compile(rb"<[A-Za-z_]")
+_VERSION = re.compile(r"1\.(0|[1-9][0-9]{0,3})")
+
+
+@functools.cache
+def schema_text(name: str = SCHEMA) -> bytes:
+    """The schema ``name`` as the package holds it; the first call reads a file, so it belongs into a thread."""
+    return resources.files("skrutinium").joinpath("_contract", "xsd", *name.split("/")).read_bytes()
+
+
+def schema(name: str = SCHEMA) -> etree.XMLSchema:
+    """The compiled schema ``name``, a path below ``xsd/``; one per thread, because libxml2 keeps state in it."""
+    known: dict[str, etree.XMLSchema] | None = getattr(_local, "schemas", None)
+    if known is None:
+        known = _local.schemas = {}
+    if name not in known:
+        known[name] = etree.XMLSchema(etree.fromstring(schema_text(name), parser()))
+    return known[name]
+
+
+def parser() -> etree.XMLParser:
+    """A parser that resolves nothing and reaches nowhere."""
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        recover=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+
+
+def well_formed(data: bytes, where: str) -> etree._Element:
+    """Parse ``data`` and return its root; raises :class:`SchemaError` when it is not plain, whole UTF-8 XML."""
+    if len(data) > LARGEST:
+        raise SchemaError(f"{len(data)} bytes; at most {LARGEST} are read", address=where)
+    first = _FIRST_ELEMENT.search(data)
+    if first is None or not data.startswith(b"<"):
+        raise SchemaError("not an XML document in UTF-8", address=where)
+    if b"<!DOCTYPE" in data[: first.start()]:
+        raise SchemaError("holds a DOCTYPE, which is never accepted", address=where)
+    try:
+        root = etree.fromstring(data, parser())
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise SchemaError(f"not well-formed, or cut off: {error}", address=where) from error
+    info = root.getroottree().docinfo
+    if info.internalDTD is not None or (info.encoding or "UTF-8").upper() not in (
+        "UTF-8",
+        "US-ASCII",
+        "ASCII",
+    ):
+        raise SchemaError(f"a DOCTYPE, or the encoding {info.encoding!r}; expected neither", address=where)
+    return root
+
+
+def document(data: bytes, expected: str, where: str, *, validate: bool = True) -> etree._Element:
+    """Parse one document whose root has to be ``expected``, and validate it; raises :class:`SchemaError`."""
+    root = well_formed(data, where)
+    if root.tag != NAMESPACE + expected:
+        raise SchemaError(f"the root is {root.tag!r}; expected {NAMESPACE}{expected}", address=where)
+    if validate:
+        check(root, where)
+    return root
+
+
+def check(root: etree._Element, where: str) -> None:
+    """Validate a parsed document; raises :class:`SchemaError` with the first reason and its line."""
+    version = root.get("schema")
+    if version is not None and version != "1.0":
+        if not _VERSION.fullmatch(version):
+            raise SchemaError(f"schema version {version!r}; this package reads 1.x", address=where)
+        if version not in _told_versions:
+            _told_versions.add(version)
+            _log.warning(
+                "documents of schema %s: read without validation, additions are passed over", version
+            )
+        return
+    judge = schema()
+    if not judge.validate(root):
+        first = next(iter(judge.error_log))
+        raise SchemaError(f"line {first.line}: {first.message}", address=where)
+
+
+def children(element: etree._Element, name: str) -> Iterator[etree._Element]:
+    """The children of one name."""
+    return element.iterchildren(NAMESPACE + name)

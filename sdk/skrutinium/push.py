@@ -1,0 +1,51 @@
+"""Reading server-sent events (WHATWG HTML, 9.2): only what a feed sends, with bounded lines."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+
+from skrutinium.errors import DamagedError, ServerFault
+
+_LONGEST_EVENT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its kind (``release``, ``heartbeat``), id and data."""
+
+    kind: str
+    id: str | None
+    data: str
+
+
+async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
+    """Yield events until the stream ends; raises :class:`ServerFault` when it is no such stream."""
+    where = str(response.url)
+    if response.content_type != "text/event-stream" or response.headers.get("Content-Encoding"):
+        raise ServerFault(f"{response.content_type} where a stream of events was due", address=where)
+    buffer = b""
+    async for piece in response.content.iter_any():
+        buffer += piece.replace(b"\r\n", b"\n")
+        *whole, buffer = buffer.split(b"\n\n")
+        for block in whole:
+            event = parse(block)
+            if event is not None:
+                yield event
+        if len(buffer) > _LONGEST_EVENT:
+            raise DamagedError(f"an event of more than {_LONGEST_EVENT} bytes", address=where)
+
+
+def parse(block: bytes) -> Event | None:
+    """One event from its lines; None for comments and for events without data."""
+    fields: dict[str, str] = {}
+    for line in block.decode("utf-8", "replace").split("\n"):
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data" and "data" in fields:
+            value = fields["data"] + "\n" + value
+        if name:
+            fields[name] = value
+    if "data" not in fields:
+        return None
+    return Event(fields.get("event", "message"), fields.get("id"), fields["data"])

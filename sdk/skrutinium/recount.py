@@ -1,0 +1,209 @@
+"""Adding protocols up again, independently of the publisher: whole numbers only, newest version of each protocol counts.
+
+Holds what the published documents say of the structure (which precinct lies where, which contest is of which kind, which
+list belongs to which committee) and the protocols; everything else is added up here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from skrutinium.documents import Protocol
+
+EVENT = ""
+"""Stands for the whole event where an area is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """A protocol that counts, or counted."""
+
+    entry: int
+    version: int
+    sequence: int
+    sha256: str
+    district: str
+    figures: dict[str, int]
+    lists: dict[int, int]
+    candidates: dict[tuple[int, int], int]
+
+    def numbers(self) -> dict[tuple[str | None, int | None, int | None], int]:
+        """Every number by (field, list, candidate), as a correction names them."""
+        told: dict[tuple[str | None, int | None, int | None], int] = {
+            (name, None, None): value for name, value in self.figures.items()
+        }
+        told.update({(None, one, None): value for one, value in self.lists.items()})
+        told.update({(None, one, who): value for (one, who), value in self.candidates.items()})
+        return told
+
+
+def votes_of(protocol: Protocol) -> Votes:
+    """What counts of a protocol."""
+    return Votes(
+        protocol.entry,
+        protocol.version,
+        protocol.sequence,
+        protocol.sha256,
+        protocol.district,
+        dict(protocol.figures),
+        {one.number: one.votes for one in protocol.lists},
+        {(one.number, who): votes for one in protocol.lists for who, votes in one.candidates.items()},
+    )
+
+
+@dataclass(slots=True)
+class Sum:
+    """Protocols expected and reported, and sums; ``parts`` are lists in a district and committees in an area."""
+
+    expected: int = 0
+    reported: int = 0
+    figures: dict[str, int] = field(default_factory=dict)
+    told_by: dict[str, int] = field(default_factory=dict)
+    parts: dict[int | str | None, int] = field(default_factory=dict)
+    candidates: dict[tuple[int, int], int] = field(default_factory=dict)
+    without_candidates: int = 0
+
+    @property
+    def reporting(self) -> str:
+        """The word for how much is reported."""
+        if not self.expected:
+            return "not-applicable"
+        if not self.reported:
+            return "none"
+        return "all" if self.reported >= self.expected else "part"
+
+    def add_figures(self, votes: Votes, sign: int) -> None:
+        """Add (or with -1 take away) the figures of a protocol, and count it."""
+        self.reported += sign
+        for name, value in votes.figures.items():
+            self.figures[name] = self.figures.get(name, 0) + sign * value
+            self.told_by[name] = self.told_by.get(name, 0) + sign
+            if not self.told_by[name]:
+                del self.told_by[name], self.figures[name]
+
+
+@dataclass(slots=True)
+class Touched:
+    """Units whose numbers changed since this was last emptied."""
+
+    contests: set[str] = field(default_factory=set)
+    precincts: set[str] = field(default_factory=set)
+    areas: set[str] = field(default_factory=set)
+
+
+class Recount:
+    """All sums at one release."""
+
+    def __init__(self) -> None:
+        self.parent: dict[str, str] = {}
+        self.precinct_area: dict[str, str] = {}
+        self.kind: dict[str, str] = {}
+        self.committee: dict[tuple[str, int], str | None] = {}
+        self.polls: dict[str, dict[str, str]] = {}
+        self.current: dict[tuple[str, str], Votes] = {}
+        self.arrived: dict[tuple[str, str], int] = {}
+        self.districts: dict[str, Sum] = {}
+        self.contests: dict[str, Sum] = {}
+        self.areas: dict[str, dict[str, Sum]] = {}
+        self.contest_precincts: dict[str, set[str]] = {}
+        self.touched = Touched()
+        self.expected = 0
+
+    # ---------------------------------------------------------------- structure
+    def above(self, precinct: str) -> Iterator[str]:
+        """The areas a precinct lies in, from the smallest, and the whole event."""
+        area: str | None = self.precinct_area.get(precinct)
+        seen: set[str] = set()
+        while area is not None and area not in seen:
+            seen.add(area)
+            yield area
+            area = self.parent.get(area)
+        yield EVENT
+
+    def set_parent(self, area: str, parent: str) -> bool:
+        """Say in which larger area one lies; False when votes were already added up otherwise."""
+        if self.parent.get(area, parent) != parent:
+            return False
+        self.parent[area] = parent
+        return True
+
+    def set_committees(self, contest: str, kind: str, lists: dict[tuple[str, int], str | None]) -> None:
+        """Say which committee each (district, list) of a contest belongs to, and the contest's kind."""
+        changed = [key for key, committee in lists.items() if self.committee.get(key) != committee]
+        if changed or self.kind.get(contest, kind) != kind:
+            counted = [
+                (precinct, contest)
+                for precinct in self.contest_precincts.get(contest, ())
+                if (precinct, contest) in self.current
+            ]
+            for key in counted:
+                self._apply(key, self.current[key], -1)
+            self.committee.update(lists)
+            for key in counted:
+                self._apply(key, self.current[key], 1)
+        self.kind[contest] = kind
+
+    def set_polls(self, precinct: str, area: str, polls: dict[str, str]) -> bool:
+        """Say which protocols a precinct owes; False when that is not what it was before."""
+        before = self.polls.get(precinct)
+        if before is not None:
+            return before == polls and self.precinct_area[precinct] == area
+        self.polls[precinct] = polls
+        self.precinct_area[precinct] = area
+        return True
+
+    def expect(self, precinct: str) -> None:
+        """Count what a precinct owes, once the structure around it is known."""
+        for contest, district in self.polls[precinct].items():
+            self.expected += 1
+            self.contest_precincts.setdefault(contest, set()).add(precinct)
+            for one in self._sums(precinct, contest, district):
+                one.expected += 1
+
+    # ---------------------------------------------------------------- protocols
+    def take(self, key: tuple[str, str], votes: Votes) -> Votes | None:
+        """Take a protocol in; returns the one it replaces. An older or equal sequence changes nothing."""
+        self.arrived[key] = self.arrived.get(key, 0) + 1
+        before = self.current.get(key)
+        if before is not None and votes.sequence <= before.sequence:
+            return None
+        if before is not None:
+            self._apply(key, before, -1)
+        self._apply(key, votes, 1)
+        self.current[key] = votes
+        self.touched.precincts.add(key[0])
+        if before is None or before.numbers() != votes.numbers() or before.district != votes.district:
+            self.touched.contests.add(key[1])
+            self.touched.areas.update(self.above(key[0]))
+        return before
+
+    def area(self, area: str, kind: str) -> Sum:
+        """The sum of one kind of contest in an area (or the event)."""
+        return self.areas.setdefault(area, {}).setdefault(kind, Sum())
+
+    def _sums(self, precinct: str, contest: str, district: str) -> Iterator[Sum]:
+        yield self.districts.setdefault(district, Sum())
+        yield self.contests.setdefault(contest, Sum())
+        kind = self.kind.get(contest, "")
+        for area in self.above(precinct):
+            yield self.area(area, kind)
+
+    def _apply(self, key: tuple[str, str], votes: Votes, sign: int) -> None:
+        precinct, contest = key
+        district = self.districts.setdefault(votes.district, Sum())
+        for one in self._sums(precinct, contest, votes.district):
+            one.add_figures(votes, sign)
+        for number, value in votes.lists.items():
+            district.parts[number] = district.parts.get(number, 0) + sign * value
+        for who, value in votes.candidates.items():
+            district.candidates[who] = district.candidates.get(who, 0) + sign * value
+        if not votes.candidates:
+            district.without_candidates += sign
+        by_committee: dict[int | str | None, int] = {}
+        for number, value in votes.lists.items():
+            committee = self.committee.get((votes.district, number))
+            by_committee[committee] = by_committee.get(committee, 0) + value
+        kind = self.kind.get(contest, "")
+        for area in self.above(precinct):
+            parts = self.area(area, kind).parts
+            for committee_id, value in by_committee.items():
+                parts[committee_id] = parts.get(committee_id, 0) + sign * value

@@ -1,0 +1,91 @@
+"""What verification found, for people and for machines."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+MOST_DIFFERENCES = 1000
+"""More are counted, but not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not as it should be.
+
+    ``code`` says which check found it: state, heartbeat, signature, chain, number, manifest, checkpoint, object, pack,
+    schema, stamp, codebook, structure, protocol, taken-over, order, correction, missing, total.
+    ``path`` is the document (empty for the release itself), ``what`` the value in it.
+    """
+
+    code: str
+    release: int | None
+    path: str
+    what: str
+    published: str
+    recomputed: str
+
+    def __str__(self) -> str:
+        place = f"release {self.release}" if self.release is not None else "feed"
+        place += f", {self.path}" if self.path else ""
+        if self.recomputed:
+            return f"{place}: {self.what}: published {self.published}, recomputed {self.recomputed}  [{self.code}]"
+        return f"{place}: {self.what}: {self.published}  [{self.code}]"
+
+
+@dataclass(slots=True)
+class Report:
+    """The outcome of a verification; ``agrees`` is the verdict."""
+
+    where: str
+    event: str = ""
+    run: str = ""
+    phase: str = ""
+    fingerprint: str = ""
+    pinned: bool = False
+    releases: int = 0
+    documents: int = 0
+    totals: int = 0
+    protocols: int = 0
+    counting: int = 0
+    expected: int = 0
+    reread: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    more_differences: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything that was checked is as it should be."""
+        return not self.differences
+
+    def differs(
+        self,
+        code: str,
+        release: int | None,
+        path: str,
+        what: str,
+        published: object,
+        recomputed: object = "",
+    ) -> None:
+        """Add a difference."""
+        if len(self.differences) >= MOST_DIFFERENCES:
+            self.more_differences += 1
+            return
+        self.differences.append(Difference(code, release, path, what, _shown(published), _shown(recomputed)))
+
+    def note(self, text: str) -> None:
+        """Say, once, what was not checked."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        names = [one.name for one in fields(self) if one.name != "differences"]
+        shown = {name: getattr(self, name) for name in names}
+        differences = [
+            {name: getattr(one, name) for name in Difference.__slots__} for one in self.differences
+        ]
+        return {"agrees": self.agrees, **shown, "differences": differences}
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else str(value)

@@ -1,0 +1,75 @@
+"""The state file: where a reader is, so that after any crash it goes on with the release after the last one it finished.
+
+JSON, replaced in one step. It also guards: it names the run, the phase, the newest manifest's hash and the keys.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skrutinium.errors import StateFileError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last release that was finished: its ``number`` and ``manifest`` hash; ``keys`` are trusted fingerprints.
+
+    ``feed_state`` is the number of the newest state of the feed that was seen.
+    """
+
+    event: str
+    run: str
+    phase: str
+    series: str
+    number: int
+    manifest: str
+    keys: tuple[str, ...] = field(default=())
+    feed_state: int = 0
+
+
+def read(path: Path) -> Seen | None:
+    """Read a state file, None when there is none; raises :class:`StateFileError`."""
+    try:
+        content: Any = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StateFileError(
+            f"cannot be read: {error}; move it away to start afresh", address=str(path)
+        ) from error
+    try:
+        if content.pop("format") != FORMAT:
+            raise ValueError(f"another format than {FORMAT}")
+        seen = Seen(**{**content, "keys": tuple(content["keys"])})
+        if int(seen.number) < 1 or len(seen.manifest) != 64:
+            raise ValueError("no release number and manifest hash")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StateFileError(
+            f"is no state file: {error}; move it away to start afresh", address=str(path)
+        ) from error
+    return seen
+
+
+def write(path: Path, seen: Seen) -> None:
+    """Replace the state file, durably; raises :class:`StateFileError` and leaves the old one."""
+    text = json.dumps({"format": FORMAT, **asdict(seen)}, indent=1, sort_keys=True) + "\n"
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        if os.name == "posix":  # elsewhere a folder cannot be synced
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StateFileError(f"cannot be written: {error}", address=str(path)) from error

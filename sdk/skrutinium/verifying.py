@@ -1,0 +1,187 @@
+"""Verifying a whole night: every signature, every link of the chain, every document, and every vote added up again.
+
+The adding is this package's own code and shares nothing with the publisher's: that is its worth. Seats are not checked.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from skrutinium import parsing
+from skrutinium.address import Address
+from skrutinium.checking import Checker
+from skrutinium.choosing import choose_run
+from skrutinium.errors import NotYet, SchemaError, SignatureError, SkrutiniumError
+from skrutinium.folder import Folder
+from skrutinium.parsing import children
+from skrutinium.report import Difference, Report
+from skrutinium.series import ZEROS, Manifest, Run
+from skrutinium.series_reading import read_heartbeat, read_manifest, read_state
+from skrutinium.signing import KeyRing, split_signed
+from skrutinium.source import Material, SeriesSource, Source
+from skrutinium.transport import Patience, Transport
+
+__all__ = ["Difference", "Report", "open_source", "verify"]
+
+SERIES = "skrutinium"
+Progress = Callable[[int, int], None]
+"""Told (releases checked, newest release)."""
+
+
+def open_source(place: str, patience: Patience | None = None) -> Source:
+    """A feed when ``place`` is an address (``http://``, ``https://``), else the release store in that folder."""
+    if urlsplit(place).scheme in ("http", "https"):
+        return Address(Transport(place, patience=patience))
+    return Folder(Path(place))
+
+
+async def verify(
+    source: Source,
+    *,
+    event: str | None = None,
+    run: str | None = None,
+    fingerprint: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Check all releases of one run and add every vote up again; differences go into the report.
+
+    Raises :class:`SkrutiniumError` when there is nothing to check or it cannot be reached.
+    """
+    await asyncio.to_thread(parsing.schema_text)
+    report = Report(source.where, pinned=fingerprint is not None)
+    keys = KeyRing(source.key, pinned=fingerprint)
+    chosen = await _run(source, keys, report, event, run)
+    report.event, report.run, report.phase = chosen.event, chosen.id, chosen.phase
+    walk = _Walk(source.series(chosen, SERIES), keys, chosen, report)
+    try:
+        await walk.all(progress)
+    finally:
+        await asyncio.to_thread(walk.checker.close)
+    report.fingerprint = keys.newest or ""
+    return report
+
+
+async def _run(source: Source, keys: KeyRing, report: Report, event: str | None, run: str | None) -> Run:
+    data = await source.state()
+    body, line = split_signed(data, "state.xml")
+    try:
+        await keys.check(body, line, "state.xml")
+    except SignatureError as error:
+        report.differs("state", None, "state.xml", "the signature does not hold", error.message)
+    return choose_run(read_state(body, "state.xml"), event, run, SERIES, source.where)
+
+
+class _Walk:
+    """From the first release to the newest."""
+
+    def __init__(self, series: SeriesSource, keys: KeyRing, run: Run, report: Report) -> None:
+        self.checker = Checker(report)
+        self._series = series
+        self._keys = keys
+        self._run = run
+        self._report = report
+        self._sha256: str | None = ZEROS
+        self._hashes: dict[int, str] = {}
+
+    async def all(self, progress: Progress | None) -> None:
+        newest, digest = await self._series.newest()
+        for number in range(1, newest + 1):
+            await self._one(number)
+            if progress is not None:
+                progress(number, newest)
+        if self._hashes.get(newest, digest) != digest:
+            self._report.differs("chain", newest, "newest", "manifest hash", digest, self._hashes[newest])
+        await self._heartbeat(newest)
+
+    async def _one(self, number: int) -> None:
+        report = self._report
+        try:
+            material = await self._series.release(number)
+        except NotYet as error:
+            report.differs("number", number, "", "the release is missing", error.message)
+            self._broken(number)
+            return
+        digest = hashlib.sha256(material.manifest).hexdigest()
+        await self._signature(number, material)
+        try:
+            manifest = await asyncio.to_thread(read_manifest, material.manifest, "manifest.xml")
+        except SchemaError as error:
+            report.differs("manifest", number, "manifest.xml", "cannot be read", error.message)
+            self._broken(number)
+            return
+        self._links(number, manifest)
+        self._sha256 = self._hashes[number] = digest
+        await asyncio.to_thread(self.checker.release, manifest, material)
+        if manifest.checkpoint:
+            await self._checkpoint(number, digest)
+
+    def _broken(self, number: int) -> None:
+        self._sha256 = None
+        self.checker.stop_adding(f"release {number} cannot be used")
+
+    async def _signature(self, number: int, material: Material) -> None:
+        try:
+            await self._keys.check(material.manifest, material.signature, "manifest.xml")
+        except SignatureError as error:
+            self._report.differs(
+                "signature", number, "manifest.xml.sig", "the signature does not hold", error.message
+            )
+
+    def _links(self, number: int, manifest: Manifest) -> None:
+        report = self._report
+        if manifest.release != number:
+            report.differs("number", number, "manifest.xml", "release number", manifest.release, number)
+        if self._sha256 is not None and manifest.previous != self._sha256:
+            report.differs("chain", number, "manifest.xml", "previous", manifest.previous, self._sha256)
+        theirs = (manifest.event, manifest.run, manifest.phase, manifest.series)
+        ours = (self._run.event, self._run.id, self._run.phase, SERIES)
+        if theirs != ours:
+            report.differs("stamp", number, "manifest.xml", "run", "/".join(theirs), "/".join(ours))
+
+    async def _checkpoint(self, number: int, digest: str) -> None:
+        """A checkpoint holds exactly what the releases up to it lead to."""
+        report, path = self._report, f"checkpoint/{number}.xml"
+        try:
+            data, line = await self._series.checkpoint(number)
+            await self._keys.check(data, line, path)
+            await asyncio.to_thread(self._compare_checkpoint, data, path, number, digest)
+        except SkrutiniumError as error:
+            report.differs("checkpoint", number, path, "cannot be used", error.message)
+
+    def _compare_checkpoint(self, data: bytes, path: str, number: int, digest: str) -> None:
+        root = parsing.document(data, "checkpoint", path)
+        theirs = {
+            str(row.get("path")): (row.get("sha256"), row.get("size")) for row in children(root, "document")
+        }
+        ours = {row.path: (row.sha256, str(row.size)) for row in self.checker.rows.values()}
+        if (root.get("release"), root.get("manifest")) != (str(number), digest):
+            self._report.differs("checkpoint", number, path, "manifest", root.get("manifest"), digest)
+        if theirs != ours:
+            wrong = sorted(one for one in theirs.keys() | ours.keys() if theirs.get(one) != ours.get(one))
+            self._report.differs(
+                "checkpoint",
+                number,
+                path,
+                f"{len(wrong)} rows, {wrong[0]} for one",
+                theirs.get(wrong[0]),
+                ours.get(wrong[0]),
+            )
+
+    async def _heartbeat(self, newest: int) -> None:
+        report = self._report
+        try:
+            body = await self._keys.signed(await self._series.heartbeat(), "heartbeat.xml")
+            heartbeat = read_heartbeat(body, "heartbeat.xml")
+        except NotYet:
+            report.note("there is no heartbeat")
+            return
+        except SkrutiniumError as error:
+            report.differs("heartbeat", None, "heartbeat.xml", "cannot be used", error.message)
+            return
+        due = self._hashes.get(heartbeat.release)
+        if heartbeat.release <= newest and due is not None and heartbeat.manifest != due:
+            report.differs(
+                "heartbeat", heartbeat.release, "heartbeat.xml", "manifest", heartbeat.manifest, due
+            )
