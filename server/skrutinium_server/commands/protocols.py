@@ -9,8 +9,10 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skrutinium_server.commands.arguments import RUN, SITE
+from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import load_law
-from skrutinium_server.intake.formats import FORMATS, read_path
+from skrutinium_server.intake.model import Received
+from skrutinium_server.intake.reading import FORMATS, read_path
 from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
@@ -29,6 +31,11 @@ def _say_refused(answer: dict[str, Any]) -> None:
         click.echo(f"refused: {reason}", err=True)
 
 
+def _read(site: Site, run: str, form: str, path: Path) -> list[Received]:
+    record = site.run(run)
+    return read_path(form, path, load_law(record.law), DefinitionIndex(site.definition(record.definition)))
+
+
 @click.group()
 def protocols() -> None:
     """Bring protocols."""
@@ -45,7 +52,7 @@ def import_protocols(site: Site, run: str, form: str, who: str, path: Path) -> N
 
     Refused protocols are named with the reason; the others are taken over, and the exit code is 1.
     """
-    brought = read_path(form, path, load_law(site.run(run).law))
+    brought = _read(site, run, form, path)
 
     async def ask() -> dict[str, int]:
         sums = {"accepted": 0, "duplicates": 0, "refused": 0}
@@ -91,8 +98,7 @@ def replay(site: Site, run: str, form: str, speed: int, path: Path) -> None:
     if record.phase == "live":
         raise RunError(f"{run!r} is a live run; a replay goes into a test or a rehearsal.")
     night = [
-        replaying.Due(item.established, item.taken_over)
-        for item in read_path(form, path, load_law(record.law))
+        replaying.Due(item.protocol.established, item.taken_over) for item in _read(site, run, form, path)
     ]
     night.sort(key=lambda due: due.at)
     if not night:

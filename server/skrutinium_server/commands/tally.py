@@ -1,12 +1,14 @@
 """``tally``: totals and seats straight from the ledger, for those who count."""
 
 import csv
+import itertools
 import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -74,10 +76,24 @@ def _rows(tally: Tally, contest: str | None) -> Iterator[Row]:
 
 
 def _table(rows: Iterator[Row]) -> None:
-    table = Table(*(column.replace("_", " ") for column in COLUMNS))
-    for row in rows:
-        table.add_row(*("" if row[column] is None else str(row[column]) for column in COLUMNS))
-    Console().print(table)
+    console = Console()
+    for _, group in itertools.groupby(rows, key=lambda row: row["district"]):
+        lists = list(group)
+        first = lists[0]
+        table = Table(
+            title=f"{first['contest_name']} ({first['district']}): {first['reported']} of {first['expected']} protocols, "
+            f"outcome {first['outcome']}",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+        )
+        table.add_column("list", justify="right")
+        table.add_column("name", overflow="fold")
+        table.add_column("votes", justify="right")
+        table.add_column("seats", justify="right")
+        for row in lists:
+            shown = (row["list"], row["name"] or "(name not known)", row["votes"], row["seats"])
+            table.add_row(*("" if value is None else str(value) for value in shown))
+        console.print(table)
 
 
 @click.command()

@@ -61,7 +61,7 @@ class Child:
 
     async def _keep(self) -> None:
         pause = 0.5
-        while not self.stopping:
+        while True:
             loop = asyncio.get_running_loop()
             began = loop.time()
             process = await asyncio.create_subprocess_exec(

@@ -15,8 +15,8 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import load_law
 from skrutinium_server.intake.door import admit
 from skrutinium_server.intake.errors import IntakeError
-from skrutinium_server.intake.formats import read_protocol
 from skrutinium_server.intake.model import Admission, Origin, TakenOver
+from skrutinium_server.intake.reading import read_protocol
 from skrutinium_server.ledger.model import Accepted, Closed, Cut, Opened
 from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.process.cadence import Waiting, volby_due

@@ -4,8 +4,10 @@ A file appears under its name only when it is whole and on the disk: written bes
 Kill the writer anywhere: what a reader can find is a finished release. Source: design § 4.3 and § 4.4.
 """
 
+import contextlib
 import hashlib
 import os
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,9 +27,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` in one step, durable; raises :class:`StoreWriteFailed` and leaves the old file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+def write_whole(path: Path, data: bytes, *, sync_folder: bool = True) -> None:
+    """Put ``data`` at ``path`` in one step, durable; raises :class:`StoreWriteFailed` and leaves the old file.
+
+    Without ``sync_folder`` the name is durable only after :func:`_sync_folder`; the bytes behind it always are.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
@@ -35,9 +40,12 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        _sync_folder(path.parent)
+        if sync_folder:
+            _sync_folder(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        # What stands in the way of writing may stand in the way of this too; the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise StoreWriteFailed(path, error) from error
 
 
@@ -61,7 +69,14 @@ class StoreWriter:
 
     def put_objects(self, documents: Iterable[tuple[str, bytes, str, int]]) -> list[ManifestRow]:
         """Store (path, bytes, schema, codebook) and return their rows in the same order; known bytes cost a hash only."""
-        return list(self._threads.map(self._put, documents))
+        stored = list(self._threads.map(self._put, documents))
+        folders = {folder for _, folder in stored if folder is not None}
+        try:
+            # Each folder once, not once a document: a release lays many documents into the same few folders.
+            list(self._threads.map(_sync_folder, folders))
+        except OSError as error:
+            raise StoreWriteFailed(self.layout.root / "objects", error) from error
+        return [row for row, _ in stored]
 
     def publish(
         self,
@@ -93,10 +108,13 @@ class StoreWriter:
         """Replace the state file."""
         write_whole(self.layout.state, document + self.signer.line(document))
 
-    def _put(self, document: tuple[str, bytes, str, int]) -> ManifestRow:
+    def _put(self, document: tuple[str, bytes, str, int]) -> tuple[ManifestRow, Path | None]:
+        """The row of a document, and the folder that has a new file."""
         path, data, schema, codebook = document
         digest = hashlib.sha256(data).hexdigest()
         target = self.layout.object(digest)
-        if not target.exists():
-            write_whole(target, compress(data))
-        return ManifestRow(path, len(data), digest, schema, codebook)
+        row = ManifestRow(path, len(data), digest, schema, codebook)
+        if target.exists():
+            return row, None
+        write_whole(target, compress(data), sync_folder=False)
+        return row, target.parent
