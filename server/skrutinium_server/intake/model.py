@@ -49,6 +49,18 @@ class TakenOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offset: int
 
 
+class Received(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One protocol as a reader found it, not checked against definition and law yet."""
+
+    protocol: Protocol
+    taken_over: TakenOver
+
+    @property
+    def established(self) -> datetime.datetime:
+        """When it came in at its source, UTC."""
+        return self.protocol.established
+
+
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who brought a protocol, and by which path: ``import``, ``replay``, later ``online``, ``medium``, ``typed``."""
 

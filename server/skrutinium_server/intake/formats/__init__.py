@@ -1,0 +1,1 @@
+"""Readers of what protocols come as, one module a format."""
