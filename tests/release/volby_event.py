@@ -10,6 +10,7 @@ from skrutinium_server.election.model import (
     Candidate,
     Committee,
     Contest,
+    ContestKind,
     Definition,
     District,
     List,
@@ -27,7 +28,7 @@ LAW = load_law("cz-municipal-2018")
 
 TOWN, DIVIDED, CITY, WARD = "999001", "999002", "999003", "999004"
 
-_COUNCILS = (
+_COUNCILS: tuple[tuple[str, ContestKind, str, str, tuple[int, ...], tuple[int | None, ...]], ...] = (
     # id, kind, area, name, seats of its districts, candidates on each list (None: not known)
     (TOWN, "municipal-council", TOWN, "Vymyšlená Lhota", (5,), (5, 5)),
     (DIVIDED, "municipal-council", DIVIDED, "Čistá Smyšlenka", (3, 2), (3, 2)),
@@ -154,15 +155,19 @@ class Night:
         applied = self.tally.apply(self._position, body)
         self._arrivals.append(Arrival(self._position, body, b"", applied.replaced))
 
-    def cut(self, batch: int | None = None) -> dict[str, Document]:
-        """The documents of a release at this point, by path."""
+    def cutting(self, batch: int | None = None) -> Cutting:
+        """The circumstances of the next release."""
         self._release += 1
-        arrivals = tuple(self._arrivals) if batch is not None else ()
-        if batch is not None:
-            self._arrivals.clear()
         time = NIGHT + datetime.timedelta(minutes=self._release)
         event = self.tally.index.definition.event
-        cutting = Cutting(event, self._run, self._phase, self._release, time, 1, "interim", arrivals, batch)
+        arrivals = tuple(self._arrivals) if batch is not None else ()
+        return Cutting(event, self._run, self._phase, self._release, time, 1, "interim", arrivals, batch)
+
+    def cut(self, batch: int | None = None) -> dict[str, Document]:
+        """The documents of a release at this point, by path."""
+        cutting = self.cutting(batch)
+        if batch is not None:
+            self._arrivals.clear()
         made = list(self.writer.documents(self.tally, self.tally.take_changes(), cutting))
         documents = {document.path: document for document in made}
         assert len(documents) == len(made), "a path was written twice"

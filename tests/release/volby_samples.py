@@ -126,7 +126,7 @@ def _faulty(data: bytes, old: str, new: str | None) -> bytes:
     """With the first ``old`` replaced, or (None) with the elements that begin so left out."""
     if new is not None:
         return _replaced(data, old, new)
-    name = old.split()[0]
+    name = old.split(maxsplit=1)[0]
     text = data.decode()
     while (start := text.find(old)) >= 0:
         closed = text.find(">", start)
