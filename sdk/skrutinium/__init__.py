@@ -6,6 +6,8 @@
 ...         results = await release.event()
 """
 
+import logging
+
 from skrutinium.documents import (
     AreaResults,
     Candidate,
@@ -50,6 +52,8 @@ from skrutinium.release import Release
 from skrutinium.series import Checkpoint, Document, FeedState, Heartbeat, Manifest, Run
 from skrutinium.transport import Patience
 from skrutinium.verifying import Difference, Report, open_source, verify
+
+logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unless the program sets up logging
 
 __version__ = "0.1.0"
 

@@ -30,7 +30,7 @@ from skrutinium.errors import (
     SkrutiniumError,
 )
 from skrutinium.news import Health, News, Timing
-from skrutinium.parsing import schema_text
+from skrutinium.parsing import SCHEMA, schema_text
 from skrutinium.release import Release
 from skrutinium.series import FeedState, Run
 from skrutinium.series_reading import read_manifest, read_state
@@ -171,7 +171,7 @@ class Feed:
         return state
 
     async def _open(self) -> None:
-        await asyncio.to_thread(schema_text)  # a file: read off the loop, once
+        await asyncio.to_thread(schema_text, SCHEMA)  # a file: read off the loop, once
         wanted = self._wanted
         if wanted.state is not None:
             self._seen = await asyncio.to_thread(statefile.read, wanted.state)
@@ -214,7 +214,7 @@ class Feed:
                     raise
             attempt += 1
             self._news.trouble = trouble.message
-            _log.warning("%s; trying again", trouble)
+            _log.info("%s; trying again", trouble)
             await asyncio.sleep(self._address.transport.pause(attempt, trouble))
 
     async def _fetch(self) -> list[Release]:

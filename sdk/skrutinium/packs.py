@@ -13,6 +13,7 @@ from skrutinium.errors import DamagedError
 _BLOCK = 512
 _END = bytes(_BLOCK)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]*(/[A-Za-z0-9][A-Za-z0-9._\-]*){0,5}")
+_LONGEST_PADDING = 64 * 1024
 LARGEST_MEMBER = 256 * 1024 * 1024
 """No member is larger, in bytes."""
 
@@ -41,6 +42,14 @@ def _exactly(file: Archive, size: int, where: str) -> bytes:
     return data
 
 
+def _rest(file: Archive, where: str) -> bytes:
+    """What pads the end; reading it lets a compressed file check its own checksum."""
+    try:
+        return file.read(_LONGEST_PADDING)
+    except (OSError, EOFError) as error:
+        raise DamagedError(f"the archive is cut off: {error}", address=where) from error
+
+
 def members(file: Archive, where: str) -> Iterator[tuple[str, bytes]]:
     """Yield (name, bytes) of each member in order; raises :class:`DamagedError` when the archive is not whole."""
     while (header := _exactly(file, _BLOCK, where)) != _END:
@@ -61,5 +70,5 @@ def members(file: Archive, where: str) -> Iterator[tuple[str, bytes]]:
         data = _exactly(file, size, where)
         _exactly(file, -size % _BLOCK, where)
         yield name, data
-    if _exactly(file, _BLOCK, where) != _END:
+    if _exactly(file, _BLOCK, where) != _END or _rest(file, where).strip(b"\0"):
         raise DamagedError("the archive does not end as it should", address=where)

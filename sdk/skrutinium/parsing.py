@@ -28,7 +28,7 @@ _VERSION = re.compile(r"1\.(0|[1-9][0-9]{0,3})")
 
 
 @functools.cache
-def schema_text(name: str = SCHEMA) -> bytes:
+def schema_text(name: str) -> bytes:
     """The schema ``name`` as the package holds it; the first call reads a file, so it belongs into a thread."""
     return resources.files("skrutinium").joinpath("_contract", "xsd", *name.split("/")).read_bytes()
 

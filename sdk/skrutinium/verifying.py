@@ -5,7 +5,8 @@ The adding is this package's own code and shares nothing with the publisher's: t
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,11 +31,15 @@ Progress = Callable[[int, int], None]
 """Told (releases checked, newest release)."""
 
 
-def open_source(place: str, patience: Patience | None = None) -> Source:
+@asynccontextmanager
+async def open_source(place: str, patience: Patience | None = None) -> AsyncIterator[Source]:
     """A feed when ``place`` is an address (``http://``, ``https://``), else the release store in that folder."""
-    if urlsplit(place).scheme in ("http", "https"):
-        return Address(Transport(place, patience=patience))
-    return Folder(Path(place))
+    remote = urlsplit(place).scheme in ("http", "https")
+    source: Source = Address(Transport(place, patience=patience)) if remote else Folder(Path(place))
+    try:
+        yield source
+    finally:
+        await source.close()
 
 
 async def verify(
@@ -49,7 +54,7 @@ async def verify(
 
     Raises :class:`SkrutiniumError` when there is nothing to check or it cannot be reached.
     """
-    await asyncio.to_thread(parsing.schema_text)
+    await asyncio.to_thread(parsing.schema_text, parsing.SCHEMA)
     report = Report(source.where, pinned=fingerprint is not None)
     keys = KeyRing(source.key, pinned=fingerprint)
     chosen = await _run(source, keys, report, event, run)
