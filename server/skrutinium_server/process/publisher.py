@@ -4,6 +4,7 @@ A line on standard input means: look into the ledger. It answers with JSON lines
 at the start. Building text holds the interpreter, so it lives apart from intake and feed (design § 5).
 """
 
+import fcntl
 import json
 import logging
 import os
@@ -79,8 +80,12 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # Ctrl-C reaches the whole process group; this process ends when its parent closes the pipe, after the last release.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    site, run, series = sys.argv[1:4]
-    follow(make_publisher(Site(Path(site)), run, series), sys.stdin.fileno())
+    folder, run, series = sys.argv[1:4]
+    site = Site(Path(folder))
+    # The publisher of a killed parent may still be busy with its last release: two at once could turn `newest` back.
+    with (site.run_folder(run) / f"publisher.{series}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        follow(make_publisher(site, run, series), sys.stdin.fileno())
 
 
 if __name__ == "__main__":
