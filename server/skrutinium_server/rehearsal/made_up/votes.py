@@ -1,0 +1,138 @@
+"""What the voters of a precinct do: figures and votes of one protocol that agree with each other and with the law.
+
+A voter may mark a whole list, which gives a vote to as many of its first candidates as there are seats, or single persons
+on any lists, one vote each, at most as many as there are seats. So it is here, envelope by envelope in sum.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from skrutinium_server.election.index import DefinitionIndex
+from skrutinium_server.election.model import List, Poll
+from skrutinium_server.intake.model import ListVotes
+from skrutinium_server.rehearsal.made_up.chance import below, between, branch, noise
+from skrutinium_server.rehearsal.made_up.scale import apportion
+
+LANDSLIDE: Final = 3000
+"""Strength of a list that wins nearly everything; the other lists of its council have 20 to 45."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A list as the voters like it: its strength, and how well known each of its candidates is."""
+
+    number: int
+    strength: int
+    known: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """What the voters of one district think, the same in all its precincts."""
+
+    seats: int
+    lists: tuple[_Standing, ...]
+
+
+class Figures(NamedTuple):
+    """The figures of a precinct, the same in all contests held in it: there is one envelope for all ballots."""
+
+    eligible: int
+    issued: int
+    returned: int
+
+
+def landslides(index: DefinitionIndex, seed: int) -> frozenset[str]:
+    """Councils where one list wins nearly everything: some by chance, and always one of few voters.
+
+    Lists with fewer candidates than seats have a lower threshold of their own, so only ballots of whole lists count.
+    """
+    voters: dict[str, int] = {}
+    for poll in index.definition.polls:
+        voters[poll.contest] = voters.get(poll.contest, 0) + (poll.eligible or 0)
+    fit = [id for id in index.contests if _whole(index, id)]
+    chosen = {id for id in fit if below(branch(seed, "landslide", id), 16) == 0}
+    if fit:
+        chosen.add(min(fit, key=lambda id: (voters.get(id, 0), id)))
+    return frozenset(chosen)
+
+
+def _whole(index: DefinitionIndex, contest: str) -> bool:
+    seats = index.contests[contest].seats or 0
+    lists = [
+        row
+        for district in index.districts_of_contest(contest)
+        for row in index.lists_of_district(district.id)
+    ]
+    return len(lists) > 2 and all((row.candidates or 0) >= seats for row in lists)
+
+
+def mood(index: DefinitionIndex, district: str, seed: int, *, landslide: bool) -> Mood:
+    """What the voters of a district think. Raises KeyError when there is no such district."""
+    chance = branch(seed, "mood", district)
+    lists = index.lists_of_district(district)
+    winner = below(chance, len(lists)) if landslide else -1
+    standing = []
+    for place, row in enumerate(lists):
+        party = branch(seed, "party", row.committee or "", row.name or "")
+        usual = between(party, 25, 100) * between(chance, 30, 100) // 10
+        strength = LANDSLIDE if place == winner else between(chance, 20, 45) if landslide else usual
+        standing.append(_Standing(row.number, strength, _known(index, row, seed)))
+    seats = index.districts[district].seats
+    return Mood(seats or 1, tuple(standing))
+
+
+def _known(index: DefinitionIndex, row: List, seed: int) -> tuple[int, ...]:
+    """How well known each candidate is: the first more than the rest, and here and there one lower down."""
+    chance = branch(seed, "known", row.district, row.number)
+    known = []
+    for place, _ in enumerate(index.candidates_of(row.district, row.number)):
+        factor = 2 if place == 0 else 3 if below(chance, 6) == 0 else 1
+        known.append(between(chance, 10, 40) * factor)
+    return tuple(known)
+
+
+def figures(poll: Poll, seed: int) -> Figures:
+    """Eligible, issued and returned envelopes of a precinct; some voters were added to the roll on the day.
+
+    The turnout hangs on the municipality or ward and on the precinct.
+    """
+    turnout = between(branch(seed, "turnout", poll.precinct.rpartition("-")[0]), 40, 64)
+    chance = branch(seed, "turnout", poll.precinct)
+    eligible = (poll.eligible or 0) + below(chance, 4)
+    issued = eligible * (10 * turnout + between(chance, -80, 80)) // 1000
+    return Figures(eligible, issued, issued - (1 if below(chance, 8) == 0 and issued else 0))
+
+
+def votes(poll: Poll, mood: Mood, returned: int, seed: int) -> tuple[ListVotes, ...]:
+    """The votes of every list and candidate from that many envelopes; a few of them are empty or invalid."""
+    chance = branch(seed, "votes", poll.precinct, poll.contest)
+    valid = returned - returned * between(chance, 0, 30) // 1000
+    whole = valid * between(chance, 42, 66) // 100
+    single = valid - whole
+    marks = single * mood.seats * between(chance, 55, 90) // 100
+    liked = [row.strength * between(chance, 80, 120) for row in mood.lists]
+    whole_of = apportion(whole, liked)
+    weights = [
+        [
+            share * known * (160 + extra)
+            for known, extra in zip(row.known, noise(chance, len(row.known)), strict=True)
+        ]
+        for share, row in zip(liked, mood.lists, strict=True)
+    ]
+    return tuple(
+        _list_votes(row.number, mood.seats, ballots, single, marks, of_list, total)
+        for total in [sum(map(sum, weights)) or 1]
+        for row, ballots, of_list in zip(mood.lists, whole_of, weights, strict=True)
+    )
+
+
+def _list_votes(
+    number: int, seats: int, ballots: int, single: int, marks: int, weights: Sequence[int], total: int
+) -> ListVotes:
+    """``ballots`` marked the whole list; of ``marks`` for persons it gets its share, no candidate two from one envelope."""
+    counts = [min(single, marks * weight // total) for weight in weights]
+    for place in range(min(seats, len(counts))):
+        counts[place] += ballots
+    return ListVotes(number, sum(counts), tuple(enumerate(counts, 1)))
