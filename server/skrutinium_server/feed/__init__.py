@@ -1,0 +1,1 @@
+"""The media server: serves a release store to the addresses of an access list, from prepared bytes."""

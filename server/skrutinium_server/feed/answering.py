@@ -1,0 +1,272 @@
+"""From an address to its answer: at once when it is in memory, otherwise what has to be read first.
+
+Nothing here waits. A faster front can ask :meth:`Answers.look_up` alone and hand everything else on.
+"""
+
+import datetime
+from collections.abc import Callable
+from typing import Final
+
+from skrutinium_server.feed.addresses import (
+    Address,
+    Changes,
+    Checkpoint,
+    ContractFile,
+    DocumentAt,
+    Heartbeat,
+    KeyFile,
+    NewestDocument,
+    NumberedDocument,
+    ObjectByHash,
+    Pack,
+    Page,
+    Place,
+    Push,
+    StateFile,
+    VolbyFile,
+    VolbyProcedure,
+)
+from skrutinium_server.feed.conditional import Coding
+from skrutinium_server.feed.contract import contract_file
+from skrutinium_server.feed.memory import Found, Memory
+from skrutinium_server.feed.past import Past
+from skrutinium_server.feed.refusals import (
+    GONE,
+    NO_CHECKPOINT,
+    NO_DOCUMENT,
+    NO_EVENT,
+    NOT_FOUND,
+    NOT_YET,
+    NOT_YET_THEN,
+    NOTHING_YET,
+    Refusal,
+)
+from skrutinium_server.feed.representation import CONTRACT, IMMUTABLE, NEWEST, Answer, Representation, marks
+from skrutinium_server.feed.shelf import Published, Shelved, moment
+from skrutinium_server.feed.volby import Asked, ask_file, ask_procedure
+from skrutinium_server.release.store.errors import StoreMissing
+from skrutinium_server.release.store.model import SeriesKey
+
+_VOLBY: Final = b"Access-Control-Allow-Origin: *\r\nCache-Control: max-age=5, must-revalidate\r\n"
+
+
+class Answers:
+    """Looks addresses up in what is published; ``published`` is replaced as a whole."""
+
+    def __init__(self, past: Past, memory: Memory, now: Callable[[], datetime.datetime]) -> None:
+        self.published = Published()
+        self._past = past
+        self._memory = memory
+        self._now = now
+
+    def shelved(self, place: Place) -> Shelved | Refusal:
+        """The series that a place names."""
+        key = self.key(place)
+        if isinstance(key, Refusal):
+            return key
+        return self.published.series.get(key, NOTHING_YET)
+
+    def key(self, place: Place) -> SeriesKey | Refusal:
+        """The key of the series that a place names, whether it has a release or not."""
+        run = self.published.run(place.event, place.run)
+        if run is None or place.series not in run.series:
+            return NO_EVENT
+        return SeriesKey(place.event, run.id, place.series)
+
+    def look_up(self, address: Address, coding: Coding) -> Found:
+        """The answer to an address, a refusal, or what has to be fetched first."""
+        match address:
+            case StateFile():
+                state = self.published.state
+                return NOTHING_YET if state is None else Answer(state, NEWEST)
+            case KeyFile(key_id=key_id, signature=signature):
+                return self._recall(
+                    ("key", key_id, signature), lambda: self._past.key(key_id, signature), NEWEST
+                )
+            case ObjectByHash(sha256=sha256):
+                return self._document(sha256, coding, IMMUTABLE)
+            case ContractFile(segments=segments):
+                return self._recall(
+                    ("contract", segments, coding), lambda: contract_file(segments, coding), CONTRACT
+                )
+            case VolbyProcedure():
+                return self._volby(ask_procedure(address, self.published, self._now()), coding)
+            case VolbyFile():
+                return self._volby(ask_file(address, self.published, self._now()), coding)
+            case Heartbeat(place=place):
+                return self._heartbeat(place)
+            case Push() | Page():
+                return NOT_FOUND  # not documents: a stream, and what is made for each request
+            case _:
+                series = self.shelved(address.place)
+                return series if isinstance(series, Refusal) else self._in_series(series, address, coding)
+
+    def changes_key(self, series: Shelved, since: int, coding: Coding) -> tuple[object, ...]:
+        """Where the tar of changes is kept in memory."""
+        return ("changes", series.key, since, series.digests[series.number], coding)
+
+    def _in_series(
+        self,
+        series: Shelved,
+        address: NewestDocument | NumberedDocument | DocumentAt | Changes | Pack | Checkpoint,
+        coding: Coding,
+    ) -> Found:
+        place = address.place
+        match address:
+            case NewestDocument(path=path):
+                return self._newest(series, path, coding, series.marks + NEWEST)
+            case NumberedDocument(number=number, path=path):
+                return self._numbered(series, place, number, path, coding)
+            case DocumentAt(time=time, path=path):
+                return self._at(series, place, time, path, coding)
+            case Changes(since=since):
+                return self._changes(series, since, coding)
+            case Pack(number=number):
+                return self._pack(series, place, number)
+            case Checkpoint():
+                return self._checkpoint(series, address, coding)
+
+    def _newest(self, series: Shelved, path: str, coding: Coding, lines: bytes) -> Found:
+        if path == "manifest.xml":
+            kept = series.gzipped if coding == "gzip" else series.plain
+            return _dated(kept, lines, series.moments[series.number])
+        if path == "manifest.xml.sig":
+            return _dated(series.signature, lines, series.moments[series.number])
+        row = series.rows.get(path)
+        if row is None:
+            return NO_DOCUMENT
+        return self._document(row.sha256, coding, lines, series.modified(path))
+
+    def _numbered(self, series: Shelved, place: Place, number: int, path: str, coding: Coding) -> Found:
+        if number > series.number:
+            return NOT_YET
+        key = series.key
+        known = series.moments.get(number)
+        if known is None:
+            return self._memory.recall(
+                ("moment", key, number),
+                lambda: self._moment(key, number),
+                lambda text: self._of(series, place, number, path, coding, text),
+            )
+        return self._of(series, place, number, path, coding, known)
+
+    def _of(
+        self, series: Shelved, place: Place, number: int, path: str, coding: Coding, modified: str | Refusal
+    ) -> Found:
+        """A document as of one release, whose Last-Modified is known."""
+        if isinstance(modified, Refusal):
+            return modified
+        key = series.key
+        lines = marks(key.run, series.manifest.phase, number) + self._lasting(series, place)
+        if path == "manifest.xml":
+            return self._recall(
+                ("manifest", key, number, coding),
+                lambda: self._past.manifest(key, number, coding),
+                lines,
+                modified,
+            )
+        if path == "manifest.xml.sig":
+            return self._recall(
+                ("signature", key, number),
+                lambda: self._past.manifest_signature(key, number),
+                lines,
+                modified,
+            )
+        row = series.rows.get(path)
+        if row is None:  # what was ever published stays in the snapshot
+            return NO_DOCUMENT
+        if series.last_change(path) <= number:
+            return self._document(row.sha256, coding, lines, modified)
+        return self._memory.recall(
+            ("snapshot", key, number),
+            lambda: self._past.snapshot(key, number),
+            lambda rows: (
+                self._document(rows[path].sha256, coding, lines, modified) if path in rows else NO_DOCUMENT
+            ),
+        )
+
+    def _at(self, series: Shelved, place: Place, time: datetime.datetime, path: str, coding: Coding) -> Found:
+        newest = datetime.datetime.fromisoformat(series.manifest.time)
+        if time >= newest:
+            return self._newest(series, path, coding, series.marks + NEWEST)
+        key = series.key
+        return self._memory.recall(
+            ("at", key, time),
+            lambda: self._past.at(key, series.number, time),
+            lambda number: self._numbered(series, place, number, path, coding) if number else NOT_YET_THEN,
+        )
+
+    def _changes(self, series: Shelved, since: int, coding: Coding) -> Found:
+        if since > series.number:
+            return NOT_YET
+        lines = series.marks + NEWEST
+        key, newest = series.key, series.number
+        return self._recall(
+            self.changes_key(series, since, coding),
+            lambda: self._past.changes(key, since, newest, coding),
+            lines,
+            series.moments[newest],
+        )
+
+    def _pack(self, series: Shelved, place: Place, number: int) -> Found:
+        if number > series.number:
+            return NOT_YET
+        lines = marks(series.key.run, series.manifest.phase, number) + self._lasting(series, place)
+        return self._recall(("pack", series.key, number), lambda: self._past.pack(series.key, number), lines)
+
+    def _checkpoint(self, series: Shelved, address: Checkpoint, coding: Coding) -> Found:
+        number = series.checkpoint if address.number is None else address.number
+        if not 0 < number <= series.number:
+            return NO_CHECKPOINT
+        key = series.key
+        caching = NEWEST if address.number is None else self._lasting(series, address.place)
+        lines = marks(key.run, series.manifest.phase, number) + caching
+        if address.signature:
+            return self._recall(
+                ("line", key, number), lambda: self._past.checkpoint_signature(key, number), lines
+            )
+        return self._recall(
+            ("checkpoint", key, number, coding), lambda: self._past.checkpoint(key, number, coding), lines
+        )
+
+    def _heartbeat(self, place: Place) -> Found:
+        key = self.key(place)
+        if isinstance(key, Refusal):
+            return key
+        held = self.published.heartbeats.get(key)
+        if held is None:
+            return NOTHING_YET
+        series = self.published.series.get(key)
+        return Answer(held, (series.marks if series else b"") + NEWEST)
+
+    def _volby(self, asked: Asked | Refusal, coding: Coding) -> Found:
+        if isinstance(asked, Refusal):
+            return asked
+        return self._newest(asked.series, asked.path, coding, asked.series.marks + _VOLBY)
+
+    def _document(self, sha256: str, coding: Coding, lines: bytes, modified: str = "") -> Found:
+        return self._recall(
+            ("object", sha256, coding), lambda: self._past.document(sha256, coding), lines, modified
+        )
+
+    def _recall(self, key: object, load: Callable[[], object], lines: bytes, modified: str = "") -> Found:
+        return self._memory.recall(
+            key, load, lambda held: held if isinstance(held, Refusal) else _dated(held, lines, modified)
+        )
+
+    def _moment(self, key: SeriesKey, number: int) -> str | Refusal:
+        reader = self._past.reader
+        try:
+            return moment(reader, key, reader.manifest(key, number))
+        except StoreMissing:
+            return GONE
+
+    def _lasting(self, series: Shelved, place: Place) -> bytes:
+        """Numbered answers never change, but the event's own address may go from a test to the live run: a cache must not mix them."""
+        return IMMUTABLE if place.run is not None or series.manifest.phase == "live" else NEWEST
+
+
+def _dated(held: Representation, lines: bytes, modified: str) -> Answer:
+    return Answer(
+        held, lines + b"Last-Modified: %s\r\n" % modified.encode("ascii") if modified else lines, modified
+    )

@@ -1,0 +1,275 @@
+"""One request after the other: access, method, address, conditions, answer. No exception leaves this module unanswered."""
+
+import asyncio
+import datetime
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Final
+
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.web import BaseRequest, RequestHandler, StreamResponse
+
+from skrutinium_server.feed.access import AccessList
+from skrutinium_server.feed.addresses import Page, Push, parse_target
+from skrutinium_server.feed.answering import Answers
+from skrutinium_server.feed.conditional import choose_coding, not_modified
+from skrutinium_server.feed.memory import Fetch, Memory
+from skrutinium_server.feed.pages import access_page, health_page, status_page
+from skrutinium_server.feed.past import Past
+from skrutinium_server.feed.push import FIRST, Broadcaster, Listener, heartbeat_event, release_event
+from skrutinium_server.feed.refusals import (
+    ACCESS,
+    ALLOWED,
+    BAD_NUMBER,
+    BAD_REQUEST,
+    BODY,
+    DAMAGED,
+    GONE,
+    HEADERS_TOO_LARGE,
+    METHOD,
+    NOT_ACCEPTABLE,
+    STOPPING,
+    URI_TOO_LONG,
+    Refusal,
+    unexpected,
+)
+from skrutinium_server.feed.representation import Answer, marks
+from skrutinium_server.feed.response import Dateline, Streamed, ok, options, push_head, refused, unchanged
+from skrutinium_server.feed.shelf import Published
+from skrutinium_server.release.store.errors import StoreError, StoreMissing
+from skrutinium_server.release.store.model import SeriesKey
+
+log = logging.getLogger("skrutinium.feed")
+
+MEMOISED: Final = 200
+"""Longer targets are read anew each time, so that nobody fills the memory of read ones."""
+
+Admission = Callable[[RequestHandler], tuple[str, str | None]]
+
+
+class Handling:
+    """What the feed does with requests; ``admission`` tells address and range of a connection."""
+
+    def __init__(
+        self,
+        past: Past,
+        memory: Memory,
+        executor: Executor,
+        broadcaster: Broadcaster,
+        now: Callable[[], datetime.datetime],
+        looked: Callable[[], float],
+        name: str,
+    ) -> None:
+        self.answers = Answers(past, memory, now)
+        self.access = AccessList()
+        self.broadcaster = broadcaster
+        self.dateline = Dateline(lambda: now().timestamp())
+        self.stopping = False
+        self._past = past
+        self._memory = memory
+        self._executor = executor
+        self._now = now
+        self._looked = looked
+        self._requests = (f"{name}-{number}" for number in itertools.count(1))
+        self._digests: dict[tuple[SeriesKey, int], str] = {}
+
+    async def handle(self, request: BaseRequest, address: str, name: str | None) -> StreamResponse:
+        """Answer one request from ``address``, which is in the range ``name`` or in none."""
+        bodyless = request.method == "HEAD"
+        try:
+            found = await self._answer(request, address, name)
+        except ConnectionError:
+            raise
+        except Exception:
+            request_id = next(self._requests)
+            log.exception("request %s failed unexpectedly", request_id)
+            found = unexpected(request_id)
+        if isinstance(found, Refusal):
+            return refused(found, self.dateline.line(), bodyless)
+        if isinstance(found, StreamResponse):
+            return found
+        headers = request.headers
+        if_none_match = ", ".join(headers.getall("If-None-Match")) if "If-None-Match" in headers else None
+        if not_modified(
+            if_none_match, headers.get("If-Modified-Since"), found.representation.etag, found.modified
+        ):
+            return unchanged(found, self.dateline.line())
+        return ok(found, self.dateline.line(), bodyless)
+
+    def malformed(self, error: BaseException | None) -> StreamResponse:
+        """The answer to what is no request."""
+        refusal = BAD_REQUEST
+        if isinstance(error, LineTooLong):
+            # The parser does not say which line it was; only the request line has a method before it.
+            refusal = URI_TOO_LONG if _in_request_line(error) else HEADERS_TOO_LARGE
+        elif isinstance(error, HttpProcessingError) and "headers" in str(error.message).lower():
+            refusal = HEADERS_TOO_LARGE if "many" in str(error.message).lower() else BAD_REQUEST
+        log.info("a malformed request was refused: %s", type(error).__name__)
+        return refused(refusal, self.dateline.line(), bodyless=False)
+
+    async def _answer(
+        self, request: BaseRequest, address: str, name: str | None
+    ) -> Answer | Refusal | StreamResponse:
+        target = request.raw_path
+        asked = parse_target(target) if len(target) <= MEMOISED else parse_target.__wrapped__(target)
+        if isinstance(asked, Page) and asked.name == "access" and request.method in ("GET", "HEAD"):
+            return access_page(address, name)
+        if name is None:
+            return ACCESS
+        if request.body_exists:
+            return BODY
+        if request.method == "OPTIONS":
+            return options(self.dateline.line(), ALLOWED)
+        if request.method not in ("GET", "HEAD"):
+            return METHOD
+        if self.stopping:
+            return STOPPING
+        if isinstance(asked, Refusal):
+            return asked
+        if isinstance(asked, Page):
+            return self._page(asked)
+        if isinstance(asked, Push):
+            return await self._push(request, asked)
+        coding = choose_coding(request.headers.get("Accept-Encoding"))
+        if coding is None:
+            return NOT_ACCEPTABLE
+        found = self.answers.look_up(asked, coding)
+        while isinstance(found, Fetch):
+            fetched = await self._fetch(found)
+            found = fetched if isinstance(fetched, Refusal) else found.then(fetched)
+        return found
+
+    async def _fetch(self, fetch: Fetch) -> object:
+        try:
+            return await self._memory.fetch(fetch, self._executor)
+        except StoreMissing:
+            return GONE
+        except (StoreError, OSError) as error:
+            log.error("alarm store: %s", error)  # noqa: TRY400
+            return DAMAGED
+
+    def _page(self, asked: Page) -> Answer:
+        if asked.name == "health":
+            return health_page(self._looked())
+        return status_page(self.answers.published, self.broadcaster.waiting, self._now())
+
+    async def _push(self, request: BaseRequest, asked: Push) -> Refusal | StreamResponse:
+        key = self.answers.key(asked.place)
+        if isinstance(key, Refusal):
+            return key
+        told = request.headers.get("Last-Event-ID", "").strip()
+        if told and not (told.isascii() and told.isdecimal() and len(told) <= 9):
+            return BAD_NUMBER
+        run = self.answers.published.run(key.event, key.run)
+        head = push_head(self.dateline.line(), marks(key.run, run.phase) if run else b"")
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client is gone")
+        if request.method == "HEAD":
+            transport.write(head)
+            return Streamed()
+        missed = await self._missed(key, int(told) if told else None)
+        if isinstance(missed, Refusal):
+            return missed
+        # From here to the wait nothing gives way, so no release is told twice or not at all.
+        listener = Listener(transport, asked.place.run is None)
+        self.broadcaster.join(key, listener)
+        try:
+            transport.write(head + FIRST + missed)
+            if asked.place.run is None and not self._still_current(key):
+                return Streamed()
+            await listener.ended
+        finally:
+            self.broadcaster.leave(key, listener)
+        return Streamed()
+
+    async def _missed(self, key: SeriesKey, after: int | None) -> bytes | Refusal:
+        """The events of all releases after ``after``; of the newest one without it, or when it is not older."""
+        while True:
+            series = self.answers.published.series.get(key)
+            if series is None:
+                return b""
+            newest = series.number
+            first = newest if after is None or after > newest else after + 1
+            due = range(first, newest + 1)
+            unknown = [
+                number
+                for number in due
+                if number not in series.digests and (key, number) not in self._digests
+            ]
+            if not unknown:
+                break
+            span = range(unknown[0], unknown[-1] + 1)
+            read = await self._fetch(
+                Fetch(("digests", key, span), partial(self._past.digests, key, span), _no_then)
+            )
+            if isinstance(read, Refusal):
+                return read
+            assert isinstance(read, dict)
+            self._digests.update(((key, number), digest) for number, digest in read.items())
+        digests = (series.digests.get(number) or self._digests[key, number] for number in due)
+        return b"".join(release_event(number, digest) for number, digest in zip(due, digests, strict=True))
+
+    def _still_current(self, key: SeriesKey) -> bool:
+        run = self.answers.published.run(key.event, None)
+        return run is not None and run.id == key.run
+
+    def adopt(self, published: Published) -> list[Fetch]:
+        """Serve a new state from now on and tell it to all who listen; returns what is worth reading ahead."""
+        before = self.answers.published
+        self.answers.published = published
+        if published.runs is not before.runs:
+            self.broadcaster.end_where(self._misplaced)
+        ahead: list[Fetch] = []
+        for key, series in published.series.items():
+            known = before.series.get(key)
+            if series is not known:
+                self.broadcaster.moved(known, series)
+                if known is not None:
+                    ahead.extend(self._ahead(key, known.number))
+        for key, held in published.heartbeats.items():
+            if held is not before.heartbeats.get(key) and key in published.series:
+                series = published.series[key]
+                self.broadcaster.tell(key, heartbeat_event(series.number, _alive(held.body)))
+        return ahead
+
+    def _misplaced(self, key: SeriesKey, listener: Listener) -> bool:
+        run = self.answers.published.run(key.event, key.run)
+        return run is None or key.series not in run.series or (listener.whole_event and not run.current)
+
+    def _ahead(self, key: SeriesKey, since: int) -> Iterable[Fetch]:
+        """What everybody asks for next: the changes since the last release, then the documents that changed."""
+        series = self.answers.published.series[key]
+        newest = series.number
+        yield Fetch(
+            self.answers.changes_key(series, since, "gzip"),
+            lambda: self._past.changes(key, since, newest, "gzip"),
+            _no_then,
+        )
+        for row in series.fresh:
+            name = ("object", row.sha256, "gzip")
+            if not self._memory.holds(name):
+                yield Fetch(name, partial(self._past.document, row.sha256, "gzip"), _no_then)
+
+    async def read_ahead(self, fetches: Iterable[Fetch]) -> None:
+        """Read one after the other, so that requests come first."""
+        for fetch in fetches:
+            await self._fetch(fetch)
+            await asyncio.sleep(0)
+
+
+def _no_then(_: object) -> Refusal:
+    raise AssertionError("what is read ahead is not answered with")
+
+
+def _in_request_line(error: LineTooLong) -> bool:
+    start = str(error.args[0]) if error.args else ""
+    return any(method in start for method in ("GET ", "HEAD ", "OPTIONS ", "POST ", "PUT ", "/"))
+
+
+def _alive(heartbeat: bytes) -> str:
+    _, _, rest = heartbeat.partition(b' alive="')
+    return rest.partition(b'"')[0].decode("ascii", "replace")

@@ -1,0 +1,83 @@
+"""What was read from the store and is kept, up to a number of bytes; the rest is read again when asked for.
+
+Only the event loop touches it; reading happens in threads, once for all who ask for the same thing at the same time.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.representation import Answer, Representation
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Something has to be read first: ``load`` in a thread; ``then`` goes on with what it returns."""
+
+    key: Hashable
+    load: Callable[[], Any]
+    then: Callable[[Any], "Found"]
+
+
+Found = Answer | Refusal | Fetch
+
+
+class Memory:
+    """The least recently used leave first once ``limit`` bytes are held."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: OrderedDict[Hashable, Any] = OrderedDict()
+        self._reading: dict[Hashable, asyncio.Future[Any]] = {}
+        self.size = 0
+
+    def recall(self, key: Hashable, load: Callable[[], Any], then: Callable[[Any], Found]) -> Found:
+        """Go on with what is held under ``key``, or say how to fetch it."""
+        held = self._held.get(key)
+        if held is None:
+            return Fetch(key, load, then)
+        self._held.move_to_end(key)
+        return then(held)
+
+    def keep(self, key: Hashable, value: Any) -> None:
+        """Hold a value; refusals are never held: what is missing now may come."""
+        if isinstance(value, Refusal):
+            return
+        self.size += _weight(value) - (_weight(self._held.pop(key)) if key in self._held else 0)
+        self._held[key] = value
+        while self.size > self._limit and len(self._held) > 1:
+            _, dropped = self._held.popitem(last=False)
+            self.size -= _weight(dropped)
+
+    def holds(self, key: Hashable) -> bool:
+        """Whether ``key`` can be recalled at once."""
+        return key in self._held
+
+    async def fetch(self, fetch: Fetch, executor: Executor) -> Any:
+        """Read it in a thread, or wait for the reading under way; raises what reading raises."""
+        reading = self._reading.get(fetch.key)
+        if reading is None:
+            reading = asyncio.get_running_loop().run_in_executor(executor, fetch.load)
+            self._reading[fetch.key] = reading
+            reading.add_done_callback(lambda done: self._done(fetch.key, done))
+        # One who goes away does not end the reading for the others.
+        return await asyncio.shield(reading)
+
+    def _done(self, key: Hashable, reading: "asyncio.Future[Any]") -> None:
+        del self._reading[key]
+        if not reading.cancelled() and reading.exception() is None:
+            self.keep(key, reading.result())
+
+
+def _weight(value: Any) -> int:
+    match value:
+        case Representation():
+            return len(value.body) + 1024
+        case Mapping():
+            return 400 * len(value) + 1024
+        case _:
+            return 1024

@@ -1,0 +1,170 @@
+"""Reading what is not in memory: documents by hash, earlier releases, what changed since one, packs and checkpoints.
+
+All of this runs in threads and answers with representations or refusals. A tar of changes is a ustar archive made by
+:func:`~skrutinium_server.release.store.packing.pack`: ``manifest/NNNNNNNNN.xml`` and ``.xml.sig`` of every release after
+``since``, ascending, then the newest version of each changed document under its path, by path. After the newest release
+it is an archive without members.
+"""
+
+import datetime
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from skrutinium_server.feed.conditional import Coding
+from skrutinium_server.feed.refusals import NO_CHECKPOINT, NO_KEY, NO_OBJECT, TOO_FAR_BACK, Refusal
+from skrutinium_server.feed.representation import Representation, represent
+from skrutinium_server.release.store.errors import StoreDamaged, StoreMissing
+from skrutinium_server.release.store.layout import signature_of
+from skrutinium_server.release.store.model import Manifest, ManifestRow, SeriesKey
+from skrutinium_server.release.store.packing import compress, expand, pack
+from skrutinium_server.release.store.reading import LARGEST, StoreReader
+
+FARTHEST: Final = 200
+"""Changes go back so many releases at most."""
+
+LARGEST_CHANGES: Final = 64 * 1024 * 1024
+"""Documents in one tar of changes, bytes at most."""
+
+TAR: Final = b"application/x-tar"
+GZIP: Final = b"application/gzip"
+TEXT: Final = b"text/plain; charset=utf-8"
+
+
+class Past:
+    """What a store holds beyond the newest snapshots; its methods may be called from any thread."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self.reader = reader
+        # Times of releases never change; a night has some ten thousand.
+        self._cut = lru_cache(maxsize=65536)(self._cut_time)
+
+    def document(self, sha256: str, coding: Coding) -> Representation | Refusal:
+        """A document by its hash, which is checked."""
+        try:
+            data = self.reader.object(sha256)
+            return represent(self.reader.object_gzip(sha256), "gzip") if coding == "gzip" else represent(data)
+        except StoreMissing:
+            return NO_OBJECT
+
+    def manifest(self, key: SeriesKey, number: int, coding: Coding) -> Representation:
+        """An earlier manifest."""
+        return _coded(self.reader.manifest_bytes(key, number), coding)
+
+    def manifest_signature(self, key: SeriesKey, number: int) -> Representation:
+        """Its signature line."""
+        return represent(self.reader.manifest_signature(key, number), kind=TEXT, varies=False)
+
+    def pack(self, key: SeriesKey, number: int) -> Representation:
+        """The pack of a release, a gzipped file as it lies in the store."""
+        return represent(self.reader.pack_gzip(key, number), kind=GZIP, varies=False)
+
+    def checkpoint(self, key: SeriesKey, number: int, coding: Coding) -> Representation | Refusal:
+        """The index of the snapshot of a release."""
+        path = self.reader.layout.checkpoint(key, number)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return NO_CHECKPOINT
+        plain = _expanded(path, data)
+        return represent(data, "gzip") if coding == "gzip" else represent(plain)
+
+    def checkpoint_signature(self, key: SeriesKey, number: int) -> Representation | Refusal:
+        """Its signature line."""
+        return _file(signature_of(self.reader.layout.checkpoint(key, number)), NO_CHECKPOINT)
+
+    def key(self, key_id: str, signature: bool) -> Representation | Refusal:
+        """A public key, or the line by which the key before vouches for it."""
+        path = self.reader.layout.key(key_id)
+        return _file(path.with_name(path.name + ".sig") if signature else path, NO_KEY)
+
+    def snapshot(self, key: SeriesKey, number: int) -> Mapping[str, ManifestRow]:
+        """Every document of an earlier release by path."""
+        return self.reader.snapshot(key, number)
+
+    def at(self, key: SeriesKey, newest: int, time: datetime.datetime) -> int:
+        """The last release cut at or before ``time``, 0 when all were cut later; times only grow."""
+        low, high = 0, newest
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._cut(key, middle) <= time:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def digests(self, key: SeriesKey, numbers: range) -> dict[int, str]:
+        """The hashes of those manifests."""
+        return {
+            number: hashlib.sha256(self.reader.manifest_bytes(key, number)).hexdigest() for number in numbers
+        }
+
+    def changes(self, key: SeriesKey, since: int, newest: int, coding: Coding) -> Representation | Refusal:
+        """Everything that changed after ``since``, as one tar."""
+        if newest - since > FARTHEST:
+            return TOO_FAR_BACK
+        if newest - since == 1:
+            archive = pack(self._renamed(key, newest))
+        else:
+            manifests = [self.reader.manifest(key, number) for number in range(since + 1, newest + 1)]
+            rows = {row.path: row for manifest in manifests for row in manifest.rows}
+            if sum(row.size for row in rows.values()) > LARGEST_CHANGES:
+                return TOO_FAR_BACK
+            archive = pack(self._members(key, manifests, rows))
+        return represent(compress(archive), "gzip", TAR) if coding == "gzip" else represent(archive, kind=TAR)
+
+    def _members(
+        self, key: SeriesKey, manifests: list[Manifest], rows: Mapping[str, ManifestRow]
+    ) -> Iterator[tuple[str, bytes]]:
+        for manifest in manifests:
+            name = f"manifest/{manifest.number:09d}.xml"
+            yield name, self.reader.manifest_bytes(key, manifest.number)
+            yield f"{name}.sig", self.reader.manifest_signature(key, manifest.number)
+        for path, row in sorted(rows.items()):
+            yield path, self.reader.object(row.sha256)
+
+    def _renamed(self, key: SeriesKey, number: int) -> Iterator[tuple[str, bytes]]:
+        """The pack of one release under the names that changes have: everything is in one file already."""
+        path = self.reader.layout.pack(key, number)
+        data = _expanded(path, self.reader.pack_gzip(key, number))
+        due = {row.path: row.sha256 for row in self.reader.manifest(key, number).rows}
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+                for member in archive:
+                    file = archive.extractfile(member)
+                    content = file.read() if file else b""
+                    if member.name.startswith("manifest.xml"):
+                        yield f"manifest/{number:09d}{member.name.removeprefix('manifest')}", content
+                    elif hashlib.sha256(content).hexdigest() == due.pop(member.name, None):
+                        yield member.name, content
+                    else:
+                        raise StoreDamaged(path, f"holds another {member.name} than its manifest says")
+        except tarfile.TarError as error:
+            raise StoreDamaged(path, f"is no archive ({error})") from error
+        if due:
+            raise StoreDamaged(path, f"lacks {min(due)}")
+
+    def _cut_time(self, key: SeriesKey, number: int) -> datetime.datetime:
+        return datetime.datetime.fromisoformat(self.reader.manifest(key, number).time)
+
+
+def _coded(data: bytes, coding: Coding) -> Representation:
+    return represent(compress(data), "gzip") if coding == "gzip" else represent(data)
+
+
+def _file(path: Path, missing: Refusal) -> Representation | Refusal:
+    try:
+        return represent(path.read_bytes(), kind=TEXT, varies=False)
+    except FileNotFoundError:
+        return missing
+
+
+def _expanded(path: Path, data: bytes) -> bytes:
+    try:
+        return expand(data, LARGEST)
+    except ValueError as error:
+        raise StoreDamaged(path, str(error)) from error

@@ -1,0 +1,170 @@
+"""What a reader is told when the feed does not answer as asked: small XML documents with a code and what was expected.
+
+Nothing that came with the request is repeated in them. Sources: issue 2, stage 6; element ``error`` of the schema.
+"""
+
+from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+from typing import Final
+
+XML: Final = b"application/xml; charset=utf-8"
+ALLOWED: Final = b"GET, HEAD, OPTIONS"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal; ``document`` replaces the error document where a format has its own, ``lines`` are further header lines."""
+
+    status: int
+    code: str
+    message: str
+    expected: str = ""
+    lines: bytes = b""
+    document: bytes = b""
+    closes: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The bytes of the document."""
+        return self.document or error_document(self)
+
+    @property
+    def start(self) -> bytes:
+        """The status line."""
+        return start_line(self.status)
+
+
+def start_line(status: int) -> bytes:
+    """The first line of an answer (RFC 9112, 4)."""
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode("ascii")
+
+
+def error_document(refusal: Refusal) -> bytes:
+    """The element ``error`` for a refusal."""
+    expected = f" <expected>{escape(refusal.expected)}</expected>\n" if refusal.expected else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<error xmlns="urn:skrutinium:1" code="{refusal.code}" status="{refusal.status}">\n'
+        f" <message>{escape(refusal.message)}</message>\n{expected}</error>\n"
+    ).encode()
+
+
+NOT_FOUND: Final = Refusal(
+    404,
+    "not-found",
+    "There is nothing at this address.",
+    "One of the addresses in docs/architecture.md, Addresses of the feed.",
+)
+NO_EVENT: Final = Refusal(
+    404,
+    "no-event",
+    "The feed holds no such event, run or series.",
+    "An event, run and series that /state.xml names.",
+)
+NO_DOCUMENT: Final = Refusal(
+    404,
+    "no-document",
+    "This release holds no such document.",
+    "A path that the manifests or the checkpoint name.",
+)
+NO_OBJECT: Final = Refusal(
+    404, "no-object", "The feed holds no document with this hash.", "A sha256 that a manifest names."
+)
+NO_KEY: Final = Refusal(
+    404, "no-key", "The feed holds no such key or signature.", "The key id of a signature line."
+)
+NOT_YET: Final = Refusal(
+    404,
+    "not-yet",
+    "This release does not exist yet.",
+    "A number up to that of newest/manifest.xml; push tells when there is more.",
+)
+NOTHING_YET: Final = Refusal(
+    404, "not-yet", "This series has no release yet.", "To ask again later, or to wait at push."
+)
+NOT_YET_THEN: Final = Refusal(
+    404, "not-yet", "No release had been cut by that time.", "A time at or after that of release 1."
+)
+NO_CHECKPOINT: Final = Refusal(
+    404,
+    "no-checkpoint",
+    "There is no such checkpoint.",
+    'newest, or the number of a manifest with checkpoint="true".',
+)
+GONE: Final = Refusal(410, "gone", "This is no longer kept by the store.", "A newer release, or the archive.")
+TOO_FAR_BACK: Final = Refusal(
+    410,
+    "too-far-back",
+    "Too much has changed since that release to be sent in one answer.",
+    "To join by checkpoint/newest.xml, its documents, and the changes after it.",
+)
+BAD_NUMBER: Final = Refusal(
+    400,
+    "bad-number",
+    "The number of a release is malformed.",
+    "A whole number from 1 (since: from 0), without leading zeros.",
+)
+BAD_TIME: Final = Refusal(
+    400, "bad-time", "The time is malformed.", "UTC to the second with Z, such as 2018-10-06T15:00:00Z."
+)
+BAD_ADDRESS: Final = Refusal(
+    400,
+    "bad-address",
+    "The address is malformed.",
+    "Segments of letters, digits, '.', '_' and '-', parted by single '/'.",
+)
+BAD_QUERY: Final = Refusal(
+    400, "bad-query", "The query is malformed or lacks something.", "changes?since=N with one whole number N."
+)
+METHOD: Final = Refusal(
+    405, "method", "The feed is only read.", "GET, HEAD or OPTIONS.", b"Allow: " + ALLOWED + b"\r\n"
+)
+URI_TOO_LONG: Final = Refusal(
+    414, "uri-too-long", "The address is too long.", "At most 2000 characters.", closes=True
+)
+HEADERS_TOO_LARGE: Final = Refusal(
+    431,
+    "headers-too-large",
+    "The header of the request is too large.",
+    "At most 64 lines of 8190 characters.",
+    closes=True,
+)
+BAD_REQUEST: Final = Refusal(
+    400, "bad-request", "This is no well-formed HTTP/1.1 request.", "A request by RFC 9112.", closes=True
+)
+BODY: Final = Refusal(413, "no-body", "The feed takes no request body.", "GET without a body.", closes=True)
+NOT_ACCEPTABLE: Final = Refusal(
+    406,
+    "not-acceptable",
+    "No coding that the feed has is accepted.",
+    "Accept-Encoding with gzip or identity.",
+)
+ACCESS: Final = Refusal(
+    403,
+    "access-refused",
+    "Your address is in no range that may read.",
+    "A registered range; /access tells the address as seen from here.",
+    closes=True,
+)
+DAMAGED: Final = Refusal(
+    503,
+    "store-damaged",
+    "What the store holds here does not match its hash; it is not served.",
+    "To ask again later.",
+)
+STOPPING: Final = Refusal(
+    503, "stopping", "The feed is stopping.", "To connect again.", b"Retry-After: 1\r\n", closes=True
+)
+
+
+def unexpected(request_id: str) -> Refusal:
+    """The answer to a fault of the feed itself; the log holds the rest under the same id."""
+    return Refusal(
+        500,
+        "unexpected",
+        f"The feed failed at this request; it was logged as {request_id}.",
+        "To ask again; if it stays, to tell the publisher that id.",
+        f"X-Request-Id: {request_id}\r\n".encode("ascii"),
+        closes=True,
+    )

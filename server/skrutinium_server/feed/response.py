@@ -1,0 +1,140 @@
+"""Answers on a connection of aiohttp: prepared head and body go to the transport as they are.
+
+Nothing of aiohttp's own header handling is used, and never a file response (perf, 2.3).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Final
+
+from aiohttp import HttpVersion11
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web import BaseRequest, StreamResponse
+
+from skrutinium_server.feed.push import HEAD as PUSH_HEAD
+from skrutinium_server.feed.refusals import XML, Refusal, start_line
+from skrutinium_server.feed.representation import NO_SNIFF, NO_STORE, Answer
+
+JOINED: Final = 64 * 1024
+"""Up to so many bytes head and body go out in one piece; larger bodies are shared between clients, not copied."""
+
+STALL: Final = 30.0
+"""Seconds without progress after which a client that does not read is dropped."""
+
+_OK: Final = start_line(200)
+_NOT_MODIFIED: Final = start_line(304)
+
+
+class Dateline:
+    """The header line ``Date``, made once a second."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._second = 0
+        self._line = b""
+
+    def line(self) -> bytes:
+        """The line for now."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second = second
+            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n".encode("ascii")
+        return self._line
+
+
+class Prepared(StreamResponse):
+    """A response whose bytes are ready; ``head`` ends before the lines about the connection."""
+
+    def __init__(self, status: int, head: bytes, body: bytes, closes: bool = False) -> None:
+        super().__init__(status=status)
+        self._head = head
+        self._rest = body
+        if closes:
+            self.force_close()
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Write everything; raises ConnectionResetError when the client is gone or does not read."""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        if self._keep_alive is None:
+            self._keep_alive = request.keep_alive
+        if not self._keep_alive:
+            end = b"Connection: close\r\n\r\n"
+        elif request.version < HttpVersion11:
+            end = b"Connection: keep-alive\r\n\r\n"
+        else:
+            end = b"\r\n"
+        if len(self._rest) <= JOINED:
+            transport.write(b"".join((self._head, end, self._rest)))
+        else:
+            transport.write(self._head + end)
+            transport.write(self._rest)
+        if request.protocol.writing_paused:
+            await _until_sent(request, transport)
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to write."""
+
+
+class Streamed(StreamResponse):
+    """Stands for an answer that was written piece by piece; the connection ends with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.force_close()
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:  # noqa: ARG002
+        """It was written already."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """It was written already."""
+
+
+async def _until_sent(request: BaseRequest, transport: asyncio.Transport) -> None:
+    """Wait until the client has read enough; one who reads nothing for a while is dropped."""
+    left = transport.get_write_buffer_size()
+    while request.protocol.writing_paused:
+        try:
+            async with asyncio.timeout(STALL):
+                await request.writer.drain()
+        except TimeoutError:
+            now = transport.get_write_buffer_size()
+            if now >= left:
+                transport.abort()
+                raise ConnectionResetError("the client does not read") from None
+            left = now
+
+
+def ok(answer: Answer, date: bytes, bodyless: bool) -> Prepared:
+    """Status 200; ``bodyless`` for HEAD."""
+    held = answer.representation
+    head = b"".join((_OK, held.content, held.validator, answer.lines, date))
+    return Prepared(200, head, b"" if bodyless else held.body)
+
+
+def unchanged(answer: Answer, date: bytes) -> Prepared:
+    """Status 304 with the lines that RFC 9110, 15.4.5 asks for."""
+    return Prepared(304, b"".join((_NOT_MODIFIED, answer.representation.validator, answer.lines, date)), b"")
+
+
+def refused(refusal: Refusal, date: bytes, bodyless: bool) -> Prepared:
+    """A refusal with its document."""
+    body = refusal.body
+    lines = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (XML, len(body))
+    head = b"".join((refusal.start, lines, refusal.lines, NO_STORE, NO_SNIFF, date))
+    return Prepared(refusal.status, head, b"" if bodyless else body, refusal.closes)
+
+
+def options(date: bytes, allowed: bytes) -> Prepared:
+    """What OPTIONS is told (RFC 9110, 9.3.7)."""
+    return Prepared(204, b"".join((start_line(204), b"Allow: ", allowed, b"\r\n", date)), b"")
+
+
+def push_head(date: bytes, lines: bytes) -> bytes:
+    """The head of a stream of events, which ends with the connection."""
+    return b"".join((PUSH_HEAD, lines, date, b"\r\n"))

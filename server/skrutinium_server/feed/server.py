@@ -1,0 +1,324 @@
+"""The feed as a process: ``python -m skrutinium_server.feed.server STORE ACCESS HOST PORT``.
+
+It says ``{"listening": [HOST, PORT]}`` on standard output when it is ready, and ends when its standard input ends (whoever
+started it is gone, or wants it to stop) or on SIGTERM. SIGINT is the parent's to decide on. Sources: design § 5; perf § 6.2.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import uvloop
+from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
+
+from skrutinium_server.feed.access import AccessList, seen_as
+from skrutinium_server.feed.errors import AddressInUse
+from skrutinium_server.feed.handling import Handling
+from skrutinium_server.feed.memory import Memory
+from skrutinium_server.feed.past import Past
+from skrutinium_server.feed.push import KEEP_ALIVE, SLOW, Broadcaster
+from skrutinium_server.feed.shelf import Published
+from skrutinium_server.feed.watching import INTERVAL, Watcher
+from skrutinium_server.release.store.reading import StoreReader
+
+log = logging.getLogger("skrutinium.feed")
+
+MEMORY: Final = 512 * 1024 * 1024
+"""Bytes of documents kept in memory."""
+
+IDLE: Final = 75.0
+"""Seconds that a connection may go without a whole request."""
+
+
+class Connection(RequestHandler):
+    """One connection: its address is looked up when it is made, and again only after the list has changed."""
+
+    __slots__ = ("_checked", "_feed", "_range", "address")
+
+    def __init__(self, manager: "Door", *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]
+            keepalive_timeout=IDLE,
+            lingering_time=1.0,
+            max_headers=64,
+        )
+        self._feed = manager.handling
+        self._checked: AccessList | None = None
+        self._range: str | None = None
+        self.address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Look up who it is."""
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        if self.admitted() is None:
+            log.info("refused: %s is in no range", seen_as(self.address))
+        super().connection_made(transport)
+
+    def admitted(self) -> str | None:
+        """The range that holds the other side, by the list as it is now."""
+        if self._checked is not self._feed.access:
+            self._checked = self._feed.access
+            self._range = self._checked.find(self.address)
+        return self._range
+
+    def handle_error(
+        self,
+        request: BaseRequest,  # noqa: ARG002
+        status: int = 500,  # noqa: ARG002
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002
+    ) -> StreamResponse:
+        """What is no request gets our own error document."""
+        return self._feed.malformed(exc)
+
+
+class Door(Server):
+    """Makes the connections and hands their requests on."""
+
+    def __init__(self, handling: Handling) -> None:
+        self.handling = handling
+        super().__init__(self._handle, handler_cancellation=True)
+
+    def __call__(self) -> RequestHandler:
+        """A new connection."""
+        return Connection(self, loop=asyncio.get_running_loop())
+
+    def drop_refused(self) -> None:
+        """End every connection that the list no longer lets in, downloads and streams included."""
+        for connection in self.connections:
+            if (
+                isinstance(connection, Connection)
+                and connection.admitted() is None
+                and connection.transport is not None
+            ):
+                log.info("dropped: %s is in no range any more", seen_as(connection.address))
+                connection.transport.abort()
+
+    async def _handle(self, request: BaseRequest) -> StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        return await self.handling.handle(request, connection.address, connection.admitted())
+
+
+class Running:
+    """A feed that listens at ``addresses`` (host, port); a context manager that ends it."""
+
+    def __init__(
+        self, handling: Handling, door: Door, watcher: Watcher, executor: ThreadPoolExecutor
+    ) -> None:
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        self._handling = handling
+        self._door = door
+        self._watcher = watcher
+        self._executor = executor
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """The first port."""
+        return self.addresses[0][1]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def listen(self, sockets: list[socket.socket]) -> None:
+        """Begin to accept connections."""
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            self._servers.append(await loop.create_server(self._door, sock=listening, backlog=1024))
+        self.addresses = tuple(listening.getsockname()[:2] for listening in sockets)
+
+    def adopt(self, published: Published) -> None:
+        """Serve a new state."""
+        ahead = self._handling.adopt(published)
+        if ahead:
+            task = asyncio.create_task(self._handling.read_ahead(ahead), name="read ahead")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def admit(self, access: AccessList) -> None:
+        """Let in whom a new list names, and nobody else from now on."""
+        self._handling.access = access
+        self._door.drop_refused()
+
+    async def close(self, patience: float = 5.0) -> None:
+        """Accept nothing more, end the streams, let answers under way be sent, and stop."""
+        self._handling.stopping = True
+        for server in self._servers:
+            server.close()
+        self._handling.broadcaster.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._door.pre_shutdown()
+        await self._door.shutdown(patience)
+        for server in self._servers:
+            await server.wait_closed()
+        await asyncio.to_thread(self._watcher.stop)
+        await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+async def serve(
+    store: Path,
+    access: Path,
+    host: str,
+    port: int,
+    *,
+    reuse_port: bool = False,
+    memory: int = MEMORY,
+    slow: int = SLOW,
+    keep_alive: float = KEEP_ALIVE,
+    interval: float = INTERVAL,
+    now: Callable[[], datetime.datetime] = _utc_now,
+) -> Running:
+    """Serve ``store`` to those whom the file ``access`` names; port 0 takes a free one.
+
+    ``memory``: bytes of documents kept; ``slow``: bytes that may wait for a push client; ``keep_alive``: seconds between
+    comments of push; ``interval``: seconds between two looks at the store. Raises :class:`AddressInUse`.
+    """
+    loop = asyncio.get_running_loop()
+    reader = StoreReader(store)
+    executor = ThreadPoolExecutor(4, thread_name_prefix="feed")
+    watcher: Watcher
+    handling = Handling(
+        Past(reader),
+        Memory(memory),
+        executor,
+        Broadcaster(slow, keep_alive),
+        now,
+        lambda: time.monotonic() - watcher.looked,
+        secrets.token_hex(4),
+    )
+    door = Door(handling)
+    running: Running
+
+    def in_loop(call: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is served any more
+            loop.call_soon_threadsafe(call, *arguments)
+
+    watcher = Watcher(
+        reader,
+        access,
+        lambda told: in_loop(running.adopt, told),
+        lambda told: in_loop(running.admit, told),
+        interval,
+    )
+    running = Running(handling, door, watcher, executor)
+    sockets = await _listening(host, port, reuse_port)
+    await asyncio.to_thread(watcher.look)
+    handling.broadcaster.start()
+    watcher.start()
+    await running.listen(sockets)
+    return running
+
+
+async def _listening(host: str, port: int, reuse_port: bool) -> list[socket.socket]:
+    """Bound sockets for every address of ``host``; ``::`` takes IPv4 as well."""
+    loop = asyncio.get_running_loop()
+    try:
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise AddressInUse(host, port, error) from error
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(infos):
+            listening = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(listening)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+            # With port 0 all addresses of a host get the port that the first one got.
+            taken = port or (sockets[0].getsockname()[1] if len(sockets) > 1 else 0)
+            listening.bind((address[0], taken, *address[2:]))
+            listening.setblocking(False)
+    except OSError as error:
+        for listening in sockets:
+            listening.close()
+        raise AddressInUse(host, port, error) from error
+    return sockets
+
+
+async def _until_told(ended: asyncio.Event) -> None:
+    """Wait for the end of standard input or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+
+    def read() -> None:
+        # os.read rather than sys.stdin: a thread inside of that one would hold its lock when the interpreter ends.
+        while os.read(0, 65536):
+            pass
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=read, name="standard input", daemon=True).start()
+    await ended.wait()
+
+
+async def _main(arguments: argparse.Namespace) -> None:
+    async with await serve(
+        arguments.store, arguments.access, arguments.host, arguments.port, reuse_port=arguments.reuse_port
+    ) as running:
+        host, port = running.addresses[0]
+        sys.stdout.write(json.dumps({"listening": [host, port]}) + "\n")
+        sys.stdout.flush()
+        await _until_told(asyncio.Event())
+
+
+def main(told: list[str] | None = None) -> int:
+    """Run the feed until its standard input ends; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m skrutinium_server.feed.server", description="Serve a release store."
+    )
+    parser.add_argument("store", type=Path, help="folder of the release store")
+    parser.add_argument("access", type=Path, help="access list (TOML)")
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--reuse-port", action="store_true", help="let several processes share the port")
+    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="event loop")
+    arguments = parser.parse_args(told)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(_main(arguments))
+    except AddressInUse as error:
+        log.error("%s", error)  # noqa: TRY400
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
