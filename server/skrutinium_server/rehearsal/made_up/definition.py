@@ -21,6 +21,7 @@ from skrutinium_server.election.model import (
 from skrutinium_server.rehearsal.made_up import names
 from skrutinium_server.rehearsal.made_up.chance import below, between, branch, several
 from skrutinium_server.rehearsal.made_up.scale import Scale, apportion, spread
+from skrutinium_server.rehearsal.made_up.votes import ENOUGH
 
 LAW: Final = "cz-municipal-2018"
 EVENT: Final = "madeup2030"
@@ -148,8 +149,12 @@ def _precincts(area: Area, number: int) -> list[Precinct]:
 def _towns(seed: int, place: _Place, scale: Scale) -> list[Town]:
     """The council of a municipality and those of its wards."""
     eligible = {part: _eligible(seed, rows, place.number) for part, rows in place.parts.items()}
-    every = {id: voters for held in eligible.values() for id, voters in held.items()}
     from_last = scale.municipalities - 1 - place.order
+    if from_last == 2:
+        eligible = {
+            part: {id: voters + ENOUGH for id, voters in held.items()} for part, held in eligible.items()
+        }
+    every = {id: voters for held in eligible.values() for id, voters in held.items()}
     return [
         Town(
             place.municipality,

@@ -17,6 +17,12 @@ from skrutinium_server.rehearsal.made_up.scale import apportion
 LANDSLIDE: Final = 3000
 """Strength of a list that wins nearly everything; the other lists of its council have 20 to 45."""
 
+WEAK: Final = 10
+"""Strength of the list that stays below the threshold where there are five lists or more; others have 75 to 1,000."""
+
+ENOUGH: Final = 300
+"""Voters of a council in which a landslide is sure to lower the threshold."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
@@ -54,7 +60,8 @@ def landslides(index: DefinitionIndex, seed: int) -> frozenset[str]:
     fit = [id for id in index.contests if _whole(index, id)]
     chosen = {id for id in fit if below(branch(seed, "landslide", id), 16) == 0}
     if fit:
-        chosen.add(min(fit, key=lambda id: (voters.get(id, 0), id)))
+        # With a handful of voters one ballot more would be enough for a second list.
+        chosen.add(min(fit, key=lambda id: (voters.get(id, 0) < ENOUGH, voters.get(id, 0), id)))
     return frozenset(chosen)
 
 
@@ -72,13 +79,16 @@ def mood(index: DefinitionIndex, district: str, seed: int, *, landslide: bool) -
     """What the voters of a district think. Raises KeyError when there is no such district."""
     chance = branch(seed, "mood", district)
     lists = index.lists_of_district(district)
-    winner = below(chance, len(lists)) if landslide else -1
+    odd = below(chance, max(1, len(lists)))
     standing = []
     for place, row in enumerate(lists):
         party = branch(seed, "party", row.committee or "", row.name or "")
         usual = between(party, 25, 100) * between(chance, 30, 100) // 10
-        strength = LANDSLIDE if place == winner else between(chance, 20, 45) if landslide else usual
-        standing.append(_Standing(row.number, strength, _known(index, row, seed)))
+        if landslide:
+            usual = LANDSLIDE if place == odd else between(chance, 20, 45)
+        elif place == odd and len(lists) >= 5:
+            usual = WEAK
+        standing.append(_Standing(row.number, usual, _known(index, row, seed)))
     seats = index.districts[district].seats
     return Mood(seats or 1, tuple(standing))
 
@@ -86,10 +96,13 @@ def mood(index: DefinitionIndex, district: str, seed: int, *, landslide: bool) -
 def _known(index: DefinitionIndex, row: List, seed: int) -> tuple[int, ...]:
     """How well known each candidate is: the first more than the rest, and here and there one lower down."""
     chance = branch(seed, "known", row.district, row.number)
+    people = index.candidates_of(row.district, row.number)
+    # In a village people know each other; on the long list of a town they know the first and few others.
+    least, most, one_in = (10, 40, 6) if len(people) < 13 else (22, 28, 15)
     known = []
-    for place, _ in enumerate(index.candidates_of(row.district, row.number)):
-        factor = 2 if place == 0 else 3 if below(chance, 6) == 0 else 1
-        known.append(between(chance, 10, 40) * factor)
+    for place, _ in enumerate(people):
+        factor = 2 if place == 0 else 3 if below(chance, one_in) == 0 else 1
+        known.append(between(chance, least, most) * factor)
     return tuple(known)
 
 
