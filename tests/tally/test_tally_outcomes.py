@@ -149,6 +149,15 @@ class TestOutcomes:
         assert isinstance(outcome, Allocated)
         assert outcome.lists[0].elected == (1, 2)
 
+    def test_person_off_the_ballot_leaves_the_elected_open(self) -> None:
+        """Votes for a candidate whom the definition does not name leave the seats told and the elected unknown."""
+        persons = tuple(Candidate("w", "w.1", 1, number, "Made-up", f"Person {number}") for number in (1, 2))
+        rows = (ListVotes(1, 12, ((1, 1), (2, 1), (3, 10))),)
+        tally = counted(changed(candidates=persons), [Protocol("W1-1", "w", "w.1", 1, TIME, {}, rows)])
+        outcome = tally.contests["w"].districts["w.1"].outcome
+        assert isinstance(outcome, Allocated)
+        assert (outcome.lists[0].seats, outcome.lists[0].elected) == (2, None)
+
     def test_persons_unknown_without_their_votes(self) -> None:
         """Where one protocol does not tell the candidates' votes, seats are told and the elected are not."""
         rows = (ListVotes(1, 20, ((1, 10), (2, 5), (3, 5))), ListVotes(2, 5, ((1, 5), (2, 0), (3, 0))))

@@ -118,11 +118,11 @@ def test_contests_and_lists(night: Night) -> None:
     votes: dict[str, Counter[int]] = {}
     reported: Counter[str] = Counter()
     for (_, _, contest), record in night.records.items():
-        district = f"{contest}.{record.attributes['CIS_OBVODU']}"
-        for unit in (contest, district):
+        place = f"{contest}.{record.attributes['CIS_OBVODU']}"
+        for unit in (contest, place):
             figures.setdefault(unit, Counter()).update(record.figures)
             reported[unit] += 1
-        votes.setdefault(district, Counter()).update(record.votes)
+        votes.setdefault(place, Counter()).update(record.votes)
     for row in night.tally.contests.values():
         assert row.count.reported == reported[row.id]
         assert _figures(row.count) == figures.get(row.id, Counter())
