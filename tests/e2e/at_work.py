@@ -41,7 +41,7 @@ def started(*arguments: object, until: str) -> Iterator[tuple[subprocess.Popen[s
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
         assert process.returncode == 0, f"{arguments}: exit {process.returncode}\n{''.join(said)}{rest}"
-        assert "Traceback" not in rest
+        assert "Traceback" not in rest, rest
     finally:
         if process.poll() is None:
             process.kill()

@@ -13,6 +13,11 @@ from typing import Any
 
 log = logging.getLogger("skrutinium.process")
 
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+SHORT_LIFE = 2.0
+"""Seconds: a child that does not live longer waits twice as long before each new start, so a broken disk is not hammered."""
+
 Heard = Callable[[dict[str, Any]], None]
 
 
@@ -60,7 +65,7 @@ class Child:
             process.stdin.write(line.encode() + b"\n")
 
     async def _keep(self) -> None:
-        pause = 0.5
+        pause = FIRST_PAUSE
         while True:
             loop = asyncio.get_running_loop()
             began = loop.time()
@@ -76,7 +81,7 @@ class Child:
             self._process = None
             if self.stopping:
                 break
-            pause = 0.5 if loop.time() - began > 30 else min(pause * 2, 10)
+            pause = FIRST_PAUSE if loop.time() - began > SHORT_LIFE else min(pause * 2, LONGEST_PAUSE)
             log.error("%s ended with exit code %s; it is started again in %.1f s", self.name, code, pause)
             self.restarts += 1
             await asyncio.sleep(pause)

@@ -85,7 +85,11 @@ def main() -> None:
     # The publisher of a killed parent may still be busy with its last release: two at once could turn `newest` back.
     with (site.run_folder(run) / f"publisher.{series}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        follow(make_publisher(site, run, series), sys.stdin.fileno())
+        try:
+            follow(make_publisher(site, run, series), sys.stdin.fileno())
+        except BrokenPipeError:
+            # The parent is gone; whoever follows it starts a publisher of its own.
+            os._exit(0)
 
 
 if __name__ == "__main__":

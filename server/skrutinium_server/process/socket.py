@@ -64,7 +64,7 @@ class There:
         try:
             await frames.send(self._writer, request)
             answer = await frames.receive(self._reader)
-        except (ConnectionError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise ProcessError(
                 f"The counting process broke off ({error}). What it acknowledged is in the ledger."
             ) from error
@@ -75,6 +75,11 @@ class There:
         return _answered(answer)
 
 
+    def close(self) -> None:
+        """Break off the connection."""
+        self._writer.close()
+
+
 class Listener:
     """Serves a house on the site's socket."""
 
@@ -82,7 +87,7 @@ class Listener:
         self._house = house
         self._path = path
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start(self) -> None:
         """Listen; only the owner of the site may connect. A socket left behind by a killed process is replaced."""
@@ -95,43 +100,51 @@ class Listener:
         self._server = await asyncio.start_unix_server(self._serve, sock=listening)
 
     async def stop(self) -> None:
-        """Stop listening and break off what is under way."""
+        """Stop listening, and break off connections after the command they are at."""
         if self._server is not None:
             self._server.close()
-        for task in self._clients:
-            task.cancel()
+        for writer in self._clients.values():
+            writer.close()
         await asyncio.gather(*self._clients, return_exceptions=True)
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._clients.add(task)
+        self._clients[task] = writer
         try:
             while (request := await frames.receive(reader)) is not None:
                 await frames.send(writer, await self._house.answer(request))
-        except (ConnectionError, ValueError) as error:
+        except (OSError, ValueError) as error:
             log.warning("a command broke off: %s", error)
         finally:
-            self._clients.discard(task)
+            del self._clients[task]
             writer.close()
+
+
+async def connect(site: Site) -> There | None:
+    """Reach the running counting process of a site; None when there is none."""
+    try:
+        with _short(site.socket) as name:
+            reader, writer = await asyncio.open_unix_connection(name)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    return There(reader, writer)
 
 
 @contextlib.asynccontextmanager
 async def commands(site: Site) -> AsyncIterator[Commands]:
     """Reach the site's counting house: the running one, or one of our own for as long as this lasts."""
-    try:
-        with _short(site.socket) as name:
-            reader, writer = await asyncio.open_unix_connection(name)
-    except (FileNotFoundError, ConnectionRefusedError):
-        house = House(site, cutting=False)
+    there = await connect(site)
+    if there is not None:
         try:
-            await house.start()
-            yield Here(house)
+            yield there
         finally:
-            await house.stop()
+            there.close()
         return
+    house = House(site, cutting=False)
     try:
-        yield There(reader, writer)
+        await house.start()
+        yield Here(house)
     finally:
-        writer.close()
+        await house.stop()
