@@ -55,6 +55,20 @@ def fit(text: str, width: int) -> str:
     return text.ljust(width) if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
+def clip(line: str, width: int) -> str:
+    """The line cut to ``width`` characters; styles count nothing and are all kept."""
+    if len(plain(line)) <= width:
+        return line
+    out, left = [], width
+    for part in re.split(r"(\x1b\[[0-9;?]*[A-Za-z])", line):
+        if _SEQUENCE.fullmatch(part):
+            out.append(part)
+        else:
+            out.append(part[:left])
+            left -= len(part[:left])
+    return "".join(out)
+
+
 @dataclass(frozen=True, slots=True)
 class Screen:
     """A drawing surface of that size; ``colour`` off leaves only the text."""
@@ -77,7 +91,8 @@ class Screen:
             body += self._latest(view, room - len(body) - 2)
         lines = [*head, *body[:room]]
         lines += [""] * (self.height - 1 - len(lines))
-        return [*lines[: self.height - 1], self._style("dim", fit(note or "Ctrl-C ends", self.width))]
+        lines = [clip(line, self.width) for line in lines[: self.height - 1]]
+        return [*lines, self._style("dim", fit(note or "Ctrl-C ends", self.width))]
 
     def _style(self, name: str, text: str) -> str:
         return f"{_STYLES[name]}{text}{_RESET}" if self.colour else text
@@ -123,23 +138,27 @@ class Screen:
         named = [one for one in kind.committees if one.votes]
         if not named:
             return [*lines, self._style("dim", "  nothing reported yet"), ""][:room]
-        ranked = sorted(named, key=lambda one: (-(one.votes or 0), one.name or ""))
+        # The row without a committee is a remainder, not a competitor: it stands last and sets no scale.
+        ranked = sorted(named, key=lambda one: (one.id is None, -(one.votes or 0), one.name or ""))
+        shown = max(1, room - 2)
+        rest = ranked[-1:] if ranked[-1].id is None and len(ranked) > shown else []
         total = sum(one.votes or 0 for one in named)
         top = ranked[0].votes or 1
-        lines += [self._committee(one, top, total) for one in ranked[: max(1, room - 2)]]
+        lines += [self._committee(one, top, total, kind) for one in [*ranked[: shown - len(rest)], *rest]]
         return [*lines, ""]
 
-    def _committee(self, one: Committee, top: int, total: int) -> str:
+    def _committee(self, one: Committee, top: int, total: int, kind: Kind) -> str:
         votes, part = grouped(one.votes).rjust(11), share(one.votes or 0, total).rjust(7)
         seats = ("–" if one.seats is None else grouped(one.seats)).rjust(6)
-        tail = f"{votes} {part} {seats} seats"
+        tail = f"{votes} {part}" + (f" {seats} seats" if kind.decided else "")
         left = self.width - len(tail) - 3
         name_width = max(8, min(44, left * 3 // 5))
         name = fit(
             safe(one.name or (f"committee {one.id}" if one.id else "lists of unknown committees")), name_width
         )
         drawn = bar(one.votes or 0, top, max(0, left - name_width))
-        return f" {name} {self._style('bar', drawn)} {tail}"
+        style = "bar" if one.id is not None else "rest"
+        return f" {name} {self._style(style, drawn)} {tail}"
 
     def _latest(self, view: View, room: int) -> list[str]:
         lines = [self._style("bold", "Latest")]
@@ -168,10 +187,10 @@ def one_line(view: View) -> str:
     if view.corrections:
         parts.append(f"{view.corrections} correction{'s' if view.corrections > 1 else ''}")
     for kind in view.kinds:
-        named = [one for one in kind.committees if one.votes]
+        named = [one for one in kind.committees if one.votes and one.id is not None]
         if named:
             first = max(named, key=lambda one: one.votes or 0)
-            total = sum(one.votes or 0 for one in named)
-            name = safe(first.name or "lists of unknown committees")
+            total = sum(one.votes or 0 for one in kind.committees)
+            name = safe(first.name or f"committee {first.id}")
             parts.append(f"{kind.id}: turnout {turnout(kind)}, ahead {name} {share(first.votes or 0, total)}")
     return ", ".join(parts)

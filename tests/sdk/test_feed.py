@@ -272,7 +272,9 @@ async def test_limit(scene: Scene) -> None:
 
 async def test_stale(scene: Scene) -> None:
     """A publisher whose heartbeat stops is reported, and with patience it is an error."""
-    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)  # the stamp is cut to whole seconds
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(
+        seconds=1
+    )  # the stamp is cut to whole seconds
     scene.written.heartbeat(f"{soon:%Y-%m-%dT%H:%M:%SZ}")
     async with scene.connect(patience=0.5) as feed:
         releases = aiter(feed.releases())

@@ -1,0 +1,103 @@
+"""What ``watch`` draws fits the terminal, tells the phase, and never lets a name command the terminal."""
+
+import datetime
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skrutinium.documents import Committee, Count, Kind, Reporting
+from skrutinium.news import Health
+from skrutinium.view import Line, View, share
+from skrutinium.watching import Screen, bar, one_line, plain
+
+NOW = datetime.datetime(2026, 10, 10, 15, 4, tzinfo=datetime.UTC)
+COUNT = Count(Reporting.PART, 100, 40, {"eligible": 1000, "issued": 457})
+COMMITTEES = (
+    Committee("1", "Árvíztűrő sdružení", 600, 3),
+    Committee("2", "Short", 300, 1),
+    Committee(None, None, 5000, None),
+)
+VIEW = View(
+    number=17,
+    time=NOW,
+    run="night",
+    phase="rehearsal",
+    made_up=True,
+    name="Municipal elections",
+    state="interim",
+    expected=100,
+    reported=40,
+    kinds=tuple(Kind(kind, 12, 4, 20, COUNT, COMMITTEES) for kind in ("municipal-council", "ward-council")),
+    arrived=3,
+    corrections=1,
+    latest=tuple(Line(NOW, f"Town {n}: 1 of 2, ahead: Somebody 51.0 %", n == 1) for n in range(12)),
+)
+
+
+@given(st.integers(20, 220), st.integers(4, 80), st.booleans())
+def test_fits(width: int, height: int, stale: bool) -> None:
+    """No drawing is larger than the terminal, whatever its size."""
+    health = Health("push", stale, 120, None, None)
+    lines = Screen(width, height).draw(VIEW, health, 75)
+
+    assert len(lines) <= height
+    assert max(len(plain(line)) for line in lines) <= width
+
+
+def test_tells_what_matters() -> None:
+    """Phase, made-up mark, release, progress, turnout, votes, shares and seats are there."""
+    text = "\n".join(Screen(100, 30, colour=False).draw(VIEW, Health("poll", False, 1, None, None), 3))
+
+    for part in (
+        "REHEARSAL",
+        "MADE-UP",
+        "release 17",
+        "3 s ago",
+        "poll",
+        "40 of 100 protocols, 40.0 %",
+        "45.7 %",
+    ):
+        assert part in text
+    assert "600  10.2 %      3 seats" in text
+    assert text.index("Short") < text.index("lists of unknown committees")
+
+
+def test_stale_is_told() -> None:
+    """A silent publisher is named in the first line."""
+    assert "STALE" in Screen(100, 30, colour=False).draw(VIEW, Health("none", True, 60, None, None), 60)[0]
+
+
+def test_names_command_nothing() -> None:
+    """Control characters in a name never reach the terminal or the log."""
+    evil = replace(VIEW, name="\x1b]0;owned\x07\n")
+
+    assert "\x1b]" not in "".join(Screen(80, 24).draw(evil))
+    assert "\x1b" not in one_line(evil)
+    assert "\n" not in one_line(evil)
+
+
+def test_one_line() -> None:
+    """In a pipe a release is one line that says its phase."""
+    assert one_line(VIEW).startswith(
+        "2026-10-10T15:04:00Z [REHEARSAL · MADE UP] Municipal elections, release 17 (interim):"
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"), [(1, 3, "33.3 %"), (2, 3, "66.7 %"), (1, 2000, "0.1 %"), (0, 0, "–")]
+)
+def test_share(part: int, whole: int, text: str) -> None:
+    """Shares have one decimal, halves up, and nothing stands for nothing."""
+    assert share(part, whole) == text
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 100))
+def test_bar(part: int, whole: int, width: int) -> None:
+    """A bar always has its width, and is full only when all is in."""
+    drawn = bar(part, whole, width)
+
+    assert len(drawn) == width
+    if whole and width:
+        assert (drawn == "█" * width) == (part >= whole)
