@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import aiohttp
+from multidict import CIMultiDictProxy
 
 from skrutinium_server.feed.server import Running, serve
 from skrutinium_server.release.formats.skrutinium import series as papers
@@ -183,7 +184,7 @@ class Fed:
 
     async def get(
         self, path: str, *, method: str = "GET", **headers: str
-    ) -> tuple[int, bytes, aiohttp.typedefs.LooseHeaders]:
+    ) -> tuple[int, bytes, CIMultiDictProxy[str]]:
         """Ask once; headers by keyword, ``_`` for ``-``."""
         sent = {"Accept-Encoding": "identity"} | {
             name.replace("_", "-"): value for name, value in headers.items()
@@ -192,10 +193,10 @@ class Fed:
             return response.status, await response.read(), response.headers
 
     async def until(self, path: str, holds: bytes) -> None:
-        """Ask until the answer holds those bytes; the limit of the test ends it otherwise."""
+        """Ask again and again until the answer holds those bytes; the limit of time ends it otherwise."""
         async with asyncio.timeout(10):
             while holds not in (await self.get(path))[1]:
-                await asyncio.sleep(0.01)
+                pass
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -143,13 +144,7 @@ class Handling:
         return found
 
     async def _fetch(self, fetch: Fetch) -> object:
-        try:
-            return await self._memory.fetch(fetch, self._executor)
-        except StoreMissing:
-            return GONE
-        except (StoreError, OSError) as error:
-            log.error("alarm store: %s", error)  # noqa: TRY400
-            return DAMAGED
+        return await self._memory.fetch(replace(fetch, load=partial(_read, fetch.load)), self._executor)
 
     def _page(self, asked: Page) -> Answer:
         if asked.name == "health":
@@ -259,6 +254,17 @@ class Handling:
         for fetch in fetches:
             await self._fetch(fetch)
             await asyncio.sleep(0)
+
+
+def _read(load: Callable[[], object]) -> object:
+    """In a thread, which may wait for the log: what is read, or the refusal that tells why it cannot be."""
+    try:
+        return load()
+    except StoreMissing:
+        return GONE
+    except (StoreError, OSError) as error:
+        log.error("alarm store: %s", error)  # noqa: TRY400
+        return DAMAGED
 
 
 def _no_then(_: object) -> Refusal:

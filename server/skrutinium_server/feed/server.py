@@ -10,14 +10,16 @@ import contextlib
 import datetime
 import json
 import logging
+import logging.handlers
 import os
+import queue
 import secrets
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -136,6 +138,11 @@ class Running:
     def port(self) -> int:
         """The first port."""
         return self.addresses[0][1]
+
+    @property
+    def broadcaster(self) -> Broadcaster:
+        """Who listens to push."""
+        return self._handling.broadcaster
 
     async def __aenter__(self) -> Self:
         return self
@@ -294,6 +301,21 @@ async def _main(arguments: argparse.Namespace) -> None:
         await _until_told(asyncio.Event())
 
 
+@contextlib.contextmanager
+def _logging() -> Iterator[None]:
+    """Log to standard error from a thread of its own: who does not read it does not hold up the feed."""
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    listener = logging.handlers.QueueListener(records, shown)
+    logging.basicConfig(level=logging.INFO, handlers=[logging.handlers.QueueHandler(records)])
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+
+
 def main(told: list[str] | None = None) -> int:
     """Run the feed until its standard input ends; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -312,7 +334,7 @@ def main(told: list[str] | None = None) -> int:
     )
     factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
     try:
-        with asyncio.Runner(loop_factory=factory) as runner:
+        with _logging(), asyncio.Runner(loop_factory=factory) as runner:
             runner.run(_main(arguments))
     except AddressInUse as error:
         log.error("%s", error)  # noqa: TRY400
