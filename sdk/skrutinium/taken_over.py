@@ -1,7 +1,8 @@
 """Reading the bytes of a protocol as they were taken over, independently of those who took them over.
 
-Only ``volby-batches`` is read: a slice of a Czech batch, one element ``OKRSEK`` (Czech Statistical Office, batches of
-precincts of municipal elections). Times are not compared: the source tells them without a zone.
+Two formats are read: ``volby-batches``, one element ``OKRSEK`` of a Czech batch (Czech Statistical Office), and ``csv``, the
+lines of one protocol of the project's own set (``docs/csv-protocols.md``). Times are not compared: a Czech source tells
+them without a zone.
 """
 
 import re
@@ -14,7 +15,6 @@ from skrutinium.documents import Protocol, TakenOver
 from skrutinium.errors import SchemaError
 from skrutinium.parsing import parser
 
-FORMAT = "volby-batches"
 _FIELDS = {
     "ZAPSANI_VOLICI": "eligible",
     "VYDANE_OBALKY": "issued",
@@ -35,6 +35,7 @@ class Reread:
     repeated: bool
     figures: dict[str, int]
     lists: dict[int, int]
+    candidates: dict[tuple[int, int], int]
 
 
 def _local(element: etree._Element) -> str:
@@ -42,7 +43,38 @@ def _local(element: etree._Element) -> str:
 
 
 def reread(taken: TakenOver) -> Reread:
-    """Read the bytes; raises :class:`SchemaError` when they are not one precinct's element."""
+    """Read the bytes; raises :class:`SchemaError` when they are not one precinct's protocol in a format of :data:`FORMATS`."""
+    return _READERS[taken.format](taken)
+
+
+def _reread_csv(taken: TakenOver) -> Reread:
+    """The protocol's line, then a line for each list (no candidate) and each candidate."""
+    try:
+        first, *rest = [line.split(",") for line in taken.data.decode("ascii").split("\n")]
+    except UnicodeDecodeError as error:
+        raise SchemaError(f"a letter outside ASCII: {error}") from error
+    if len(first) != 6 + len(_FIELDS) or any(len(row) != 5 or row[:2] != first[:2] for row in rest):
+        raise SchemaError("not the lines of one protocol")
+    figures = {name: _whole(value) for name, value in zip(_FIELDS.values(), first[6:], strict=True) if value}
+    return Reread(
+        precinct=first[0],
+        contest=first[1],
+        district=first[2],
+        sequence=_whole(first[3]),
+        repeated=first[5] == "true",
+        figures=figures,
+        lists={_whole(row[2]): _whole(row[4]) for row in rest if not row[3]},
+        candidates={(_whole(row[2]), _whole(row[3])): _whole(row[4]) for row in rest if row[3]},
+    )
+
+
+def _whole(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) <= 15):
+        raise SchemaError(f"{value[:40]!r} is no whole number")
+    return int(value)
+
+
+def _reread_batch(taken: TakenOver) -> Reread:
     if not _ENCODING.fullmatch(taken.encoding):
         raise SchemaError(f"no encoding: {taken.encoding!r}")
     if b"<!DOCTYPE" in taken.data:
@@ -72,7 +104,13 @@ def reread(taken: TakenOver) -> Reread:
         repeated=flag(root, "OPAKOVANE"),
         figures=figures,
         lists=lists,
+        candidates={},
     )
+
+
+_READERS = {"volby-batches": _reread_batch, "csv": _reread_csv}
+FORMATS = frozenset(_READERS)
+"""Formats whose bytes are read again."""
 
 
 def compare(protocol: Protocol, read: Reread) -> list[tuple[str, object, object]]:
@@ -88,5 +126,12 @@ def compare(protocol: Protocol, read: Reread) -> list[tuple[str, object, object]
     pairs += [
         (f"votes of list {one}", votes.get(one), read.lists.get(one))
         for one in sorted(votes.keys() | read.lists.keys())
+    ]
+    persons = {
+        (one.number, person): count for one in protocol.lists for person, count in one.candidates.items()
+    }
+    pairs += [
+        (f"votes of candidate {one[1]} of list {one[0]}", persons.get(one), read.candidates.get(one))
+        for one in sorted(persons.keys() | read.candidates.keys())
     ]
     return [pair for pair in pairs if pair[1] != pair[2]]

@@ -10,8 +10,7 @@ import click
 
 from skrutinium_server import __version__
 from skrutinium_server.commands.definition import definition
-
-# demo
+from skrutinium_server.commands.demo import demo
 from skrutinium_server.commands.protocols import protocols, replay
 from skrutinium_server.commands.release import release
 from skrutinium_server.commands.run import run
@@ -34,7 +33,7 @@ def group() -> None:
     """Count an election's precinct protocols and publish interim and final results."""
 
 
-for command in (site, definition, run, protocols, replay, release, serve, count, feed, tally):
+for command in (site, definition, run, protocols, replay, release, serve, count, feed, tally, demo):
     group.add_command(command)
 
 

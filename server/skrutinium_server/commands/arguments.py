@@ -8,7 +8,7 @@ import click
 from skrutinium_server.process.site import Site
 
 
-class SiteArgument(click.ParamType):
+class SiteArgument(click.ParamType[Site]):
     """A site folder; refused with the reason when it is none."""
 
     name = "SITE"
