@@ -120,12 +120,12 @@ class Handling:
             return access_page(address, name)
         if name is None:
             return ACCESS
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            return replace(METHOD, closes=request.body_exists)
         if request.body_exists:
             return BODY
         if request.method == "OPTIONS":
             return options(self.dateline.line(), ALLOWED)
-        if request.method not in ("GET", "HEAD"):
-            return METHOD
         if self.stopping:
             return STOPPING
         if isinstance(asked, Refusal):

@@ -50,7 +50,7 @@ IDLE: Final = 75.0
 class Connection(RequestHandler):
     """One connection: its address is looked up when it is made, and again only after the list has changed."""
 
-    __slots__ = ("_checked", "_feed", "_range", "address")
+    __slots__ = ("_checked", "_feed", "_range", "address", "streams")
 
     def __init__(self, manager: "Door", *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -65,6 +65,7 @@ class Connection(RequestHandler):
         self._checked: AccessList | None = None
         self._range: str | None = None
         self.address = ""
+        self.streams = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Look up who it is."""
@@ -80,6 +81,21 @@ class Connection(RequestHandler):
             self._checked = self._feed.access
             self._range = self._checked.find(self.address)
         return self._range
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
+        if self.streams:
+            return False
+        self._close_when_idle()
+        return True
+
+    def _close_when_idle(self) -> None:
+        if self.transport is None:
+            return
+        if self._waiter is not None and not self._messages:
+            self.force_close()
+        else:
+            asyncio.get_running_loop().call_later(0.05, self._close_when_idle)
 
     def handle_error(
         self,
@@ -117,6 +133,8 @@ class Door(Server):
     async def _handle(self, request: BaseRequest) -> StreamResponse:
         connection = request.protocol
         assert isinstance(connection, Connection)
+        target = request.raw_path.partition("?")[0]
+        connection.streams = target.endswith("/push")
         return await self.handling.handle(request, connection.address, connection.admitted())
 
 
