@@ -9,10 +9,11 @@ import datetime
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from skrutinium_server import __version__
 from skrutinium_server.election.index import DefinitionIndex
-from skrutinium_server.election.law import load_law
+from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.intake.door import admit
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Admission, Origin, TakenOver
@@ -50,6 +51,27 @@ class SeriesState:
     number: int = 0
     position: int = 0
     checkpoint_at: float = 0.0
+
+
+PAST = datetime.timedelta(days=3)
+"""An event whose first day lies further back is not under way any more: what runs is its past night."""
+
+
+def clock_start(
+    date: datetime.date | None, law: Law, last: datetime.datetime | None, wall: datetime.datetime
+) -> datetime.datetime:
+    """Where the clock of a test or rehearsal starts: at the wall's time, but on the day of an event that is long past.
+
+    So the times of a replayed night never go back. ``last`` is the time of the newest entry; the clock is never before it.
+    """
+    start = wall
+    if date is not None:
+        day = datetime.datetime.combine(date, datetime.time(), ZoneInfo(law.time_zone)).astimezone(datetime.UTC)
+        start = day if wall - day > PAST else wall
+    if last is None:
+        return start
+    # Up to the event the clock is the wall's; after it, it goes on from where the run was.
+    return max(last, wall if start == wall else last)
 
 
 def _nobody_told(_series: str) -> None:
@@ -92,7 +114,9 @@ class Counting:
 
     def _remember(self) -> None:
         """Learn from the ledger what was cut last and what is waiting."""
+        last: datetime.datetime | None = None
         for entry in self._ledger.entries():
+            last = entry.body.time
             match entry.body:
                 case Accepted(protocol=protocol, time=time):
                     self._reported.add((protocol.precinct, protocol.contest))
@@ -104,6 +128,8 @@ class Counting:
                     self.closed = True
                 case Opened():
                     pass
+        if last is not None and self.phase != "live":
+            self.clock.follow(clock_start(self.index.definition.date, self.law, last, self.clock.now()), 1)
 
     def _note_cut(self, cut: Cut, position: int) -> None:
         state = self.series[cut.series]

@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.election.law import load_law
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Origin, TakenOver
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.clock import RunClock, wall_time
-from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.counting import Counting, clock_start
 from skrutinium_server.process.errors import ProcessError, RunError
 from skrutinium_server.process.site import SERIES, Site
 
@@ -142,6 +143,10 @@ class House:
         if path.exists():
             ledger = SqliteLedger.open(path)
         else:
+            record = self.site.run(run)
+            if record.phase != "live":
+                definition, law = self.site.definition(record.definition), load_law(record.law)
+                clock.follow(clock_start(definition.date, law, None, clock.now()), 1)
             ledger = SqliteLedger.create(path, self.site.opened(run, clock.now()))
         return Counting(self.site, run, ledger, clock, time.monotonic)
 
