@@ -450,3 +450,13 @@ def test_control_character_is_refused() -> None:
 
     with pytest.raises(ForbiddenCharacter, match=r"U\+0007 at offset 4"):
         night.cut()
+
+
+def test_placeholder_is_not_published_as_a_name() -> None:
+    """A committee whose name no source told goes without one, or by its short name."""
+    from skrutinium_server.election.model import Committee
+    from skrutinium_server.release.formats.skrutinium.outline import _told_name
+
+    assert _told_name(Committee("90", "VSTRANA 90", "NK")) == "NK"
+    assert _told_name(Committee("470", "VSTRANA 470")) is None
+    assert _told_name(Committee("1", "Vymyšlená strana", "VS")) == "Vymyšlená strana"

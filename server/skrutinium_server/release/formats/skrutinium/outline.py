@@ -13,6 +13,7 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import (
     Area,
     Candidate,
+    Committee,
     Contest,
     ContestForm,
     ContestKind,
@@ -22,6 +23,7 @@ from skrutinium_server.election.model import (
     Precinct,
     UnnumberedList,
 )
+from skrutinium_server.election.placeholders import is_placeholder
 from skrutinium_server.release.errors import NotIssuable
 from skrutinium_server.release.formats.escaping import attribute
 
@@ -115,7 +117,7 @@ class Outline:
         self.areas = _areas(index, self.documents)
         self.precincts = {id: _precinct(index, row) for id, row in index.precincts.items()}
         self.committees = {
-            committee.id: f'id="{attribute(committee.id)}" name="{attribute(committee.name)}"'
+            committee.id: f'id="{attribute(committee.id)}"{_named("name", _told_name(committee))}'
             for committee in definition.committees
         }
         self._unnumbered: defaultdict[str, list[UnnumberedList]] = defaultdict(list)
@@ -242,6 +244,11 @@ def _standing(active: bool) -> str:
 
 def _optional(name: str, value: str | int | None) -> str:
     return "" if value is None else f' {name}="{value}"'
+
+
+def _told_name(committee: Committee) -> str | None:
+    """The name, or the short one where no source told the long one, or None: a placeholder is no name."""
+    return committee.short if is_placeholder(committee.name) else committee.name
 
 
 def _named(name: str, value: str | None) -> str:
