@@ -30,6 +30,6 @@ async def receive(reader: asyncio.StreamReader) -> Message | None:
         if error.partial:
             raise ValueError("the stream ended inside a frame") from error
         return None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"not a msgpack map: {error}") from error
     return message

@@ -38,10 +38,12 @@ ENCODINGS: Final = ("UTF-8", "ISO-8859-2", "WINDOWS-1250", "US-ASCII")
 """Encodings that contain ASCII, so that markup can be found in the bytes."""
 
 _PROLOG: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:<\?xml(?P<declaration>\s[^>]{0,200})\?>)?(?:\s+|<!--(?:(?!--)[\s\S]){0,4096}-->){0,64}(?=<)"
+    rb"(?:\xef\xbb\xbf)?(?:<\?xml(?P<declaration>\s[^>]{0,200})\?>)?(?:\s++|<!--(?:(?!--)[\s\S]){0,4096}+-->){0,64}+(?=<)"
 )
+"""What may stand before the root; nothing in it is tried twice, or a stretch of blanks would keep us for hours."""
 _ENCODING: Final = re.compile(rb"""\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
-_RECORD: Final = re.compile(rb"<OKRSEK(?=[\s>/])[\s\S]*?</OKRSEK\s*>")
+_BEGIN: Final = re.compile(rb"<OKRSEK(?=[\s>/])")
+_END: Final = re.compile(rb"</OKRSEK\s*+>")
 _FORBIDDEN: Final = re.compile(rb"<[!?]")
 
 
@@ -92,7 +94,9 @@ def read_batch(data: bytes, source: str, law: Law) -> Batch | Unavailable:
     names = [child.tag for child in children]
     if names[:1] != [f"{{{NAMESPACE}}}DAVKA"] or set(names[1:]) - {f"{{{NAMESPACE}}}OKRSEK"}:
         raise ReadError(source, start, "unexpected elements in the root", "one DAVKA, then OKRSEK elements")
-    slices = list(_RECORD.finditer(data, start))
+    if len(children[0]):
+        raise ReadError(source, start, "elements in DAVKA", "attributes only")
+    slices = list(_slices(data, start))
     if len(slices) != len(names) - 1:
         problem = (
             f"{len(names) - 1} precincts, but {len(slices)} stretches of bytes from <OKRSEK to </OKRSEK>"
@@ -135,10 +139,10 @@ def read_batch(data: bytes, source: str, law: Law) -> Batch | Unavailable:
         processed,
         tuple(
             Received(
-                reader.read(found[0], encoding, source, found.start()),
-                TakenOver(found[0], FORMAT, encoding, source, sha256, found.start()),
+                reader.read(record, encoding, source, offset),
+                TakenOver(record, FORMAT, encoding, source, sha256, offset),
             )
-            for found in slices
+            for offset, record in slices
         ),
     )
 
@@ -201,6 +205,13 @@ def _parse(data: bytes, source: str, start: int) -> etree._Element:
     if root.tag != f"{{{NAMESPACE}}}{ROOT}":
         raise ReadError(source, start, f"the root is {root.tag!s}", f"{{{NAMESPACE}}}{ROOT}", code="root")
     return root
+
+
+def _slices(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+    """Offset and bytes of each stretch from a start of a record to the next end of one; ends where either is lacking."""
+    while (begin := _BEGIN.search(data, start)) and (end := _END.search(data, begin.end())):
+        start = end.end()
+        yield begin.start(), data[begin.start() : start]
 
 
 def _date(value: str, source: str, start: int) -> datetime.date:
