@@ -31,7 +31,10 @@ from skrutinium_server.tally.tally import Tally
 
 HEARTBEAT_SECONDS = 10
 
-WRITERS: dict[str, Callable[[DefinitionIndex, Law], Writer]] = {"skrutinium": SkrutiniumWriter, "volby": VolbyWriter}
+WRITERS: dict[str, Callable[[DefinitionIndex, Law], Writer]] = {
+    "skrutinium": SkrutiniumWriter,
+    "volby": VolbyWriter,
+}
 
 
 def make_publisher(site: Site, run: str, series: str) -> Publisher:
@@ -57,16 +60,23 @@ def _say(**message: object) -> None:
 
 
 def follow(publisher: Publisher, descriptor: int) -> None:
-    """Publish whatever is asked for until ``descriptor`` ends; a heartbeat every ten seconds."""
+    """Publish whatever is asked for until ``descriptor`` ends; a heartbeat every ten seconds.
+
+    A checkpoint waits until nothing else is asked for, and is written before the end.
+    """
     publisher.catch_up()
     _say(newest=publisher.newest)
     publisher.heartbeat(wall_time())
     beat = time.monotonic()
+    owing = True
     while True:
-        rest = max(0.0, beat + HEARTBEAT_SECONDS - time.monotonic())
+        rest = 0.0 if owing else max(0.0, beat + HEARTBEAT_SECONDS - time.monotonic())
         ready, _, _ = select.select([descriptor], [], [], rest)
         if ready and not os.read(descriptor, 65536):
+            while publisher.write_checkpoint():
+                pass
             return
+        owing = bool(ready) or publisher.write_checkpoint()
         if ready:
             while publisher.catch_up(at_most=1):
                 _say(newest=publisher.newest)

@@ -1,11 +1,14 @@
 """The publisher of one series: follows the ledger, keeps its own tally, makes the releases that cuts ask for.
 
 It holds nothing that is not a function of ledger and store: killed at any moment and started again, it goes on with
-the next release and makes the same bytes. Source: design § 4.2, § 4.3 and § 5.
+the next release and makes the same bytes. A checkpoint lists every document of the event, so it is written after its
+release is out; who was killed in between owes it, and writes it when started again. Source: design § 4.2, § 4.3 and § 5.
 """
 
 import datetime
 import hashlib
+from collections import deque
+from dataclasses import dataclass
 
 from skrutinium_server.ledger.model import Accepted, Cut, Entry, Opened
 from skrutinium_server.ledger.store import LedgerReader
@@ -26,11 +29,20 @@ class ReleaseOutOfOrder(ReleaseError):
     code = "release-out-of-order"
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A checkpoint that a cut asked for; ``rows`` is the snapshot of its release, None when only the store knows it."""
+
+    stamp: Stamp
+    rows: tuple[ManifestRow, ...] | None
+
+
 class Publisher:
     """Publishes one series of one run.
 
     ``catch_up`` reads the ledger to its end and makes every release that is asked for and not in the store yet; it
-    returns the numbers of the releases it made. ``newest`` is the last one.
+    returns the numbers of the releases it made. ``newest`` is the last one. ``write_checkpoint`` pays what ``catch_up``
+    left owing, one at a time, so that whoever calls both can let the next release come first.
     """
 
     def __init__(
@@ -57,6 +69,8 @@ class Publisher:
         self.newest = published.number if published else 0
         self._previous = published.sha256 if published else ZEROS
         self._snapshot = reader.snapshot(key, self.newest)
+        self._checkpoints = frozenset(reader.checkpoints(key))
+        self._owed: deque[_Owed] = deque()
         self._stamp: Stamp | None = None
 
     def catch_up(self, at_most: int | None = None) -> list[int]:
@@ -77,6 +91,22 @@ class Publisher:
             if at_most is not None and len(made) >= at_most:
                 break
         return made
+
+    def write_checkpoint(self) -> bool:
+        """Write the oldest checkpoint that is owed; False when none is. Raises what the store raises."""
+        if not self._owed:
+            return False
+        owed = self._owed[0]
+        number = owed.stamp.release
+        rows = owed.rows
+        if rows is None:
+            rows = tuple(self._reader.snapshot(self.key, number).values())
+        digest = hashlib.sha256(self._reader.manifest_bytes(self.key, number)).hexdigest()
+        document = papers.checkpoint(owed.stamp, series=self.key.series, manifest_hash=digest, rows=rows)
+        self._validator.validate("checkpoint.xml", document, SCHEMA)
+        self._store.write_checkpoint(self.key, number, document)
+        self._owed.popleft()
+        return True
 
     def heartbeat(self, now: datetime.datetime) -> bool:
         """Say that the publisher is alive; False while there is no release yet."""
@@ -113,6 +143,8 @@ class Publisher:
             self._publish(entry, cut, self._opened, self._stamp)
         else:
             self._tally.take_changes()
+            if cut.checkpoint and cut.number not in self._checkpoints:
+                self._owed.append(_Owed(self._stamp, None))
         if self.key.series != "volby" or cut.batch is not None:
             self._arrivals.clear()
         return due
@@ -152,16 +184,16 @@ class Publisher:
         self._validator.validate("manifest.xml", manifest, SCHEMA)
         digest = hashlib.sha256(manifest).hexdigest()
         self._snapshot.update((row.path, row) for row in rows)
-        checkpoint = self._checkpoint(stamp, digest) if cut.checkpoint else None
         by_path = {document.path: document.data for document in documents}
         self._store.publish(
             self.key,
             cut.number,
             manifest,
             ((row.path, by_path[row.path]) for row in rows),
-            checkpoint,
         )
         self.newest, self._previous = cut.number, digest
+        if cut.checkpoint:
+            self._owed.append(_Owed(stamp, tuple(self._snapshot.values())))
 
     def _store_documents(self, documents: list[Document], cut: Cut) -> list[ManifestRow]:
         for document in documents:
@@ -169,9 +201,3 @@ class Publisher:
         return self._store.put_objects(
             (document.path, document.data, document.schema, cut.definition) for document in documents
         )
-
-    def _checkpoint(self, stamp: Stamp, manifest: str) -> bytes:
-        rows = sorted(self._snapshot.values(), key=lambda row: row.path)
-        document = papers.checkpoint(stamp, series=self.key.series, manifest_hash=manifest, rows=rows)
-        self._validator.validate("checkpoint.xml", document, SCHEMA)
-        return document
