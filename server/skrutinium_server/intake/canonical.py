@@ -1,16 +1,19 @@
-"""The canonical bytes of a protocol: equal facts have equal bytes, whatever format they came in. Pure."""
+"""The canonical form of a protocol: equal facts have one form, whatever order they came in. Pure.
+
+The door admits protocols in this form, so the ledger's canonical JSON of equal protocols is equal too.
+"""
 
 import msgspec
 
 from skrutinium_server.intake.model import ListVotes, Protocol
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
 
-
-def canonical(protocol: Protocol) -> bytes:
-    """JSON in UTF-8 without blanks: members in the order of the struct, figures by id, lists and candidates by number."""
-    return _encode(
-        msgspec.structs.replace(protocol, lists=tuple(map(_in_order, sorted(protocol.lists, key=_number))))
+def in_order(protocol: Protocol) -> Protocol:
+    """The same facts: figures by id, lists and candidates by number."""
+    return msgspec.structs.replace(
+        protocol,
+        figures=dict(sorted(protocol.figures.items())),
+        lists=tuple(map(_in_order, sorted(protocol.lists, key=_number))),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law
+from skrutinium_server.intake.canonical import in_order
 from skrutinium_server.intake.errors import (
     BallotError,
     DistrictError,
@@ -61,7 +62,7 @@ def admit(
         )
     repeated = resend or protocol.repeated
     return Admission(
-        protocol,
+        in_order(protocol),
         taken_over,
         origin,
         findings,
