@@ -80,7 +80,13 @@ def import_protocols(site: Site, run: str, form: str, who: str, path: Path) -> N
 @click.command()
 @SITE
 @RUN
-@FORM
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice([*FORMATS, "ledger"]),
+    help="What PATH is; a ledger is the ledger.sqlite of another run.",
+)
 @click.option(
     "--speed",
     default=60,
@@ -97,9 +103,11 @@ def replay(site: Site, run: str, form: str, speed: int, path: Path) -> None:
     record = site.run(run)
     if record.phase == "live":
         raise RunError(f"{run!r} is a live run; a replay goes into a test or a rehearsal.")
-    night = [
-        replaying.Due(item.protocol.established, item.taken_over) for item in _read(site, run, form, path)
-    ]
+    if form == "ledger":
+        night = replaying.night_of_ledger(path)
+    else:
+        received = _read(site, run, form, path)
+        night = [replaying.Due(item.protocol.established, item.taken_over) for item in received]
     night.sort(key=lambda due: due.at)
     if not night:
         raise RunError(f"{path} holds no protocol.")

@@ -326,7 +326,7 @@ def _logging() -> Iterator[None]:
     shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, shown)
-    logging.basicConfig(level=logging.INFO, handlers=[logging.handlers.QueueHandler(records)])
+    logging.basicConfig(level=os.environ.get("SKRUTINIUM_LOG", "INFO"), handlers=[logging.handlers.QueueHandler(records)])
     listener.start()
     try:
         yield
@@ -347,9 +347,6 @@ def main(told: list[str] | None = None) -> int:
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="event loop")
     arguments = parser.parse_args(told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
     try:
         with _logging(), asyncio.Runner(loop_factory=factory) as runner:

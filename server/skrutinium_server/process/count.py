@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import logging
 import signal
 import sys
 from pathlib import Path
 
 from skrutinium_server.process.house import House
 from skrutinium_server.process.lifeline import until_input_ends
+from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Listener
 
@@ -30,7 +30,7 @@ async def count(site: Site) -> None:
 
 def main() -> None:
     """Run until standard input ends."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     asyncio.run(count(Site(Path(sys.argv[1]))))
 

@@ -6,7 +6,6 @@ at the start. Building text holds the interpreter, so it lives apart from intake
 
 import fcntl
 import json
-import logging
 import os
 import select
 import signal
@@ -19,6 +18,7 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import wall_time
+from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.formats.skrutinium.writer import SkrutiniumWriter
 from skrutinium_server.release.formats.volby.writer import VolbyWriter
@@ -87,7 +87,7 @@ def follow(publisher: Publisher, descriptor: int) -> None:
 
 def main() -> None:
     """Run until standard input ends."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr()
     # Ctrl-C reaches the whole process group; this process ends when its parent closes the pipe, after the last release.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     folder, run, series = sys.argv[1:4]

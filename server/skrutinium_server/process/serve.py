@@ -31,13 +31,14 @@ class Service:
         self.ready = {part: asyncio.Event() for part in parts}
         self.address: tuple[str, int] | None = None
         self._said = said
+        self._feed = [str(site.store), str(site.access)]
         self.children: dict[str, Child] = {}
         if "count" in parts:
             self.children["count"] = Child(
                 "count", "skrutinium_server.process.count", [str(site.root)], self._heard("count")
             )
         if "feed" in parts:
-            arguments = [str(site.store), str(site.access), host, str(port)]
+            arguments = [*self._feed, host, str(port)]
             self.children["feed"] = Child(
                 "feed", "skrutinium_server.feed.server", arguments, self._heard("feed")
             )
@@ -66,6 +67,8 @@ class Service:
             if "listening" in message:
                 host, port = message["listening"]
                 self.address = (str(host), int(port))
+                # Started again after a crash, it has to be found where it was, also when the port was chosen by chance.
+                self.children["feed"].arguments([*self._feed, str(host), str(port)])
             self.ready[part].set()
             self._said(part, message)
 

@@ -7,11 +7,14 @@ import asyncio
 import datetime
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from skrutinium_server.intake.model import TakenOver
+from skrutinium_server.ledger.model import Accepted
+from skrutinium_server.ledger.sqlite import SqliteReader
 
 TICK = 0.1
 """Seconds of real time between two deliveries."""
@@ -38,6 +41,23 @@ class Progress(NamedTuple):
     accepted: int
     duplicates: int
     refused: int
+
+
+def night_of_ledger(ledger: Path) -> list[Due]:
+    """The protocols of another run in the order and at the times in which its ledger accepted them.
+
+    Raises LedgerError when it cannot be read or its chain is broken.
+    """
+    night = []
+    with SqliteReader(ledger) as reader:
+        for entry, data in reader.records():
+            body = entry.body
+            if isinstance(body, Accepted):
+                taken_over = TakenOver(
+                    data, body.format, body.encoding, body.source, body.source_sha256, body.offset
+                )
+                night.append(Due(body.time, taken_over))
+    return night
 
 
 def deliveries(night: Sequence[Due], now: datetime.datetime, start: int) -> Sequence[Due]:
