@@ -174,9 +174,13 @@ class Snapshot:
             try:
                 data, line = await self._source.checkpoint(number)
             except NotYet:
-                if number is not None:
-                    raise
-                return 0, ZEROS, ()
+                if number is None:
+                    return 0, ZEROS, ()
+                # A checkpoint follows its release: the one before it does as well, with more to read after it.
+                number = await self._checkpoint_before(number - 1)
+                if number == 0:
+                    return 0, ZEROS, ()
+                continue
             await self._keys.check(data, line, self._source.where)
             checkpoint = read_checkpoint(data, self._source.where)
             if (checkpoint.event, checkpoint.run, checkpoint.phase, checkpoint.series) != (

@@ -89,6 +89,7 @@ class _Walk:
         self._report = report
         self._sha256: str | None = ZEROS
         self._hashes: dict[int, str] = {}
+        self._awaited: int | None = None
 
     async def all(self, progress: Progress | None) -> None:
         newest, digest = await self._series.newest()
@@ -98,6 +99,8 @@ class _Walk:
                 progress(number, newest)
         if self._hashes.get(newest, digest) != digest:
             self._report.differs("chain", newest, "newest", "manifest hash", digest, self._hashes[newest])
+        if self._awaited is not None:
+            self._report.note(f"checkpoint {self._awaited} is not there yet")
         await self._heartbeat(newest)
 
     async def _one(self, number: int) -> None:
@@ -146,12 +149,17 @@ class _Walk:
             report.differs("stamp", number, "manifest.xml", "run", "/".join(theirs), "/".join(ours))
 
     async def _checkpoint(self, number: int, digest: str) -> None:
-        """A checkpoint holds exactly what the releases up to it lead to."""
+        """A checkpoint holds exactly what the releases up to it lead to; the newest one may still be on its way."""
         report, path = self._report, f"checkpoint/{number}.xml"
+        if self._awaited is not None:
+            report.differs("checkpoint", self._awaited, f"checkpoint/{self._awaited}.xml", "is missing", None)
+            self._awaited = None
         try:
             data, line = await self._series.checkpoint(number)
             await self._keys.check(data, line, path)
             await asyncio.to_thread(self._compare_checkpoint, data, path, number, digest)
+        except NotYet:
+            self._awaited = number
         except SkrutiniumError as error:
             report.differs("checkpoint", number, path, "cannot be used", error.message)
 

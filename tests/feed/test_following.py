@@ -6,6 +6,7 @@ from asyncio import to_thread
 import aiohttp
 import pytest
 
+from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.store.layout import Layout
 from tests.feed.made import ALLOWED, EVENT, Fed, MadeStore, document, feed_on, night, small_night
 from tests.feed.test_push import Stream, opened
@@ -130,3 +131,17 @@ async def test_many_ask_for_the_same_old_document_at_once(fed: Fed) -> None:
     """Fifty who ask at once for what is not in memory all get it."""
     answers = await asyncio.gather(*(fed.get(f"/event/{EVENT}/release/1/event.xml") for _ in range(50)))
     assert {(status, body) for status, body, _ in answers} == {(200, document("event night", 1))}
+
+
+async def test_checkpoint_comes_after_its_release(fed: Fed) -> None:
+    """The newest checkpoint is the one that is there: the one before, until that of a newer release has followed it."""
+    address = f"/event/{EVENT}/checkpoint/newest.xml"
+    stamp = fed.store.stamp(night(), 4)
+    await to_thread(fed.store.release, night(), {"event.xml": document("event", 4)})
+    await fed.until(DOCUMENT, b'version="4"')
+    assert b' release="2"' in (await fed.get(address))[1]
+    held = fed.store.series[night()]
+    index = papers.checkpoint(stamp, "skrutinium", held.previous, held.rows.values())
+    await to_thread(fed.store.writer.write_checkpoint, night(), 4, index)
+    await fed.until(address, b' release="4"')
+    assert (await fed.get(address))[1] == index

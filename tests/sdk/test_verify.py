@@ -280,3 +280,15 @@ async def test_late_older_protocol_that_counts(tmp_path: Path) -> None:
     night.releases[2].documents["contest/100.xml"] = wrong.releases[2].documents["contest/100.xml"]
 
     assert await differences(night, tmp_path) == {("total", 3, "contest/100.xml")}
+
+
+async def test_missing_checkpoint(tmp_path: Path) -> None:
+    """A checkpoint that is missing is named; only the newest one may still be on its way."""
+    written = make_night().write(tmp_path)
+    names = sorted((written.series / "checkpoint").glob("*.xml.gz"))
+    names[-1].unlink()
+    report = await checked(tmp_path)
+    assert report.agrees
+    assert any("is not there yet" in note for note in report.notes)
+    names[0].unlink()
+    assert found(await checked(tmp_path)) == {("checkpoint", 2, "checkpoint/2.xml")}

@@ -90,7 +90,7 @@ NO_CHECKPOINT: Final = Refusal(
     404,
     "no-checkpoint",
     "There is no such checkpoint.",
-    'newest, or the number of a manifest with checkpoint="true".',
+    'newest, or the number of a manifest with checkpoint="true"; a checkpoint follows its release within moments.',
 )
 GONE: Final = Refusal(410, "gone", "This is no longer kept by the store.", "A newer release, or the archive.")
 TOO_FAR_BACK: Final = Refusal(

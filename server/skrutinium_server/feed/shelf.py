@@ -28,7 +28,8 @@ class Shelved:
     ``rows``: the snapshot by path; ``changed``: the release in which a path changed last, where that is known to be after
     ``since`` (the checkpoint that loading began with); ``moments``: Last-Modified of every release from ``since`` on;
     ``digests``: hashes of those manifests; ``written``: when the newest manifest was written, by the wall clock;
-    ``batch``: number of the newest ``volby`` batch, 0 for none.
+    ``checkpoint``: the newest one that is there, 0 for none: it is written after its release; ``batch``: number of the
+    newest ``volby`` batch, 0 for none.
     """
 
     key: SeriesKey
@@ -78,7 +79,7 @@ class Published:
 
 def load_series(reader: StoreReader, key: SeriesKey, newest: Newest) -> Shelved:
     """Load a series from its newest checkpoint and the manifests after it; raises what the store raises."""
-    since = max((at for at in reader.checkpoints(key) if at <= newest.number), default=0)
+    since = newest_checkpoint(reader, key, newest.number)
     rows = reader.snapshot(key, since) if since else {}
     first = max(since, 1)
     chain = _chain(reader, key, range(first, newest.number + 1), newest.sha256)
@@ -147,8 +148,6 @@ def _shelve(
     links = [start, *chain] if start else chain
     newest = links[-1]
     number = newest.manifest.number
-    known = before.checkpoint if before else (start.manifest.number if start else 0)
-    marked = (link.manifest.number for link in chain if link.manifest.checkpoint)
     fresh = {row.path: row for link in chain for row in link.manifest.rows}
     return Shelved(
         key=key,
@@ -170,12 +169,17 @@ def _shelve(
             **(before.digests if before else {}),
             **{link.manifest.number: link.sha256 for link in links},
         },
-        checkpoint=max(marked, default=known),
+        checkpoint=newest_checkpoint(reader, key, number),
         batch=max(before.batch if before else 0, _newest_batch(rows if before is None else fresh)),
         written=_written(reader, key, number),
         marks=marks(key.run, newest.manifest.phase, number),
         fresh=tuple(fresh.values()),
     )
+
+
+def newest_checkpoint(reader: StoreReader, key: SeriesKey, number: int) -> int:
+    """The newest checkpoint that is there, of those up to release ``number``; 0 for none."""
+    return max((at for at in reader.checkpoints(key) if at <= number), default=0)
 
 
 def moment(reader: StoreReader, key: SeriesKey, manifest: Manifest) -> str:

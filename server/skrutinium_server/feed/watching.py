@@ -19,7 +19,7 @@ from skrutinium_server.feed.access import AccessList, load_access
 from skrutinium_server.feed.errors import AccessError, FeedError, PublishedBackwards
 from skrutinium_server.feed.refusals import XML
 from skrutinium_server.feed.representation import Representation, represent
-from skrutinium_server.feed.shelf import Published, Shelved, advance, load_series
+from skrutinium_server.feed.shelf import Published, Shelved, advance, load_series, newest_checkpoint
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.model import Run, SeriesKey
 from skrutinium_server.release.store.reading import StoreReader, read_state
@@ -173,9 +173,17 @@ class Watcher:
         if self._changed(path := self._reader.layout.newest(key)):
             with self._watched(key, path):
                 self._load(key, series)
+        # A checkpoint comes after its release. The folder may change twice within one tick of its time stamp, so every
+        # heartbeat is another occasion to look into it.
+        looked = self._changed(self._reader.layout.checkpoint(key, 1).parent)
         if self._changed(path := self._reader.layout.heartbeat(key)):
+            looked = True
             with self._watched(key, path):
                 self._load_heartbeat(key, heartbeats)
+        if looked and (known := series.get(key)):
+            found = newest_checkpoint(self._reader, key, known.number)
+            if found != known.checkpoint:
+                series[key] = replace(known, checkpoint=found)
 
     def _changed(self, path: Path) -> bool:
         stamp = _stamp(path)

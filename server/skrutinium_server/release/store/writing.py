@@ -72,7 +72,7 @@ def _fill(path: Path, data: bytes, *, sync: bool) -> set[Path]:
     except FileNotFoundError:
         made = _make_folder(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    with open(descriptor, "wb", buffering=0) as file:
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
         rest = memoryview(data)
         while rest:
             rest = rest[file.write(rest) :]
