@@ -5,6 +5,7 @@ empty blocks at the end, so that a cut-off archive is always noticed.
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -35,7 +36,7 @@ def _octal(field: bytes, what: str, where: str) -> int:
 def _exactly(file: Archive, size: int, where: str) -> bytes:
     try:
         data = file.read(size)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DamagedError(f"the archive cannot be read to its end: {error}", address=where) from error
     if len(data) != size:
         raise DamagedError(f"the archive is cut off: {len(data)} bytes where {size} were due", address=where)
@@ -46,7 +47,7 @@ def _rest(file: Archive, where: str) -> bytes:
     """What pads the end; reading it lets a compressed file check its own checksum."""
     try:
         return file.read(_LONGEST_PADDING)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DamagedError(f"the archive is cut off: {error}", address=where) from error
 
 

@@ -26,7 +26,8 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
         raise ServerFault(f"{response.content_type} where a stream of events was due", address=where)
     buffer = b""
     async for piece in response.content.iter_any():
-        buffer += piece.replace(b"\r\n", b"\n")
+        # A line end may be cut in two: the buffer keeps its first half as it came.
+        buffer = (buffer + piece).replace(b"\r\n", b"\n")
         *whole, buffer = buffer.split(b"\n\n")
         for block in whole:
             event = parse(block)

@@ -5,6 +5,7 @@ JSON, replaced in one step. It also guards: it names the run, the phase, the new
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from skrutinium.errors import StateFileError
 
 FORMAT = 1
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def read(path: Path) -> Seen | None:
         content: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StateFileError(
             f"cannot be read: {error}; move it away to start afresh", address=str(path)
         ) from error
@@ -45,13 +47,23 @@ def read(path: Path) -> Seen | None:
         if content.pop("format") != FORMAT:
             raise ValueError(f"another format than {FORMAT}")
         seen = Seen(**{**content, "keys": tuple(content["keys"])})
-        if int(seen.number) < 1 or len(seen.manifest) != 64:
-            raise ValueError("no release number and manifest hash")
+        _check(seen)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StateFileError(
             f"is no state file: {error}; move it away to start afresh", address=str(path)
         ) from error
     return seen
+
+
+def _check(seen: Seen) -> None:
+    """Raise ValueError where a value is of another kind than :func:`write` writes."""
+    texts = (seen.event, seen.run, seen.phase, seen.series, seen.manifest, *seen.keys)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a number or a list where a text was due")
+    if type(seen.number) is not int or type(seen.feed_state) is not int or seen.feed_state < 0:
+        raise ValueError("a release or a state of the feed that is no number")
+    if seen.number < 1 or not all(_HASH.fullmatch(text) for text in (seen.manifest, *seen.keys)):
+        raise ValueError("no release number, manifest hash and fingerprints")
 
 
 def write(path: Path, seen: Seen) -> None:

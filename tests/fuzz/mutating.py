@@ -94,7 +94,7 @@ def edited(data: bytes, edits: Sequence[Edit]) -> bytes:
                 data = before + piece + after[len(piece) :]
             case "end":
                 data = before
-            case "move":
+            case _:
                 data = before + after[length:] + after[:length]
     return data
 

@@ -147,6 +147,12 @@ def test_mutated_record_is_read_as_it_stands_or_refused(data: bytes, encoding: s
     assert facts(protocol) == told(ElementTree.fromstring(data.decode(encoding).strip()))
 
 
+@cache
+def tables() -> dict[str, bytes]:
+    """The CSV set of a few protocols."""
+    return csv_set.write_set(night()[:3], LAW)
+
+
 @given(
     st.deferred(
         lambda: st.tuples(
@@ -182,12 +188,6 @@ def test_mutated_csv_set_is_read_as_it_stands_or_refused(drawn: tuple[bytes, byt
     assert sorted(rows) == sorted(theirs)
     again = csv_set.read_set(csv_set.write_set([one.protocol for one in received], LAW), LAW)
     assert [one.protocol for one in again] == [one.protocol for one in received]
-
-
-@cache
-def tables() -> dict[str, bytes]:
-    """The CSV set of a few protocols."""
-    return csv_set.write_set(night()[:3], LAW)
 
 
 @given(

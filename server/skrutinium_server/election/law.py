@@ -131,7 +131,7 @@ def read_law(file: str, data: bytes) -> Law:
     """A law from the bytes of its TOML file; ``file`` is only named in errors. Raises :class:`LawError`."""
     try:
         table = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits are a plain ValueError
         raise LawError(f"{file}: not TOML in UTF-8 ({error})") from error
     rules = table.get("rules", [])
     if not isinstance(rules, list):

@@ -4,7 +4,10 @@ Every answer is checked against its hash; files are small and read whole. Nothin
 Source: design § 4.3 and § 4.4.
 """
 
+import contextlib
 import hashlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from lxml import etree
@@ -25,6 +28,10 @@ NAMESPACE = "{urn:skrutinium:1}"
 LARGEST = 512 * 1024 * 1024
 """No document of a store is larger, uncompressed."""
 
+_NEWEST = re.compile(rb"([1-9][0-9]{0,8}) ([0-9a-f]{64})\n?")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_CHECKPOINT = re.compile(r"([0-9]{9})\.xml\.gz")
+
 
 def _parse(path: Path, data: bytes, root: str) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
@@ -37,11 +44,25 @@ def _parse(path: Path, data: bytes, root: str) -> etree._Element:
     return element
 
 
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Attributes that are missing or no numbers are damage: what was published was validated."""
+    try:
+        yield
+    except KeyError as error:
+        raise StoreDamaged(path, f"lacks the attribute {error}") from error
+    except ValueError as error:
+        raise StoreDamaged(path, f"has an attribute that is wrong ({error})") from error
+
+
 def _row(element: etree._Element) -> ManifestRow:
+    sha256 = element.attrib["sha256"]
+    if not _HASH.fullmatch(sha256):  # it becomes the name of a file
+        raise ValueError(f"{sha256[:80]!r} is no SHA-256")
     return ManifestRow(
         path=element.attrib["path"],
         size=int(element.attrib["size"]),
-        sha256=element.attrib["sha256"],
+        sha256=sha256,
         schema=element.attrib["schema"],
         codebook=int(element.attrib["codebook"]),
     )
@@ -50,45 +71,47 @@ def _row(element: etree._Element) -> ManifestRow:
 def read_manifest(path: Path, data: bytes) -> Manifest:
     """Read a manifest; raises :class:`StoreDamaged`. It was validated when it was written."""
     element = _parse(path, data, "manifest")
-    told = element.attrib
-    return Manifest(
-        event=told["event"],
-        run=told["run"],
-        phase=told["phase"],
-        series=told["series"],
-        number=int(told["release"]),
-        time=told["time"],
-        previous=told["previous"],
-        position=int(told["position"]),
-        state=told["state"],
-        expected=int(told["expected"]),
-        reported=int(told["reported"]),
-        checkpoint=told.get("checkpoint") == "true",
-        rows=tuple(_row(child) for child in element.iter(NAMESPACE + "document")),
-    )
+    with _told(path):
+        told = element.attrib
+        return Manifest(
+            event=told["event"],
+            run=told["run"],
+            phase=told["phase"],
+            series=told["series"],
+            number=int(told["release"]),
+            time=told["time"],
+            previous=told["previous"],
+            position=int(told["position"]),
+            state=told["state"],
+            expected=int(told["expected"]),
+            reported=int(told["reported"]),
+            checkpoint=told.get("checkpoint") == "true",
+            rows=tuple(_row(child) for child in element.iter(NAMESPACE + "document")),
+        )
 
 
 def read_state(path: Path, data: bytes) -> tuple[int, tuple[Run, ...]]:
     """Read the state file (without its signature line): its number and its runs."""
     element = _parse(path, data, "feed-state")
     runs = []
-    for run in element.iter(NAMESPACE + "run"):
-        told = run.attrib
-        series = tuple(child.attrib["id"] for child in run)
-        runs.append(
-            Run(
-                event=told["event"],
-                id=told["id"],
-                name=told["name"],
-                date=told["date"],
-                law=told["law"],
-                phase=told["phase"],
-                open=told["open"] == "true",
-                current=told["current"] == "true",
-                series=series,
+    with _told(path):
+        for run in element.iter(NAMESPACE + "run"):
+            told = run.attrib
+            series = tuple(child.attrib["id"] for child in run)
+            runs.append(
+                Run(
+                    event=told["event"],
+                    id=told["id"],
+                    name=told["name"],
+                    date=told["date"],
+                    law=told["law"],
+                    phase=told["phase"],
+                    open=told["open"] == "true",
+                    current=told["current"] == "true",
+                    series=series,
+                )
             )
-        )
-    return int(element.attrib["number"]), tuple(runs)
+        return int(element.attrib["number"]), tuple(runs)
 
 
 class StoreReader:
@@ -101,13 +124,13 @@ class StoreReader:
         """The newest release of a series, None before the first."""
         path = self.layout.newest(key)
         try:
-            text = path.read_text("ascii")
-        except FileNotFoundError:
+            data = self._bytes(path, "newest release")
+        except StoreMissing:
             return None
-        number, _, sha256 = text.strip().partition(" ")
-        if not number.isdecimal() or len(sha256) != 64:
+        found = _NEWEST.fullmatch(data)
+        if found is None:
             raise StoreDamaged(path, "does not hold a number and a hash")
-        return Newest(int(number), sha256)
+        return Newest(int(found[1]), found[2].decode("ascii"))
 
     def manifest_bytes(self, key: SeriesKey, number: int) -> bytes:
         """The exact bytes of one manifest."""
@@ -134,7 +157,8 @@ class StoreReader:
         folder = self.layout.checkpoint(key, 1).parent
         if not folder.is_dir():
             return ()
-        return tuple(sorted(int(path.name.split(".")[0]) for path in folder.glob("*.xml.gz")))
+        found = (_CHECKPOINT.fullmatch(path.name) for path in folder.iterdir())
+        return tuple(sorted(int(match[1]) for match in found if match))
 
     def checkpoint(self, key: SeriesKey, number: int) -> tuple[bytes, bytes]:
         """The bytes of one checkpoint, uncompressed, and their signature line."""
@@ -156,15 +180,17 @@ class StoreReader:
 
     def heartbeat(self, key: SeriesKey) -> bytes | None:
         """The newest heartbeat with its signature line, None before the first."""
-        path = self.layout.heartbeat(key)
-        return path.read_bytes() if path.exists() else None
+        try:
+            return self._bytes(self.layout.heartbeat(key), "heartbeat")
+        except StoreMissing:
+            return None
 
     def state(self) -> tuple[int, tuple[Run, ...]]:
         """Number and runs of the state file; (0, ()) before the first run. The signature is the reader's to check."""
         path = self.layout.state
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
+            data = self._bytes(path, "state")
+        except StoreMissing:
             return 0, ()
         try:
             body, _ = split_signed(data)
@@ -178,8 +204,10 @@ class StoreReader:
         rows: dict[str, ManifestRow] = {}
         if start:
             data, _ = self.checkpoint(key, start)
-            element = _parse(self.layout.checkpoint(key, start), data, "checkpoint")
-            rows = {row.path: row for row in map(_row, element.iter(NAMESPACE + "document"))}
+            path = self.layout.checkpoint(key, start)
+            element = _parse(path, data, "checkpoint")
+            with _told(path):
+                rows = {row.path: row for row in map(_row, element.iter(NAMESPACE + "document"))}
         for at in range(start + 1, number + 1):
             for row in self.manifest(key, at).rows:
                 rows[row.path] = row
@@ -191,6 +219,8 @@ class StoreReader:
             return path.read_bytes()
         except FileNotFoundError:
             raise StoreMissing(what) from None
+        except OSError as error:
+            raise StoreDamaged(path, f"cannot be read ({error.strerror or error})") from error
 
     @staticmethod
     def _expand(path: Path, data: bytes) -> bytes:

@@ -1,0 +1,372 @@
+"""Whatever a feed, a disc or a state file offers a newsroom: it is read when it is right, and else a SkrutiniumError says why."""
+
+import asyncio
+import gzip
+import io
+import itertools
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xmlschema
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from skrutinium import documents, packs, push, reading, series_reading, statefile, taken_over
+from skrutinium.errors import NotYet, SkrutiniumError
+from skrutinium.signing import KeyRing, plain_fingerprint, read_key, split_line, split_signed
+from skrutinium_server.release.store.packing import compress, pack
+from skrutinium_server.release.store.signing import Signer
+from tests.fuzz import test_intake
+from tests.fuzz.mutating import mutated, mutated_trees
+
+ROOT = Path(__file__).resolve().parents[2]
+VALID = {
+    path.stem: path.read_bytes() for path in sorted((ROOT / "samples/skrutinium/1.0/valid").glob("*.xml"))
+}
+READERS: dict[str, Callable[..., Any]] = {
+    "event": reading.read_event,
+    "area": reading.read_area,
+    "contest": reading.read_contest,
+    "precinct": reading.read_precinct,
+    "batch": reading.read_batch,
+    "corrections": reading.read_corrections,
+    "manifest": series_reading.read_manifest,
+    "checkpoint": series_reading.read_checkpoint,
+    "heartbeat": series_reading.read_heartbeat,
+    "feed-state": series_reading.read_state,
+    "error": series_reading.read_refusal,
+}
+READ = {stem: data for stem, data in VALID.items() if stem.split("-")[0] in READERS or stem in READERS}
+OFTEN = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+
+def readers_of(data: bytes) -> list[Callable[..., Any]]:
+    """The reader of the sample that the bytes came from, or every reader when that cannot be told."""
+    found = [reader for name, reader in READERS.items() if b"<" + ROOTS[name] in data]
+    return found or list(READERS.values())
+
+
+ROOTS = {
+    "event": b"event-results",
+    "area": b"area-results",
+    "contest": b"contest-results",
+    "precinct": b"precinct-results",
+    "batch": b"protocol-batch",
+    "corrections": b"corrections",
+    "manifest": b"manifest",
+    "checkpoint": b"checkpoint",
+    "heartbeat": b"heartbeat",
+    "feed-state": b"feed-state",
+    "error": b"error",
+}
+
+
+@cache
+def judge() -> xmlschema.XMLSchema10:
+    """The schema as another library understands it."""
+    return xmlschema.XMLSchema10(str(ROOT / "xsd/skrutinium/1.0/skrutinium.xsd"))
+
+
+def read_all(data: bytes) -> None:
+    """Read with every reader that fits: a result only where the other library finds no fault, errors of one family only."""
+    for reader in readers_of(data):
+        try:
+            reader(data, "sample.xml")
+        except SkrutiniumError:
+            pass
+        else:
+            root = etree.fromstring(data)
+            if root.get("schema", "1.0") == "1.0":
+                assert judge().is_valid(data), [error.reason for error in judge().iter_errors(data)]
+        if reader.__module__ == reading.__name__:
+            try:
+                reader(data, "sample.xml", validate=False)
+            except SkrutiniumError:
+                pass
+
+
+def test_every_sample_has_its_reader() -> None:
+    """Every document that has a reader is read from its valid sample, so that a mutation has something to break."""
+    assert {stem.split("-")[0] for stem in VALID} - {stem.split("-")[0] for stem in READ} <= {"turnout"}
+    for stem, data in READ.items():
+        (reader,) = readers_of(data)
+        assert reader(data, stem) is not None
+        read_all(data)
+
+
+@OFTEN
+@given(mutated(sorted(READ.values())))
+def test_mutated_document_is_valid_or_refused(data: bytes) -> None:
+    """A document with damaged bytes is valid by the schema or a SkrutiniumError."""
+    read_all(data)
+
+
+@OFTEN
+@given(mutated_trees(sorted(READ.values())))
+def test_mutated_tree_is_valid_or_refused(data: bytes) -> None:
+    """A document with elements and attributes changed is valid by the schema or a SkrutiniumError."""
+    read_all(data)
+
+
+@OFTEN
+@given(mutated_trees([data.replace(b'schema="1.0"', b'schema="1.1"') for data in sorted(READ.values())]))
+def test_mutated_document_of_a_later_version_is_read_or_refused(data: bytes) -> None:
+    """What no schema at hand can judge is read strictly all the same: a result or a SkrutiniumError."""
+    read_all(data)
+
+
+PACK = pack(
+    [("manifest.xml", VALID["manifest"]), ("manifest.xml.sig", b"a" * 120), ("contest/1.xml", b"b" * 900)]
+)
+MEMBERS = [
+    ("manifest.xml", VALID["manifest"]),
+    ("manifest.xml.sig", b"a" * 120),
+    ("contest/1.xml", b"b" * 900),
+]
+
+
+@given(mutated([PACK]))
+def test_mutated_pack_is_read_or_refused(data: bytes) -> None:
+    """A damaged archive is refused, or its members lie in it as they were read."""
+    try:
+        found = list(packs.members(io.BytesIO(data), "pack"))
+    except SkrutiniumError:
+        return
+    for name, member in found:
+        assert member in data
+        assert ".." not in name
+        assert not name.startswith("/")
+
+
+@given(mutated([compress(PACK)]))
+def test_mutated_compressed_pack_is_read_or_refused(data: bytes) -> None:
+    """Damaged gzip around an archive is noticed: the members are those that were packed, or a SkrutiniumError."""
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            found = list(packs.members(file, "pack"))
+    except SkrutiniumError:
+        return
+    assert found == MEMBERS
+
+
+DOCUMENT = b"<heartbeat/>\n"
+
+
+@cache
+def signer() -> Signer:
+    """A key of the tests."""
+    return Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+
+async def fetch(key_id: str) -> tuple[bytes, bytes | None]:
+    """The one key there is."""
+    if key_id != signer().key_id:
+        raise NotYet("no such key")
+    return signer().public_pem(), None
+
+
+@given(st.deferred(lambda: mutated([signer().line(DOCUMENT)])))
+def test_mutated_signature_line_never_holds(line: bytes) -> None:
+    """A damaged signature line is a SkrutiniumError, unless it says the same."""
+    ring = KeyRing(fetch, pinned=signer().fingerprint)
+    try:
+        split_line(line, "a.sig")
+        asyncio.run(ring.check(DOCUMENT, line, "a.sig"))
+    except SkrutiniumError:
+        return
+    assert line.rstrip(b"\n") == signer().line(DOCUMENT).rstrip(b"\n")
+
+
+@given(st.deferred(lambda: mutated([DOCUMENT + signer().line(DOCUMENT)])))
+def test_mutated_signed_file_never_holds(data: bytes) -> None:
+    """A file that carries its signature and was damaged is a SkrutiniumError, unless document and signature say the same."""
+    ring = KeyRing(fetch, pinned=signer().fingerprint)
+    try:
+        split_signed(data, "a.xml")
+        body = asyncio.run(ring.signed(data, "a.xml"))
+    except SkrutiniumError:
+        return
+    assert body == DOCUMENT
+
+
+@given(st.deferred(lambda: mutated([signer().public_pem()])), st.text(max_size=80))
+def test_mutated_key_is_refused_or_a_key(pem: bytes, paper: str) -> None:
+    """A damaged key file, or fingerprint as typed, is a SkrutiniumError or a key."""
+    for read in (lambda: read_key(pem, "a.pem"), lambda: plain_fingerprint(paper)):
+        try:
+            assert read()
+        except SkrutiniumError:
+            pass
+
+
+SEEN = statefile.Seen("kv2030", "night", "live", "skrutinium", 7, "a" * 64, ("b" * 64,), 3)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("a" * 64),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def seen_or_refused(path: Path) -> None:
+    """What was read has the types it should have and reads the same again."""
+    try:
+        seen = statefile.read(path)
+    except SkrutiniumError:
+        return
+    assert seen is not None
+    texts = (seen.event, seen.run, seen.phase, seen.series, seen.manifest, *seen.keys)
+    assert all(type(text) is str for text in texts), seen
+    assert type(seen.number) is int
+    assert type(seen.feed_state) is int
+    assert seen.number >= 1
+    KeyRing(fetch, known=())
+    statefile.write(path, seen)
+    assert statefile.read(path) == seen
+
+
+@cache
+def state_bytes(folder: Path) -> bytes:
+    """A state file as it is written."""
+    statefile.write(folder / "good", SEEN)
+    return (folder / "good").read_bytes()
+
+
+@OFTEN
+@given(data=st.data())
+def test_mutated_state_file_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """A damaged state file is a SkrutiniumError or a place to go on from."""
+    path = tmp_path / "state"
+    path.write_bytes(data.draw(mutated([state_bytes(tmp_path)])))
+    seen_or_refused(path)
+
+
+@OFTEN
+@given(
+    name=st.sampled_from(
+        ("format", "event", "run", "phase", "series", "number", "manifest", "keys", "feed_state")
+    ),
+    value=JSON,
+)
+def test_state_file_with_another_value_is_read_or_refused(tmp_path: Path, name: str, value: Any) -> None:
+    """A state file in which one value is of another kind is a SkrutiniumError, not a fault later on."""
+    path = tmp_path / "state"
+    content = json.loads(state_bytes(tmp_path)) | {name: value}
+    path.write_text(json.dumps(content))
+    seen_or_refused(path)
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000, b'{"number": Infinity}'])
+def test_state_file_that_would_exhaust_the_reader_is_refused(tmp_path: Path, data: bytes) -> None:
+    """Nesting without end and numbers of thousands of digits are a SkrutiniumError."""
+    path = tmp_path / "state"
+    path.write_bytes(data)
+    with pytest.raises(SkrutiniumError):
+        statefile.read(path)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(("release", "heartbeat")),
+        st.none() | st.integers(0, 999).map(str),
+        st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=9).filter(
+            lambda text: not text.startswith(" ")
+        ),
+    ),
+    max_size=5,
+)
+
+
+def spelled(sent: list[tuple[str, str | None, str]], end: str) -> bytes:
+    """A stream of events with one kind of line end."""
+    text = ": hello" + end + end
+    for kind, id, data in sent:
+        text += (
+            f"event: {kind}{end}" + (f"id: {id}{end}" if id is not None else "") + f"data: {data}{end}{end}"
+        )
+    return text.encode()
+
+
+class Stream:
+    """A real server that sends a stream in the pieces it is told, and a reader of it."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Send the pieces, each in a chunk of its own."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for piece in self.pieces:
+            await response.write(piece)
+        return response
+
+    async def read(self, pieces: list[bytes]) -> list[push.Event]:
+        """All events of a stream of those pieces; each chunk is read by itself, however fast they come."""
+        self.pieces = pieces
+        app = web.Application()
+        app.router.add_get("/", self.answer)
+        async with (
+            TestServer(app) as server,
+            ClientSession() as session,
+            session.get(server.make_url("/")) as response,
+        ):
+            return [event async for event in push.events(response)]
+
+
+@given(sent=EVENTS, end=st.sampled_from(("\n", "\r\n")), cuts=st.lists(st.integers(0, 300), max_size=9))
+def test_events_are_the_same_however_the_stream_is_cut(
+    sent: list[tuple[str, str | None, str]], end: str, cuts: list[int]
+) -> None:
+    """Every event arrives as it was sent, with either line end, wherever the stream is cut into pieces."""
+    stream = spelled(sent, end)
+    places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
+    pieces = [stream[start:stop] for start, stop in itertools.pairwise(places)]
+    found = asyncio.run(Stream().read(pieces))
+    assert [(event.kind, event.id, event.data) for event in found] == sent
+
+
+@given(
+    st.deferred(
+        lambda: mutated([spelled([("release", "1", "1 " + "a" * 64), ("heartbeat", None, "1 x")], "\n")])
+    )
+)
+def test_mutated_stream_is_events_or_refused(stream: bytes) -> None:
+    """A damaged stream gives events of text, or a SkrutiniumError."""
+    try:
+        found = asyncio.run(Stream().read([stream]))
+    except SkrutiniumError:
+        return
+    assert len(found) <= stream.count(b"data")
+
+
+def test_stream_without_end_is_refused() -> None:
+    """An event that never ends is a SkrutiniumError before it fills the memory."""
+    with pytest.raises(SkrutiniumError):
+        asyncio.run(Stream().read([b"data: " + b"a" * 2**16] * 64))
+
+
+RECORDS = [test_intake.record(row).strip().encode() for row in test_intake.night()]
+
+
+@OFTEN
+@given(
+    mutated(RECORDS, 3),
+    st.sampled_from(("UTF-8", "ISO-8859-2", "WINDOWS-1250", "UTF-16", "idna", "utf-7", "a" * 40, "")),
+    st.sampled_from(sorted(taken_over.FORMATS)),
+)
+def test_mutated_bytes_taken_over_are_reread_or_refused(data: bytes, encoding: str, form: str) -> None:
+    """Damaged bytes in a published protocol are read again or a SkrutiniumError; verify goes on."""
+    taken = documents.TakenOver(data, form, encoding, "1.xml", "0" * 64, 0)
+    try:
+        again = taken_over.reread(taken)
+    except SkrutiniumError:
+        return
+    assert all(votes >= 0 for votes in again.lists.values())
