@@ -95,7 +95,7 @@ class House:
 
     async def start(self) -> None:
         """Open every run that is not closed."""
-        for record in list(self.site.runs()):
+        for record in await asyncio.to_thread(lambda: list(self.site.runs())):
             await self._open(record.run)
 
     async def stop(self) -> None:
@@ -116,9 +116,9 @@ class House:
                 case "take":
                     return await self._take(request)
                 case "cut":
-                    return await self._cut(self._run(request))
+                    return await self._cut(await self._run(request))
                 case "close":
-                    return await self._close(self._run(request))
+                    return await self._close(await self._run(request))
                 case "status":
                     return self._status()
                 case other:
@@ -128,12 +128,12 @@ class House:
         except (KeyError, msgspec.ValidationError) as error:
             return {"error": "malformed", "message": f"The command lacks something or has it wrong: {error}"}
 
-    def _run(self, request: dict[str, Any]) -> OpenRun:
+    async def _run(self, request: dict[str, Any]) -> OpenRun:
         name = str(request.get("run"))
         try:
             return self._runs[name]
         except KeyError:
-            record = self.site.run(name)
+            record = await asyncio.to_thread(self.site.run, name)
             raise RunError(f"The run {record.run!r} is closed; nothing more is accepted.") from None
 
     def _count(self, run: str) -> Counting:
@@ -178,7 +178,7 @@ class House:
 
     async def _take(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over ``records`` (maps of :class:`TakenOver`), at the run's time ``now`` when it is replayed."""
-        run = self._run(request)
+        run = await self._run(request)
         if request.get("now") is not None:
             await self._advance(run, request)
         brought = msgspec.convert(request["records"], tuple[TakenOver, ...])

@@ -74,7 +74,6 @@ class There:
             )
         return _answered(answer)
 
-
     def close(self) -> None:
         """Break off the connection."""
         self._writer.close()
@@ -91,13 +90,17 @@ class Listener:
 
     async def start(self) -> None:
         """Listen; only the owner of the site may connect. A socket left behind by a killed process is replaced."""
+        listening = await asyncio.to_thread(self._bind)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening)
+
+    def _bind(self) -> plain.socket:
         self._path.unlink(missing_ok=True)
+        listening = plain.socket(plain.AF_UNIX, plain.SOCK_STREAM)
         with _short(self._path) as name:
-            listening = plain.socket(plain.AF_UNIX, plain.SOCK_STREAM)
             listening.bind(name)
         self._path.chmod(0o600)
         listening.setblocking(False)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening)
+        return listening
 
     async def stop(self) -> None:
         """Stop listening, and break off connections after the command they are at."""
@@ -106,7 +109,7 @@ class Listener:
         for writer in self._clients.values():
             writer.close()
         await asyncio.gather(*self._clients, return_exceptions=True)
-        self._path.unlink(missing_ok=True)
+        await asyncio.to_thread(self._path.unlink, missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
