@@ -66,7 +66,9 @@ def clock_start(
     """
     start = wall
     if date is not None:
-        day = datetime.datetime.combine(date, datetime.time(), ZoneInfo(law.time_zone)).astimezone(datetime.UTC)
+        day = datetime.datetime.combine(date, datetime.time(), ZoneInfo(law.time_zone)).astimezone(
+            datetime.UTC
+        )
         start = day if wall - day > PAST else wall
     if last is None:
         return start

@@ -5,7 +5,8 @@ Sources: design § 4.2, § 4.3, § 4.6 and § 6.
 
 import datetime
 from collections.abc import Iterator
-from typing import Literal, Protocol as Interface
+from typing import Literal
+from typing import Protocol as Interface
 
 import msgspec
 
