@@ -1,8 +1,10 @@
 """The release store: what appears in it is whole, signed, addressed by its hash, and survives a writer that is killed."""
 
 import hashlib
+import io
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -172,6 +174,30 @@ def test_packs_depend_on_their_members_only(members: list[tuple[str, bytes]]) ->
     assert packed == pack(list(members))
     assert expand(compress(packed), len(packed)) == packed
     assert compress(packed) == compress(packed)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex(r"([a-z]{1,60}/)?[a-z]{1,110}\.xml", fullmatch=True), st.binary(max_size=2000)
+        ),
+        max_size=5,
+    )
+)
+def test_packs_are_ustar_archives(members: list[tuple[str, bytes]]) -> None:
+    """A pack is, byte for byte, the ustar archive that Python's tarfile writes; a name too long for one is refused by both."""
+    out = io.BytesIO()
+    try:
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for name, data in members:
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    except ValueError:
+        with pytest.raises(ValueError, match="name is too long"):
+            pack(members)
+    else:
+        assert pack(members) == out.getvalue()
 
 
 def test_expanding_is_limited() -> None:
