@@ -1,13 +1,14 @@
 """``serve``, ``count`` and ``feed``: the processes of an election night."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import click
 
 from skrutinium_server.commands.arguments import SITE
 from skrutinium_server.process.serve import Service, until_told_to_stop
-from skrutinium_server.process.site import Site
+from skrutinium_server.process.site import FeedFolder, Site
 
 HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 PORT = click.option(
@@ -24,7 +25,7 @@ def _said(_part: str, message: dict[str, Any]) -> None:
         click.echo(f"Counting {message['counting']}.")
 
 
-async def _run(site: Site, host: str, port: int, parts: tuple[str, ...]) -> None:
+async def _run(site: Site | FeedFolder, host: str, port: int, parts: tuple[str, ...]) -> None:
     async with Service(site, _said, host, port, parts):
         click.echo("Stop with Ctrl-C.")
         await until_told_to_stop()
@@ -48,9 +49,9 @@ def count(site: Site) -> None:
 
 
 @click.command()
-@SITE
+@click.argument("folder", metavar="SITE", type=click.Path(path_type=Path))
 @HOST
 @PORT
-def feed(site: Site, host: str, port: int) -> None:
+def feed(folder: Path, host: str, port: int) -> None:
     """Serve the feed only: it needs the release store and access.toml, nothing else of the site."""
-    asyncio.run(_run(site, host, port, ("feed",)))
+    asyncio.run(_run(FeedFolder(folder), host, port, ("feed",)))

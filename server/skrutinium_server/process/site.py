@@ -78,6 +78,24 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     law_sha256: str
 
 
+class FeedFolder:
+    """What the feed needs of a site, and all that a mirror has: the release store and the access list.
+
+    Raises :class:`SiteError` when one of them is missing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.access = root / "access.toml"
+        self.store = root / "store"
+        for path in (self.store, self.access):
+            if not path.exists():
+                raise SiteError(
+                    f"{root} has no {path.name}: the feed needs the release store in store/ and who may read it in access.toml. "
+                    f"Name a site, or copy both of them from one."
+                )
+
+
 class Site:
     """The site in ``root``; raises :class:`SiteError` when there is none."""
 
