@@ -326,7 +326,9 @@ def _logging() -> Iterator[None]:
     shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, shown)
-    logging.basicConfig(level=os.environ.get("SKRUTINIUM_LOG", "INFO"), handlers=[logging.handlers.QueueHandler(records)])
+    queued = logging.handlers.QueueHandler(records)
+    queued.setFormatter(logging.Formatter("%(message)s"))
+    logging.basicConfig(level=os.environ.get("SKRUTINIUM_LOG", "INFO"), handlers=[queued])
     listener.start()
     try:
         yield
@@ -348,12 +350,13 @@ def main(told: list[str] | None = None) -> int:
     arguments = parser.parse_args(told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
-    try:
-        with _logging(), asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(_main(arguments))
-    except AddressInUse as error:
-        log.error("%s", error)  # noqa: TRY400
-        return 1
+    with _logging():
+        try:
+            with asyncio.Runner(loop_factory=factory) as runner:
+                runner.run(_main(arguments))
+        except AddressInUse as error:
+            log.error("%s", error)  # noqa: TRY400
+            return 1
     return 0
 
 

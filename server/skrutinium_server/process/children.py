@@ -5,11 +5,13 @@ standard output. A child that dies is started again after a pause, and it is sai
 """
 
 import asyncio
+import contextlib
 import json
 import logging
+import signal
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 log = logging.getLogger("skrutinium.process")
 
@@ -24,6 +26,9 @@ Heard = Callable[[dict[str, Any]], None]
 class Child:
     """One module run with ``python -m``; ``heard`` gets every message it says, ``started`` is called at every start."""
 
+    _starting: ClassVar[int] = 0
+    """How many children are being started at this moment."""
+
     def __init__(self, name: str, module: str, arguments: list[str], heard: Heard) -> None:
         self.name = name
         self._command = [sys.executable, "-m", module, *arguments]
@@ -32,6 +37,8 @@ class Child:
         self._task: asyncio.Task[None] | None = None
         self.stopping = False
         self.restarts = 0
+        self.failed = asyncio.Event()
+        """Set when it ended although nobody told it to."""
 
     @property
     def pid(self) -> int | None:
@@ -73,22 +80,40 @@ class Child:
         while True:
             loop = asyncio.get_running_loop()
             began = loop.time()
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=1024 * 1024,
-            )
+            with self._interrupt_held():
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    limit=1024 * 1024,
+                )
             self._process = process
             await self._listen(process)
             code = await process.wait()
             self._process = None
             if self.stopping:
                 break
+            self.failed.set()
             pause = FIRST_PAUSE if loop.time() - began > SHORT_LIFE else min(pause * 2, LONGEST_PAUSE)
             log.error("%s ended with exit code %s; it is started again in %.1f s", self.name, code, pause)
             self.restarts += 1
             await asyncio.sleep(pause)
+
+    @classmethod
+    @contextlib.contextmanager
+    def _interrupt_held(cls) -> Iterator[None]:
+        """Ctrl-C reaches the whole process group: a child is born deaf to it, for it cannot see to that before it has loaded.
+
+        Here it is only late by as long as starting takes.
+        """
+        cls._starting += 1
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            cls._starting -= 1
+            if not cls._starting:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

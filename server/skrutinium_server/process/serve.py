@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from skrutinium_server.process.children import Child
-from skrutinium_server.process.site import Site
+from skrutinium_server.process.errors import ProcessError
+from skrutinium_server.process.site import FeedFolder, Site
 
 log = logging.getLogger("skrutinium.serve")
 
@@ -22,7 +23,7 @@ class Service:
 
     def __init__(
         self,
-        site: Site,
+        site: Site | FeedFolder,
         said: Said,
         host: str = "127.0.0.1",
         port: int = 8000,
@@ -47,11 +48,22 @@ class Service:
         for child in self.children.values():
             child.start()
         try:
-            await asyncio.gather(*(event.wait() for event in self.ready.values()))
+            await asyncio.gather(*(self._started(part) for part in self.children))
         except BaseException:
             await self.stop()
             raise
         return self
+
+    async def _started(self, part: str) -> None:
+        """Wait until a part is ready; one that cannot even start will not be better the next time."""
+        waits = [asyncio.create_task(event.wait()) for event in (self.ready[part], self.children[part].failed)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not self.ready[part].is_set():
+            raise ProcessError(f"The process {part} could not start; what it says of the reason stands above.")
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
