@@ -1,8 +1,8 @@
 """``demo``: a made-up election night in one terminal, with a live client, verified at the end."""
 
 import asyncio
-import contextlib
 import datetime
+import os
 import shutil
 import signal
 import tempfile
@@ -25,6 +25,7 @@ SEED = 2030
 START = datetime.time(12, tzinfo=datetime.UTC)
 LENGTH = datetime.timedelta(hours=9)
 RUN = "night"
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _make_up(site: Site) -> list[Due]:
@@ -111,25 +112,41 @@ async def _night(site: Site, night: list[Due], speed: int, port: int) -> None:
         url = "http://{}:{}".format(*service.address)
         click.echo(f"The feed listens at {url}; a newsroom follows it here. Ctrl-C ends.\n")
         await house.ask(do="open", run=RUN, phase="rehearsal")
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(_watch(url, fingerprint))
-            group.create_task(_bring(house, night, speed))
-        contest = watching.result()
-        if contest is not None:
-            _tell_elected(contest)
-        await _verify(url, fingerprint)
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(_watch(url, fingerprint))
+                group.create_task(_bring(house, night, speed))
+            contest = watching.result()
+            if contest is not None:
+                _tell_elected(contest)
+            await _verify(url, fingerprint)
+        except* (ProcessError, skrutinium.SkrutiniumError) as errors:
+            failed = errors.exceptions
+        else:
+            return
+    raise ProcessError("; ".join(map(str, failed)))
 
 
 async def _until_stopped(site: Site, night: list[Due], speed: int, port: int) -> bool:
     """Run the night; False when Ctrl-C came first."""
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(_night(site, night, speed, port))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+
+    def stop() -> None:
+        # Ending takes a moment; an impatient second Ctrl-C must not leave processes or files behind.
+        for number in STOPPING:
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in STOPPING:
+        loop.add_signal_handler(number, stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     try:
         await task
     except asyncio.CancelledError:
         return False
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     return True
 
 
@@ -149,12 +166,14 @@ def demo(speed: int, port: int) -> None:
 
     Protocols come in, are counted and published; the feed serves them, and a live client follows and draws progress,
     votes and seats. At the end it verifies the whole night. Nothing is kept and nothing outside this machine is used.
+    Exit code 0 when the night agrees, or when Ctrl-C ended it before.
     """
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        tempfile.TemporaryDirectory(prefix="skrutinium-demo-") as folder,
-    ):
+    # Ctrl-C waits until the loop listens to it: what is being set up or removed is not to be left half-way.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    # What is drawn is not to be written over by the ordinary messages of the processes.
+    os.environ.setdefault("SKRUTINIUM_LOG", "WARNING")
+    with tempfile.TemporaryDirectory(prefix="skrutinium-demo-") as folder:
         site = Site.create(Path(folder) / "site")
-        if asyncio.run(_until_stopped(site, _make_up(site), speed, port)):
-            return
-    click.echo("Stopped.")
+        done = asyncio.run(_until_stopped(site, _make_up(site), speed, port))
+    if not done:
+        click.echo("Stopped.")
