@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
+from lxml import etree
+
 PROGRAM = [sys.executable, "-m", "skrutinium_server"]
 
 
@@ -16,6 +19,23 @@ def command(*arguments: object, code: int = 0) -> str:
     done = subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
+
+
+def skrutinium_command(*arguments: object, code: int = 0) -> str:
+    """Run one command of the SDK to its end and return its standard output."""
+    program = Path(sys.executable).with_name("skrutinium")
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+async def published(session: aiohttp.ClientSession, event: str) -> int:
+    """The number of the newest release that can be read."""
+    async with session.get(f"/event/{event}/newest/manifest.xml") as answer:
+        assert answer.status == 200
+        root = etree.fromstring(await answer.read(), etree.XMLParser(resolve_entities=False, no_network=True))
+    return int(root.attrib["release"])
 
 
 @contextlib.contextmanager
@@ -73,3 +93,15 @@ def children_of(pid: int) -> list[int]:
 def command_line(pid: int) -> str:
     """The command line of a process."""
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def in_session(leader: int) -> list[str]:
+    """Command lines of the processes of a session, by the kernel's own account; those that are only to be reaped are gone."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            # proc(5): after the name in parentheses come state, parent, group, session.
+            state, _, _, session = (folder / "stat").read_text().rpartition(") ")[2].split()[:4]
+            if session == str(leader) and state != "Z":
+                found.append(command_line(int(folder.name)))
+    return found
