@@ -76,7 +76,8 @@ bench: setup ## measure; each benchmark prints its figure and its ratio to a yar
 	@$(BIN)/python -m pytest tests/bench -s -p no:randomly --timeout 900
 
 soak: setup ## long fuzz and load
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout 5400
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest tests/fuzz --timeout 5400
+	@$(BIN)/python -m pytest tests/soak -m soak --timeout 5400
 
 # Kept apart from .venv, so that the tool that pins is no part of what is tested. Headers name this target, no machine's options.
 requirements: ## pin and hash requirements/*.txt again from requirements/*.in

@@ -18,11 +18,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by folder what only `make bench` and `make soak` run."""
+    """Mark by folder what only `make bench` runs; what only `make soak` runs is marked by the fixture of tests/soak."""
     for item in items:
-        for name in ("bench", "soak"):
-            if item.path.is_relative_to(REPOSITORY / "tests" / name):
-                item.add_marker(name)
+        if item.path.is_relative_to(REPOSITORY / "tests" / "bench"):
+            item.add_marker("bench")
 
 
 @pytest.fixture(scope="session")

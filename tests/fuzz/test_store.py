@@ -131,6 +131,12 @@ def test_mutated_signature_never_holds(made: MadeStore, data: st.DataObject) -> 
     assert not signature_holds(signer.public, body, signature) or body == document
 
 
+def test_key_of_another_kind_is_refused(made: MadeStore) -> None:
+    """A key file that names a kind of key nobody knows is a ValueError."""
+    with pytest.raises(ValueError, match="Ed25519"):
+        read_public_key(made.signer.public_pem().replace(b"MCowBQYDK2Vw", b"MCowBQYDNaNw"))
+
+
 @given(st.data())
 def test_mutated_key_is_a_key_or_refused(made: MadeStore, data: st.DataObject) -> None:
     """A damaged public key is a ValueError or a key."""

@@ -38,9 +38,9 @@ def _parse(path: Path, data: bytes, root: str) -> etree._Element:
     try:
         element = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise StoreDamaged(path, f"is not well-formed ({error})") from error
+        raise StoreDamaged(path, f"is not well-formed ({str(error)[:200]})") from error
     if element.tag != NAMESPACE + root:
-        raise StoreDamaged(path, f"is no {root} but {element.tag!r}")
+        raise StoreDamaged(path, f"is no {root} but {element.tag[:200]!r}")
     return element
 
 
@@ -52,7 +52,7 @@ def _told(path: Path) -> Iterator[None]:
     except KeyError as error:
         raise StoreDamaged(path, f"lacks the attribute {error}") from error
     except ValueError as error:
-        raise StoreDamaged(path, f"has an attribute that is wrong ({error})") from error
+        raise StoreDamaged(path, f"has an attribute that is wrong ({str(error)[:200]})") from error
 
 
 def _row(element: etree._Element) -> ManifestRow:
