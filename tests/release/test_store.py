@@ -2,9 +2,9 @@
 
 import hashlib
 import io
-import os
 import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,14 +38,20 @@ def manifest(number: int, previous: str, rows: str) -> bytes:
 
 
 @pytest.fixture
-def writer(tmp_path: Path):
+def writer(tmp_path: Path) -> Iterator[StoreWriter]:
     signer = Signer.generate(tmp_path / "keys")
     made = StoreWriter(tmp_path / "store", signer)
     yield made
     made.close()
 
 
-def publish(writer: StoreWriter, number: int, previous: str, documents: dict[str, bytes], checkpoint: bytes | None = None) -> str:
+def publish(
+    writer: StoreWriter,
+    number: int,
+    previous: str,
+    documents: dict[str, bytes],
+    checkpoint: bytes | None = None,
+) -> str:
     rows = writer.put_objects((path, data, "s.xsd", 1) for path, data in sorted(documents.items()))
     listed = "".join(
         f'<document path="{row.path}" size="{row.size}" sha256="{row.sha256}" schema="{row.schema}" codebook="1"/>\n'
@@ -87,7 +93,10 @@ def test_signature_is_checked_with_the_published_key(writer: StoreWriter, tmp_pa
     assert len(writer.signer.fingerprint.split()) == 16
 
 
-@pytest.mark.parametrize("line", [b"", b"ed25519", b"ed25519 0 0 0\n", b"ed25519 0123456789abcdef !!!!\n", "ed25519 č ď\n".encode()])
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"ed25519", b"ed25519 0 0 0\n", b"ed25519 0123456789abcdef !!!!\n", "ed25519 č ď\n".encode()],
+)
 def test_broken_signature_line_does_not_hold(line: bytes, tmp_path: Path) -> None:
     """A line that is no signature never holds and never raises."""
     signer = Signer.generate(tmp_path / "k")
@@ -134,13 +143,17 @@ def test_snapshot_starts_at_the_nearest_checkpoint(writer: StoreWriter, tmp_path
     reader = StoreReader(tmp_path / "store")
     rows = sorted((reader.snapshot(KEY, 1) | {}).values(), key=lambda row: row.path)
     listed = "".join(
-        f'<document path="{row.path}" size="{row.size}" sha256="{row.sha256}" schema="s.xsd" codebook="1"/>' for row in rows
+        f'<document path="{row.path}" size="{row.size}" sha256="{row.sha256}" schema="s.xsd" codebook="1"/>'
+        for row in rows
     )
     index = f'<checkpoint {STAMP} release="2" series="skrutinium" manifest="{first}">{listed}</checkpoint>\n'.encode()
     second = publish(writer, 2, first, {}, checkpoint=index)
     publish(writer, 3, second, {"b.xml": b"3\n"})
     Layout(tmp_path / "store").manifest(KEY, 1).unlink()
-    assert {path: reader.object(row.sha256) for path, row in reader.snapshot(KEY, 3).items()} == {"a.xml": b"1\n", "b.xml": b"3\n"}
+    assert {path: reader.object(row.sha256) for path, row in reader.snapshot(KEY, 3).items()} == {
+        "a.xml": b"1\n",
+        "b.xml": b"3\n",
+    }
     data, line = reader.checkpoint(KEY, 2)
     assert signature_holds(writer.signer.public, data, line)
     assert signature_of(Layout(tmp_path).checkpoint(KEY, 2)).name == "000000002.xml.sig"
@@ -164,10 +177,14 @@ def test_nothing_half_written_stays(tmp_path: Path) -> None:
     (target / "in the way").touch()
     with pytest.raises(StoreWriteFailed, match="Free space"):
         write_whole(target, b"data")
-    assert os.listdir(tmp_path / "folder") == ["file"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["file"]
 
 
-@given(st.lists(st.tuples(st.from_regex(r"[a-z]{1,20}\.xml", fullmatch=True), st.binary(max_size=2000)), max_size=5))
+@given(
+    st.lists(
+        st.tuples(st.from_regex(r"[a-z]{1,20}\.xml", fullmatch=True), st.binary(max_size=2000)), max_size=5
+    )
+)
 def test_packs_depend_on_their_members_only(members: list[tuple[str, bytes]]) -> None:
     """Packing the same members twice gives the same bytes, and compressing loses nothing."""
     packed = pack(members)
