@@ -25,6 +25,7 @@ from skrutinium.errors import (
     LimitReached,
     MixedPhases,
     NetworkError,
+    NotYet,
     RollbackError,
     ServerFault,
     SkrutiniumError,
@@ -219,7 +220,10 @@ class Feed:
 
     async def _fetch(self) -> list[Release]:
         first = self._chain.sha256 is None
-        taken = [await self._newest()] if first else await self._changes()
+        try:
+            taken = [await self._newest()] if first else await self._changes()
+        except NotYet:  # one of several servers may be a moment behind; an older history is News' to refuse
+            taken = []
         if not taken:
             self._news.forget(self._chain.number)
             await asyncio.sleep(self._timing.poll)

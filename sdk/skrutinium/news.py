@@ -105,6 +105,7 @@ class News:
     def forget(self, number: int) -> None:
         """Take back what was told beyond ``number``: it turned out not to be there yet."""
         self._told = min(self._told, number)
+        self._etag = None  # or "not modified" would never tell it again
 
     async def newer_than(self, number: int) -> None:
         """Wait until a release after ``number`` is told; raises what cannot pass."""
@@ -158,14 +159,14 @@ class News:
         self._channel = "poll"
         try:
             answer = await self._source.newest_manifest(self._etag)
+            manifest = None if answer.body is None else read_manifest(answer.body, answer.address)
         except _PASSING as error:
             self._channel = "none"
             self._note("poll", error)
             return
         self.trouble = None
-        if answer.body is None:
+        if manifest is None:
             return
-        manifest = read_manifest(answer.body, answer.address)
         self._chain.check_run(manifest, answer.address)
         if manifest.release < self._chain.number:
             self._refuse_older(manifest.release, answer.address)

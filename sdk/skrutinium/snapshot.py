@@ -18,6 +18,8 @@ from skrutinium.signing import KeyRing
 from skrutinium.source import matches
 
 _KEPT_RELEASES = 64
+_AT_ONCE = 100
+"""Releases read one by one before they are handed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,13 @@ async def read_changes(
 ) -> list[Taken]:
     """Fetch what follows release ``since``, take its manifests into ``chain`` in order and its documents into ``cache``.
 
-    Manifests after ``until`` are left aside. Raises :class:`DamagedError` when a document is not what a manifest says.
+    Manifests after ``until`` are left aside. What a feed does not send in one piece any more is read manifest by manifest,
+    its documents when asked for. Raises :class:`DamagedError` when a document is not what a manifest says.
     """
-    parts = dict(await source.changes(since))
+    try:
+        parts = dict(await source.changes(since))
+    except Gone:
+        return await _read_manifests(source, since, chain, until)
     taken: list[Taken] = []
     rows: dict[str, Document] = {}
     for name in sorted(name for name in parts if name.startswith("manifest/") and name.endswith(".xml")):
@@ -89,6 +95,18 @@ async def read_changes(
         raise DamagedError(
             f"{len(missing)} documents are missing, {min(missing)} for one", address=source.where
         )
+    return taken
+
+
+async def _read_manifests(source: AddressSeries, since: int, chain: Chain, until: int | None) -> list[Taken]:
+    """The manifests after release ``since``, in order: all up to ``until``, without it the next few."""
+    newest, _ = await source.newest()
+    last = min(newest, since + _AT_ONCE) if until is None else until
+    taken: list[Taken] = []
+    for number in range(since + 1, last + 1):
+        data, line = await source.manifest(number)
+        manifest = await chain.take(data, line, f"{source.where} release {number}")
+        taken.append(Taken(manifest, hashlib.sha256(data).hexdigest()))
     return taken
 
 

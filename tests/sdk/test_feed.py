@@ -114,6 +114,43 @@ async def test_resume(scene: Scene) -> None:
     assert json.loads(scene.state_file.read_text())["number"] == 4
 
 
+async def test_resume_after_more_than_a_feed_sends_at_once(scene: Scene) -> None:
+    """Who was away for longer than ``changes`` reaches back gets every release all the same, in order."""
+    async with scene.connect() as feed:
+        await take(feed, 1)
+    await scene.grow(2)
+    scene.feed.faults[f"/event/{EVENT}/changes"] = [web.Response(status=410)] * 2
+    async with scene.connect() as feed:
+        releases = await take(feed, 2)
+        assert [one.number for one in releases] == [3, 4]
+        assert (await releases[-1].event()).release == 4
+    assert scene.feed.asked[f"/event/{EVENT}/changes"] >= 1
+
+
+async def test_joining_long_after_a_checkpoint(scene: Scene) -> None:
+    """A document that changed before the newest release is found though ``changes`` does not reach back to the checkpoint."""
+    await scene.grow()
+    scene.feed.faults[f"/event/{EVENT}/changes"] = [web.Response(status=410)]
+    async with scene.connect() as feed:
+        (release,) = await take(feed, 1)
+        assert (release.number, (await release.contest("202")).count.reporting) == (3, Reporting.NONE)
+    assert not scene.feed.faults[f"/event/{EVENT}/changes"]
+
+
+@pytest.mark.parametrize("path", ["changes", "newest/manifest.xml"])
+async def test_what_is_not_there_for_a_moment(scene: Scene, path: str) -> None:
+    """A server that lags, or a proxy's page in place of a manifest, is waited out."""
+    scene.feed.push = False
+    async with scene.connect() as feed:
+        await take(feed, 1)
+    await scene.grow()
+    page = web.Response(body=b"<html>sign in</html>") if "newest" in path else web.Response(status=404)
+    scene.feed.faults[f"/event/{EVENT}/{path}"] = [page]
+    async with scene.connect() as feed:
+        assert [one.number for one in await take(feed, 1)] == [3]
+    assert not scene.feed.faults[f"/event/{EVENT}/{path}"]
+
+
 async def test_body_that_fails_is_not_done(scene: Scene) -> None:
     """A release whose loop body did not return is given again."""
     with contextlib.suppress(RuntimeError):
