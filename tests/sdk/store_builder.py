@@ -79,7 +79,16 @@ class Sent:
 
     def bytes(self) -> bytes:
         if self.contest == "100":
-            return f"{self.precinct};{self.sequence};{self.votes}".encode()
+            figures = ",".join(map(str, self.figures().values()))
+            rows = [
+                f"{self.precinct},{self.contest},{self.contest}.1,{self.sequence},2026-10-10T13:04:02Z,,{figures}"
+            ]
+            for one, (votes, candidates) in self.lists().items():
+                rows.append(f"{self.precinct},{self.contest},{one},,{votes}")
+                rows += [
+                    f"{self.precinct},{self.contest},{one},{who},{part}" for who, part in candidates.items()
+                ]
+            return "\n".join(rows).encode("ascii")
         area, _, number = self.precinct.partition("-")
         lists = "".join(
             f'<HLASY_OKRSEK POR_STR_HLAS_LIST="{one}" HLASY="{votes}"/>\n'

@@ -27,7 +27,7 @@ async def test_right_night(tmp_path: Path) -> None:
 
     assert report.differences == []
     assert (report.releases, report.protocols, report.counting, report.expected) == (5, 8, 6, 6)
-    assert report.reread == 4
+    assert report.reread == 8
     assert report.documents == sum(len(one.documents) for one in night.releases)
     assert json.loads(json.dumps(report.as_json()))["agrees"] is True
 
