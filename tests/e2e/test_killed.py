@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -34,7 +35,9 @@ def releases(site: Site) -> dict[tuple[str, int], bytes]:
         key = site.series_key("night", series)
         newest = reader.newest(key)
         for number in range(1, newest.number + 1 if newest else 1):
-            found[series, number] = reader.manifest_bytes(key, number) + reader.manifest_signature(key, number)
+            found[series, number] = reader.manifest_bytes(key, number) + reader.manifest_signature(
+                key, number
+            )
     return found
 
 
@@ -70,19 +73,23 @@ class Night:
             group = self.night[place : place + 3]
             now = group[-1].at.isoformat()
             records = [msgspec.to_builtins(due.taken_over, builtin_types=(bytes,)) for due in group]
-            asked = asyncio.create_task(house.ask(do="take", run="night", records=records, now=now, speed=0, who="test"))
+            asked = asyncio.create_task(
+                house.ask(do="take", run="night", records=records, now=now, speed=0, who="test")
+            )
             if place // 3 in kill_at:
                 await self.some_steps()
                 os.kill(self.chance.choice(await asyncio.to_thread(processes, parent)), signal.SIGKILL)
                 seen.append(await asyncio.to_thread(releases, self.site))
-            while True:
+            answer: dict[str, Any] | None = None
+            while answer is None:
                 try:
                     answer = await asked
-                    break
                 except ProcessError:
                     house.close()
                     house = await self.reached()
-                    asked = asyncio.create_task(house.ask(do="take", run="night", records=records, now=now, speed=0, who="test"))
+                    asked = asyncio.create_task(
+                        house.ask(do="take", run="night", records=records, now=now, speed=0, who="test")
+                    )
             assert answer["refused"] == 0
             self.acknowledged |= {hashlib.sha256(due.taken_over.data).hexdigest() for due in group}
         await house.ask(do="cut", run="night")

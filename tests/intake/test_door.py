@@ -11,7 +11,7 @@ from skrutinium_server.election.model import Candidate, UnnumberedList
 from skrutinium_server.intake.canonical import in_order
 from skrutinium_server.intake.door import admit, check_date
 from skrutinium_server.intake.errors import RefusedError, RuleError
-from skrutinium_server.intake.model import Admission, ListVotes, Protocol
+from skrutinium_server.intake.model import Admission, ListVotes
 from tests.intake.made import INDEX, LAW, ORIGIN, WHOLE, read
 
 FIRST, SECOND = read(WHOLE).records

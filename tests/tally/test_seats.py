@@ -264,7 +264,14 @@ class TestOrder:
     def test_front_by_votes_then_ballot(self) -> None:
         """Those who reach 1.1 times the mean come by votes, equal ones as printed, then the rest as printed."""
         # mean 100: 110 reaches, 109 does not
-        assert award_order(LAW, 600, listed([90, 109, 110, 61, 110, 120]).standing or ()) == (6, 3, 5, 1, 2, 4)
+        assert award_order(LAW, 600, listed([90, 109, 110, 61, 110, 120]).standing or ()) == (
+            6,
+            3,
+            5,
+            1,
+            2,
+            4,
+        )
 
     def test_ballot_order_without_the_rule(self) -> None:
         """A law without an order factor keeps the ballot order, whatever the order of the rows."""
@@ -333,7 +340,10 @@ class TestBadNumbers:
             ((1, [ListStanding(1, -5, 1)]), "seats-negative"),
             ((1, [ListStanding(1, 5, -1)]), "seats-negative"),
             ((1, [ListStanding(1, 5, 2, (CandidateStanding(1, 5),))]), "seats-candidates"),
-            ((1, [ListStanding(1, 5, 2, (CandidateStanding(1, 5), CandidateStanding(1, 0)))]), "seats-candidates"),
+            (
+                (1, [ListStanding(1, 5, 2, (CandidateStanding(1, 5), CandidateStanding(1, 0)))]),
+                "seats-candidates",
+            ),
             ((1, [ListStanding(1, 5, 1, (CandidateStanding(1, -5),))]), "seats-negative"),
         ],
     )

@@ -44,7 +44,9 @@ def districts(draw: st.DrawFn, most: int = 400) -> list[ListStanding]:
     for number in numbers:
         own = draw(st.lists(st.integers(0, most), min_size=1, max_size=9))
         known = draw(st.booleans())
-        standing = tuple(CandidateStanding(place, votes) for place, votes in enumerate(own, 1)) if known else None
+        standing = (
+            tuple(CandidateStanding(place, votes) for place, votes in enumerate(own, 1)) if known else None
+        )
         result.append(ListStanding(number, sum(own), len(own), standing))
     return result
 
@@ -138,7 +140,8 @@ class TestAlways:
             return {
                 row.number
                 for row in lists
-                if row.votes and row.votes >= Fraction(percent, 100) * total * min(row.candidates, seats) / seats
+                if row.votes
+                and row.votes >= Fraction(percent, 100) * total * min(row.candidates, seats) / seats
             }
 
         assert {row.number for row in outcome.lists if row.passed} == reach(outcome.threshold_percent)
@@ -198,10 +201,14 @@ class TestAgainstOthers:
             won.update(best)
             left -= len(best)
 
-        assert {row.number: row.seats for row in outcome.lists} == {row.number: won[row.number] for row in lists}
+        assert {row.number: row.seats for row in outcome.lists} == {
+            row.number: won[row.number] for row in lists
+        }
         assert outcome.vacant == (left if isinstance(outcome, Allocated) else 0)
 
-    @given(SEATS, st.lists(st.integers(1, 10**6), min_size=1, max_size=10, unique=True), st.sampled_from(METHODS))
+    @given(
+        SEATS, st.lists(st.integers(1, 10**6), min_size=1, max_size=10, unique=True), st.sampled_from(METHODS)
+    )
     def test_votelib(self, seats: int, votes: list[int], method: str) -> None:
         """Without thresholds and short lists the seats are those of votelib's highest averages."""
         law = SeatLaw(method=method, threshold=0, threshold_base="valid-votes", tie=("lot",))

@@ -68,7 +68,10 @@ def _read(path: Path) -> list[PublishedDistrict]:
                     id=f"{council.attrib['KODZASTUP']}.{unit.get('CIS_OBVODU', '1')}",
                     seats=int(unit.attrib["VOLENO_ZASTUP"]),
                     valid_votes=int(turnout.attrib["PLATNE_HLASY"]),
-                    lists=[_published_list(element) for element in result.iterchildren(f"{NAMESPACE}VOLEBNI_STRANA")],
+                    lists=[
+                        _published_list(element)
+                        for element in result.iterchildren(f"{NAMESPACE}VOLEBNI_STRANA")
+                    ],
                 )
             )
     return districts
@@ -91,7 +94,9 @@ def _complete(published: PublishedList) -> ListStanding:
     share, extra = divmod(published.standing.votes - sum(known.values()), len(others) or 1)
     votes = known | {number: share + (index < extra) for index, number in enumerate(others)}
     standing = tuple(CandidateStanding(number, votes[number]) for number in votes)
-    return ListStanding(published.standing.number, published.standing.votes, published.standing.candidates, standing)
+    return ListStanding(
+        published.standing.number, published.standing.votes, published.standing.candidates, standing
+    )
 
 
 def _award(law: SeatLaw, published: PublishedList) -> tuple[int, ...]:
@@ -133,7 +138,9 @@ class TestPublishedResult:
 
         assert len(longer) >= 20
         assert any(len(district.lists) == 1 for district in districts)
-        assert any(row.seats == row.standing.candidates for d in districts if len(d.lists) > 1 for row in d.lists)
+        assert any(
+            row.seats == row.standing.candidates for d in districts if len(d.lists) > 1 for row in d.lists
+        )
 
     def test_order_of_the_elected(self, districts: list[PublishedDistrict]) -> None:
         """The elected of every list stand in the file in the order of award, given their votes and the list's mean."""

@@ -40,7 +40,7 @@ def _parse(path: Path, data: bytes, root: str) -> etree._Element:
     except etree.XMLSyntaxError as error:
         raise StoreDamaged(path, f"is not well-formed ({str(error)[:200]})") from error
     if element.tag != NAMESPACE + root:
-        raise StoreDamaged(path, f"is no {root} but {element.tag[:200]!r}")
+        raise StoreDamaged(path, f"is no {root} but {str(element.tag)[:200]!r}")
     return element
 
 

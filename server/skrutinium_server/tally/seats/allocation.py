@@ -7,7 +7,15 @@ from fractions import Fraction
 
 from skrutinium_server.election.seat_law import SeatLaw
 from skrutinium_server.tally.seats.errors import SeatsError
-from skrutinium_server.tally.seats.model import Allocated, ListSeats, ListStanding, LotNeeded, Outcome, Tie, Undecided
+from skrutinium_server.tally.seats.model import (
+    Allocated,
+    ListSeats,
+    ListStanding,
+    LotNeeded,
+    Outcome,
+    Tie,
+    Undecided,
+)
 from skrutinium_server.tally.seats.order import award_order
 from skrutinium_server.tally.seats.threshold import needed, passing
 

@@ -17,7 +17,9 @@ def award_order(law: SeatLaw, list_votes: int, standing: Sequence[CandidateStand
     if share is None or not ballot:
         return tuple(candidate.number for candidate in ballot)
     # The office drops the fraction of the mean before multiplying: real results differ from the exact mean.
-    votes, candidates = (list_votes // len(ballot), 1) if law.order_mean == "whole" else (list_votes, len(ballot))
+    votes, candidates = (
+        (list_votes // len(ballot), 1) if law.order_mean == "whole" else (list_votes, len(ballot))
+    )
     needed, scale = share.numerator * votes, share.denominator * candidates
     front = [candidate for candidate in ballot if candidate.votes * scale >= needed]
     rest = [candidate for candidate in ballot if candidate.votes * scale < needed]

@@ -20,7 +20,9 @@ def passing(law: SeatLaw, seats: int, lists: Sequence[ListStanding]) -> tuple[in
     percent = law.threshold
     while True:
         passed = frozenset(
-            standing.number for standing in eligible if standing.votes >= needed(law, percent, seats, total, standing)
+            standing.number
+            for standing in eligible
+            if standing.votes >= needed(law, percent, seats, total, standing)
         )
         if len(passed) >= wanted or percent == 0:
             return percent, passed
