@@ -70,6 +70,8 @@ def test_resend_has_reason_and_authority() -> None:
             },
             "time",
         ),
+        ({"established": datetime.datetime.max.replace(tzinfo=datetime.UTC)}, "time"),
+        ({"established": datetime.datetime.min.replace(tzinfo=datetime.UTC)}, "time"),
         ({"figures": {"eligible": 100, "invalid": 1}}, "unknown-figure"),
         ({"figures": {"eligible": -1}}, "number"),
         ({"figures": {"eligible": 1_000_000_000}}, "number"),
@@ -78,6 +80,10 @@ def test_resend_has_reason_and_authority() -> None:
         ({"lists": (ListVotes(1, -1), ListVotes(2, 301))}, "number"),
         ({"lists": (ListVotes(1, 300, ((1, 301), (2, -1))),)}, "number"),
         ({"lists": (ListVotes(1, 150), ListVotes(1, 150))}, "list-twice"),
+        ({"lists": (ListVotes(0, 300),)}, "number"),
+        ({"lists": (ListVotes(1000, 300),)}, "number"),
+        ({"lists": (ListVotes(1, 300, ((0, 300),)),)}, "number"),
+        ({"lists": (ListVotes(1, 300, ((1000, 300),)),)}, "number"),
         ({"lists": (ListVotes(1, 200), ListVotes(3, 100))}, "unknown-list"),
         ({"lists": (ListVotes(1, 300, ((1, 150), (1, 150))),)}, "candidate-twice"),
         ({"lists": (ListVotes(1, 200), ListVotes(2, 99))}, "rule"),
@@ -94,6 +100,27 @@ def test_wrong_protocol_is_refused(changes: dict[str, Any], code: str) -> None:
     message = str(caught.value)
     for part in ("Precinct", "1.xml", "expected", caught.value.expected, "send it again"):
         assert part in message
+
+
+@pytest.mark.parametrize("wrong", ["", "a\x07b", "a\nb", "a\udcffb", "a\ufffe", "a" * 1001])
+@pytest.mark.parametrize("where", ["source", "encoding", "format", "who", "path"])
+def test_what_no_document_can_carry_is_refused(where: str, wrong: str) -> None:
+    """Who brings a protocol and what it comes from are published with it for ever: they must fit into a document."""
+    taken_over, origin = FIRST.taken_over, ORIGIN
+    if where in ("who", "path"):
+        origin = msgspec.structs.replace(origin, **{where: wrong})
+    else:
+        taken_over = msgspec.structs.replace(taken_over, **{where: wrong})
+    with pytest.raises(RefusedError) as caught:
+        admit(FIRST.protocol, taken_over, origin, INDEX, LAW)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("wrong", [{"source_sha256": "zz"}, {"offset": -1}, {"offset": 10**12}])
+def test_wrong_place_of_the_source_is_refused(wrong: dict[str, Any]) -> None:
+    """The hash of the source and the place in it are published too."""
+    with pytest.raises(RefusedError, match="SHA-256"):
+        admit(FIRST.protocol, msgspec.structs.replace(FIRST.taken_over, **wrong), ORIGIN, INDEX, LAW)
 
 
 def test_rule_refusal_names_every_rule() -> None:

@@ -1,6 +1,7 @@
 """The door: a protocol that was read is admitted or refused, by definition and law. Pure; deny by default (design § 4.8)."""
 
 import datetime
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -11,6 +12,7 @@ from skrutinium_server.intake.errors import (
     BallotError,
     DistrictError,
     NumberError,
+    RefusedError,
     RuleError,
     TimeError,
     UnknownContestError,
@@ -22,6 +24,16 @@ from skrutinium_server.intake.rules import check
 
 MOST: Final = 999_999_999
 """No figure, vote or sequence is larger; the widest number of the Czech feeds has nine digits."""
+
+HIGHEST: Final = 999
+"""No list or candidate has a higher number on a ballot; the Czech feeds give them three digits."""
+
+YEARS: Final = range(1900, 2200)
+"""A time outside of them is a mistake, and at the ends of the calendar it cannot be told in local time."""
+
+# What the accepted protocol is published with has to fit into a document: the ledger never lets go of it again.
+_TEXT: Final = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]{1,1000}")
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 def check_date(date: datetime.date, source: str, index: DefinitionIndex) -> None:
@@ -50,6 +62,7 @@ def admit(
     A protocol that its source marks as repeated, or that is brought as a re-send, gets the reason ``source-resend``
     with the source as authority. Whether it supersedes another only the ledger knows, and completes it alike.
     """
+    _check_origin(taken_over, origin)
     where = f"Precinct {protocol.precinct}, contest {protocol.contest} ({taken_over.source}, byte {taken_over.offset})"
     _check_place(protocol, index, law, where)
     _check_numbers(protocol, law, where)
@@ -70,6 +83,28 @@ def admit(
         "source-resend" if repeated else None,
         origin.who if repeated else None,
     )
+
+
+def _check_origin(taken_over: TakenOver, origin: Origin) -> None:
+    for what, text in (
+        ("the name of the source", taken_over.source),
+        ("the format", taken_over.format),
+        ("the encoding", taken_over.encoding),
+        ("who brings it", origin.who),
+        ("the path it comes by", origin.path),
+    ):
+        if not _TEXT.fullmatch(text):
+            raise RefusedError(
+                "A protocol",
+                f"{what} is {text[:60]!a}",
+                "1 to 1000 characters, none of them for control",
+            )
+    if not _SHA256.fullmatch(taken_over.source_sha256) or not 0 <= taken_over.offset <= MOST:
+        raise RefusedError(
+            f"A protocol of {taken_over.source}",
+            f"the hash of its source is {taken_over.source_sha256[:80]!a}, its place there {taken_over.offset}",
+            f"a SHA-256, and a place from 0 to {MOST}",
+        )
 
 
 def _check_place(protocol: Protocol, index: DefinitionIndex, law: Law, where: str) -> None:
@@ -102,6 +137,9 @@ def _check_place(protocol: Protocol, index: DefinitionIndex, law: Law, where: st
         )
     if protocol.established.utcoffset() != datetime.timedelta(0):
         raise TimeError(where, f"established {protocol.established.isoformat()}", "a time in UTC")
+    if protocol.established.year not in YEARS:
+        expected = f"a year from {YEARS[0]} to {YEARS[-1]}"
+        raise TimeError(where, f"established {protocol.established.isoformat()}", expected)
 
 
 def _check_numbers(protocol: Protocol, law: Law, where: str) -> None:
@@ -116,9 +154,11 @@ def _check_numbers(protocol: Protocol, law: Law, where: str) -> None:
     if not 0 <= protocol.sequence <= MOST:
         raise _number(where, "sequence", protocol.sequence)
     for votes in protocol.lists:
+        _check_place_on_ballot(votes.number, "a list", where)
         if not 0 <= votes.votes <= MOST:
             raise _number(where, f"list {votes.number}", votes.votes)
         for candidate, count in votes.candidates or ():
+            _check_place_on_ballot(candidate, f"a candidate of list {votes.number}", where)
             if not 0 <= count <= MOST:
                 raise _number(where, f"list {votes.number}, candidate {candidate}", count)
 
@@ -152,6 +192,11 @@ def _check_candidates(votes: ListVotes, district: str, index: DefinitionIndex, w
             "candidates of the definition",
             code="unknown-candidate",
         )
+
+
+def _check_place_on_ballot(number: int, what: str, where: str) -> None:
+    if not 1 <= number <= HIGHEST:
+        raise NumberError(where, f"the number of {what} is {number}", f"a whole number from 1 to {HIGHEST}")
 
 
 def _number(where: str, what: str, value: int) -> NumberError:
