@@ -94,9 +94,6 @@ async def test_full_disk_stops_publishing_and_loses_nothing(tmp_path: Path, fill
 
 
 @pytest.mark.blocking("looks at processes and files from outside while they work")
-@pytest.mark.xfail(
-    reason="a cut that the full disk refuses ends the cutting of its run for good", raises=TimeoutError
-)
 async def test_cutting_goes_on_after_a_full_disk(tmp_path: Path) -> None:
     """A cut that falls due while the ledger cannot be written is made as soon as there is room, without a new protocol."""
     definition = made_up_definition(11, SMALL)

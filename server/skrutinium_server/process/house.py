@@ -16,7 +16,7 @@ from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.law import load_law
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Origin, TakenOver
-from skrutinium_server.ledger.errors import LedgerError
+from skrutinium_server.ledger.errors import ClosedError, LedgerError
 from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.clock import RunClock, wall_time
@@ -28,6 +28,12 @@ log = logging.getLogger("skrutinium.count")
 
 BACKLOG = 3
 """So many releases may wait for their publisher before those who bring protocols have to wait too."""
+
+LOOK = 0.05
+"""Seconds between two looks at what is due to be cut."""
+
+AGAIN = 1.0
+"""Seconds after which a cut that could not be written is tried again."""
 
 
 class OpenRun:
@@ -74,14 +80,29 @@ class OpenRun:
             await self.published.wait_for(lambda: self.behind(series) <= at_most_behind)
 
     async def keep_cutting(self) -> None:
-        """Cut whatever is due, until cancelled."""
+        """Cut whatever is due, until cancelled or the run is closed; a ledger without room now may have some later."""
+        trouble = ""
         while True:
-            if not self.behind("skrutinium"):
-                await self.counting.cut_skrutinium()
-            await self.counting.cut_volby(self.counting.clock.now(), aggregates=not self.behind("volby"))
+            try:
+                await self._cut_what_is_due()
+            except ClosedError:
+                return
+            except LedgerError as error:
+                if str(error) != trouble:
+                    trouble = str(error)
+                    log.error("run %s: no release can be cut: %s", self.counting.run, trouble)  # noqa: TRY400
+            else:
+                if trouble:
+                    trouble = ""
+                    log.info("run %s: releases can be cut again", self.counting.run)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), 0.05)
+                await asyncio.wait_for(self.wake.wait(), AGAIN if trouble else LOOK)
             self.wake.clear()
+
+    async def _cut_what_is_due(self) -> None:
+        if not self.behind("skrutinium"):
+            await self.counting.cut_skrutinium()
+        await self.counting.cut_volby(self.counting.clock.now(), aggregates=not self.behind("volby"))
 
 
 class House:
@@ -94,8 +115,13 @@ class House:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Open every run that is not closed."""
-        for record in await asyncio.to_thread(lambda: list(self.site.runs())):
+        """Open every run that is not closed, also one that a kill left without its place in the state file."""
+        records, told = await asyncio.to_thread(lambda: (list(self.site.runs()), self.site.told()))
+        for record in records:
+            if record.run not in told:
+                await asyncio.to_thread(
+                    self.site.write_state, opened=record.run, closed=None, now=wall_time()
+                )
             await self._open(record.run)
 
     async def stop(self) -> None:

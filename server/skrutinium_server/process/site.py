@@ -226,6 +226,10 @@ class Site:
             time=now,
         )
 
+    def told(self) -> frozenset[str]:
+        """The runs that the state file names."""
+        return frozenset(run.id for run in StoreReader(self.store).state()[1])
+
     def write_state(self, opened: str | None, closed: str | None, now: datetime.datetime) -> None:
         """Rewrite the signed state file: ``opened`` becomes the event's current run, ``closed`` accepts no more."""
         number, known = StoreReader(self.store).state()

@@ -87,11 +87,13 @@ class Listener:
         self._path = path
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._bound: int | None = None
 
     async def start(self) -> None:
         """Listen; only the owner of the site may connect. A socket left behind by a killed process is replaced."""
         listening = await asyncio.to_thread(self._bind)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening)
+        self._bound = await asyncio.to_thread(self._inode)
 
     def _bind(self) -> plain.socket:
         self._path.unlink(missing_ok=True)
@@ -109,7 +111,18 @@ class Listener:
         for writer in self._clients.values():
             writer.close()
         await asyncio.gather(*self._clients, return_exceptions=True)
-        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        await asyncio.to_thread(self._unlink)
+
+    def _inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+    def _unlink(self) -> None:
+        """Take our socket away, never that of another process that counts this site."""
+        if self._bound is not None and self._inode() == self._bound:
+            self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
