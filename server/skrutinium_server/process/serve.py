@@ -12,6 +12,9 @@ from skrutinium_server.process.site import FeedFolder, Site
 
 log = logging.getLogger("skrutinium.serve")
 
+TRIES = {"count": 4, "feed": 1}
+"""So often a part may end before it is ready: the counting process of a killed parent may still be at its last release."""
+
 Said = Callable[[str, dict[str, Any]], None]
 
 
@@ -55,15 +58,19 @@ class Service:
         return self
 
     async def _started(self, part: str) -> None:
-        """Wait until a part is ready; one that cannot even start will not be better the next time."""
-        waits = [asyncio.create_task(event.wait()) for event in (self.ready[part], self.children[part].failed)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if not self.ready[part].is_set():
-            raise ProcessError(f"The process {part} could not start; what it says of the reason stands above.")
+        """Wait until a part is ready; raises :class:`ProcessError` when it does not come up."""
+        ready, failed = self.ready[part], self.children[part].failed
+        for _ in range(TRIES[part]):
+            failed.clear()
+            waits = [asyncio.create_task(event.wait()) for event in (ready, failed)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            if ready.is_set():
+                return
+        raise ProcessError(f"The process {part} could not start; what it says of the reason stands above.")
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()

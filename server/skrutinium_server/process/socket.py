@@ -90,7 +90,16 @@ class Listener:
         self._bound: int | None = None
 
     async def start(self) -> None:
-        """Listen; only the owner of the site may connect. A socket left behind by a killed process is replaced."""
+        """Listen; only the owner of the site may connect. A socket left behind by a killed process is replaced.
+
+        Raises :class:`ProcessError` when another process answers there.
+        """
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), _short(self._path) as name:
+            _, writer = await asyncio.open_unix_connection(name)
+            writer.close()
+            raise ProcessError(
+                f"Another process counts this site: it answers at {self._path}. Stop it first."
+            )
         listening = await asyncio.to_thread(self._bind)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening)
         self._bound = await asyncio.to_thread(self._inode)
