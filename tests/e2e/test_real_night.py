@@ -15,7 +15,7 @@ from lxml import etree
 import skrutinium
 from tests.e2e.at_work import PROGRAM, command, published, real_site, served, skrutinium_command
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 SPEED = 1200
 PROTOCOLS, REPORTED, EXPECTED = 16_090, 16_065, 16_903
@@ -78,7 +78,9 @@ class Follower:
     async def _wait(self, number: int, reported: int) -> None:
         async with self._came:
             await self._came.wait_for(
-                lambda: bool(self.seen) and self.seen[-1].number >= number and self.seen[-1].reported >= reported
+                lambda: (
+                    bool(self.seen) and self.seen[-1].number >= number and self.seen[-1].reported >= reported
+                )
             )
 
     async def cancel(self) -> None:
@@ -122,9 +124,9 @@ async def _replayed(site: Path, url: str, batches: Path, state: Path) -> Night:
     )
     await _in_time(first.until(3, PROTOCOLS // 8))
     await first.cancel()
-    done = json.loads(state.read_text())["number"]
     # The night goes on while nobody follows: the second client has a gap to close.
-    await _in_time(_until(done + 3, url))
+    await _in_time(_until(first.seen[-1].number + 3, url))
+    done = json.loads(state.read_text())["number"]
     second = Follower(url, state)
     said, _ = await replay.communicate()
     assert replay.returncode == 0, said.decode()
@@ -357,7 +359,9 @@ async def test_aggregates_agree_with_batches_at_every_batch(night: Night, xsd: P
                 country = tree(await volby.get(f"{at}/{number}/vysledky.xml"))
                 sums = added.turnout("OZNAC_TYPU")
                 for block in country:
-                    due = {name: sums[block.attrib["OZNAC_TYPU"]][name] for name in ("OKRSKY_ZPRAC", *FIGURES)}
+                    due = {
+                        name: sums[block.attrib["OZNAC_TYPU"]][name] for name in ("OKRSKY_ZPRAC", *FIGURES)
+                    }
                     assert figures(block[0]) == due, (number, path)
                 assert int(batch[0].attrib["OKRSKY_ZPRAC"]) == len(added)
                 # What did not change since the aggregates before is not written again.
