@@ -117,9 +117,10 @@ class Listener:
         """Stop listening, and break off connections after the command they are at."""
         if self._server is not None:
             self._server.close()
-        for writer in self._clients.values():
-            writer.close()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        while self._clients:
+            for writer in self._clients.values():
+                writer.close()
+            await asyncio.gather(*self._clients, return_exceptions=True)
         await asyncio.to_thread(self._unlink)
 
     def _inode(self) -> int | None:
@@ -142,6 +143,9 @@ class Listener:
                 await frames.send(writer, await self._house.answer(request))
         except (OSError, ValueError) as error:
             log.warning("a command broke off: %s", error)
+        except asyncio.CancelledError:
+            # It came in while the process was ending; whatever it had begun is finished by the next start.
+            log.warning("a command was given up because the counting process ends")
         finally:
             del self._clients[task]
             writer.close()
