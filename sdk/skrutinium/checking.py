@@ -10,6 +10,7 @@ from itertools import islice
 from lxml import etree
 
 from skrutinium import comparing, parsing, taken_over
+from skrutinium.attributes import moment
 from skrutinium.documents import Protocol
 from skrutinium.errors import DamagedError, SchemaError, SkrutiniumError
 from skrutinium.packs import members
@@ -147,6 +148,8 @@ class Checker:
         for name, value in due.items():
             if root.get(name) != value:
                 self.report.differs("stamp", number, row.path, name, root.get(name), value)
+        if (told_time := moment(root, "time")) != manifest.time:
+            self.report.differs("stamp", number, row.path, "time", told_time, manifest.time)
         name = row.path.rpartition("/")[2].removesuffix(".xml")
         told = root.get("id") or (str(number) if row.path.startswith(("batch/", "corrections/")) else name)
         if told != name:
@@ -298,6 +301,13 @@ class Checker:
                     "correction", number, path, f"entry {entry}", f"supersedes {supersedes}", None
                 )
                 continue
+            for name, said, known in (
+                ("reason", element.get("reason"), new.reason),
+                ("authority", element.get("authority"), new.authority),
+                ("time", moment(element, "time"), new.accepted),
+            ):
+                if said != known:
+                    self.report.differs("correction", number, path, f"entry {entry}: {name}", said, known)
             due = _changes(old, new)
             published = {
                 (one.get("field"), _number(one, "list"), _number(one, "candidate")): (

@@ -1,12 +1,13 @@
 """Comparing the published documents with the recount; every function yields (what, published, recomputed)."""
 
+import dataclasses
 from collections.abc import Iterator
 
 from lxml import etree
 
 from skrutinium.parsing import NAMESPACE, children
 from skrutinium.reading import protocol
-from skrutinium.recount import EVENT, Recount, Sum, votes_of
+from skrutinium.recount import EVENT, Recount, Sum, Votes, votes_of
 
 Finding = tuple[str, object, object]
 
@@ -22,6 +23,18 @@ def _progress(element: etree._Element, ours: Sum, what: str) -> Iterator[Finding
             yield f"{what}{name}", theirs, mine
     if (word := element.get("reporting")) != ours.reporting:
         yield f"{what}reporting", word, ours.reporting
+
+
+def _state(root: etree._Element, expected: int, reported: int) -> Iterator[Finding]:
+    """Interim or complete follows from the unit's own count; what lies beyond is the event's to say."""
+    theirs, mine = root.get("state"), "complete" if reported >= expected else "interim"
+    if theirs != mine and (theirs in ("interim", "complete") or mine == "interim"):
+        yield "state", theirs, mine
+
+
+def _area_state(root: etree._Element, recount: Recount, area: str) -> Iterator[Finding]:
+    sums = recount.areas.get(area, {}).values()
+    return _state(root, sum(one.expected for one in sums), sum(one.reported for one in sums))
 
 
 def _count(parent: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
@@ -88,12 +101,14 @@ def _area_rows(root: etree._Element, recount: Recount) -> Iterator[Finding]:
 
 def event(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``event.xml``."""
+    yield from _area_state(root, recount, EVENT)
     yield from _kinds(root, recount, EVENT)
     yield from _area_rows(root, recount)
 
 
 def area(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``area/ID.xml``."""
+    yield from _area_state(root, recount, str(root.get("id")))
     yield from _kinds(root, recount, str(root.get("id")))
     yield from _area_rows(root, recount)
     for row in children(root, "contest"):
@@ -103,7 +118,9 @@ def area(root: etree._Element, recount: Recount) -> Iterator[Finding]:
 
 def contest(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``contest/ID.xml``; seats and outcome excepted."""
-    yield from _count(root, recount.contests.get(str(root.get("id"))) or Sum(), "")
+    ours = recount.contests.get(str(root.get("id"))) or Sum()
+    yield from _state(root, ours.expected, ours.reported)
+    yield from _count(root, ours, "")
     for element in children(root, "district"):
         name = str(element.get("id"))
         ours = recount.districts.get(name) or Sum()
@@ -157,16 +174,7 @@ def precinct(root: etree._Element, recount: Recount) -> Iterator[Finding]:
         if ours is None:
             yield f"protocol of contest {theirs.contest}", f"entry {theirs.entry}", None
         elif (published := votes_of(theirs)) != ours:
-            for part in (
-                "entry",
-                "version",
-                "sequence",
-                "sha256",
-                "district",
-                "figures",
-                "lists",
-                "candidates",
-            ):
+            for part in (field.name for field in dataclasses.fields(Votes)):
                 left, right = getattr(published, part), getattr(ours, part)
                 if left != right:
                     yield f"protocol of contest {theirs.contest}: {part}", left, right

@@ -4,6 +4,7 @@ Holds what the published documents say of the structure (which precinct lies whe
 list belongs to which committee) and the protocols; everything else is added up here.
 """
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ EVENT = ""
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """A protocol that counts, or counted."""
+    """A protocol that counts, or counted, as the batch of its release told it."""
 
     entry: int
     version: int
@@ -25,6 +26,12 @@ class Votes:
     figures: dict[str, int]
     lists: dict[int, int]
     candidates: dict[tuple[int, int], int]
+    established: datetime.datetime
+    accepted: datetime.datetime
+    repeated: bool
+    supersedes: int | None
+    reason: str | None
+    authority: str | None
 
     def numbers(self) -> dict[tuple[str | None, int | None, int | None], int]:
         """Every number by (field, list, candidate), as a correction names them."""
@@ -47,12 +54,21 @@ def votes_of(protocol: Protocol) -> Votes:
         dict(protocol.figures),
         {one.number: one.votes for one in protocol.lists},
         {(one.number, who): votes for one in protocol.lists for who, votes in one.candidates.items()},
+        protocol.established,
+        protocol.accepted,
+        protocol.repeated,
+        protocol.supersedes,
+        protocol.reason,
+        protocol.authority,
     )
 
 
 @dataclass(slots=True)
 class Sum:
-    """Protocols expected and reported, and sums; ``parts`` are lists in a district and committees in an area."""
+    """Protocols expected and reported, and sums; ``parts`` are lists in a district and committees in an area.
+
+    ``without_candidates`` counts the protocols that do not tell the candidates of each of their lists.
+    """
 
     expected: int = 0
     reported: int = 0
@@ -196,7 +212,7 @@ class Recount:
             district.parts[number] = district.parts.get(number, 0) + sign * value
         for who, value in votes.candidates.items():
             district.candidates[who] = district.candidates.get(who, 0) + sign * value
-        if not votes.candidates:
+        if votes.lists.keys() - {number for number, _ in votes.candidates}:
             district.without_candidates += sign
         by_committee: dict[int | str | None, int] = {}
         for number, value in votes.lists.items():

@@ -241,6 +241,8 @@ def agree(recount: Recount, tally: Tally, definition: Definition) -> None:
         for district in contest.districts.values():
             ours = recount.districts.get(district.id, Sum())
             same(ours, district.count)
+            # A list of nobody looks like one whose candidates are not told.
+            assert ours.without_candidates >= district.without_candidates
             assert positive({int(number or 0): votes for number, votes in ours.parts.items()}) == positive(
                 district.votes
             )

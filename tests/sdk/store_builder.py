@@ -160,6 +160,11 @@ class Tally:
     def state(self) -> str:
         return "complete" if len(self.counting) == len(self.polls) else "interim"
 
+    def state_of(self, wanted: Callable[[str, str], bool]) -> str:
+        """The state of a unit follows from its own count."""
+        expected, sent = self._chosen(wanted)
+        return "complete" if len(sent) == expected else "interim"
+
     def _chosen(self, wanted: Callable[[str, str], bool]) -> tuple[int, list[Sent]]:
         polls = [poll for poll in self.polls if wanted(*poll)]
         return len(polls), [self.counting[poll].sent for poll in polls if poll in self.counting]
@@ -218,8 +223,9 @@ class Tally:
             for one, (told, at) in CONTESTS.items()
             if at == id
         )
+        state = self.state_of(lambda precinct, _: id in _within(precinct))
         return (
-            f'{HEAD}<area-results {self.stamp} id="{id}" kind="{kind}" name="{name}"{above} state="{self.state}">\n'
+            f'{HEAD}<area-results {self.stamp} id="{id}" kind="{kind}" name="{name}"{above} state="{state}">\n'
             f"{self.kinds(id)}{self.area_rows(id)}{rows}</area-results>\n"
         ).encode()
 
@@ -236,9 +242,10 @@ class Tally:
                 candidates += f'<candidate number="{who}" family-name="Candidate"{told}/>'
             by = f' committee="{committee}"' if committee else ""
             lists += f'<list number="{number}"{by} name="List {number}"{votes}>{candidates}</list>\n'
+        state = self.state_of(lambda _, contest: contest == id)
         return (
             f'{HEAD}<contest-results {self.stamp} id="{id}" kind="{kind}" area="{area}" name="Council {id}" seats="5" '
-            f'round="1" state="{self.state}" made-up="true">\n{count}<district id="{id}.1" number="1" name="District" '
+            f'round="1" state="{state}" made-up="true">\n{count}<district id="{id}.1" number="1" name="District" '
             f'seats="5" outcome="open">{count}{lists}</district></contest-results>\n'
         ).encode()
 

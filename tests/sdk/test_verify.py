@@ -5,6 +5,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from skrutinium import Report, open_source, verify
 from tests.sdk.store_builder import NIGHT, Night, Sent, fingerprint, make_night, sign
 
@@ -217,6 +219,34 @@ async def test_wrong_correction(tmp_path: Path) -> None:
     night.change(3, "corrections/3.xml", 'list="2" old="61"', 'list="2" old="60"')
 
     assert await differences(night, tmp_path) == {("correction", 3, "corrections/3.xml")}
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "old", "new", "code"),
+    [
+        (3, "corrections/3.xml", 'authority="source"', 'authority="nobody"', "correction"),
+        (3, "corrections/3.xml", 'reason="source-resend"', 'reason="recount"', "correction"),
+        (
+            3,
+            "precinct/100-1.xml",
+            'established="2026-10-10T13:04:02Z',
+            'established="2026-10-10T13:04:03Z',
+            "total",
+        ),
+        (2, "contest/100.xml", ' state="interim"', ' state="complete"', "total"),
+        (2, "area/10.xml", ' state="interim"', ' state="complete"', "total"),
+        (2, "event.xml", ' state="interim"', ' state="complete"', "total"),
+        (2, "event.xml", "T15:02:00Z", "T15:03:00Z", "stamp"),
+    ],
+)
+async def test_what_stands_beside_the_numbers(
+    tmp_path: Path, number: int, path: str, old: str, new: str, code: str
+) -> None:
+    """Whose change it was, when a protocol was established, how final a unit is and when it was cut are checked too."""
+    night = make_night()
+    night.change(number, path, old, new)
+
+    assert (code, number, path) in await differences(night, tmp_path)
 
 
 async def test_document_left_out(tmp_path: Path) -> None:
