@@ -7,6 +7,7 @@ from typing import Final
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law
+from skrutinium_server.election.model import ContestForm
 from skrutinium_server.intake.canonical import in_order
 from skrutinium_server.intake.errors import (
     BallotError,
@@ -65,7 +66,7 @@ def admit(
     _check_origin(taken_over, origin)
     where = f"Precinct {protocol.precinct}, contest {protocol.contest} ({taken_over.source}, byte {taken_over.offset})"
     _check_place(protocol, index, law, where)
-    _check_numbers(protocol, law, where)
+    _check_numbers(protocol, law, where, index.contests[protocol.contest].form)
     _check_ballot(protocol, index, where)
     findings, skipped = check(protocol, law, index)
     blocking = [finding for finding in findings if finding.severity == "error"]
@@ -142,7 +143,7 @@ def _check_place(protocol: Protocol, index: DefinitionIndex, law: Law, where: st
         raise TimeError(where, f"established {protocol.established.isoformat()}", expected)
 
 
-def _check_numbers(protocol: Protocol, law: Law, where: str) -> None:
+def _check_numbers(protocol: Protocol, law: Law, where: str, form: ContestForm) -> None:
     known = [field.id for field in law.fields]
     for field, value in protocol.figures.items():
         if field not in known:
@@ -154,7 +155,8 @@ def _check_numbers(protocol: Protocol, law: Law, where: str) -> None:
     if not 0 <= protocol.sequence <= MOST:
         raise _number(where, "sequence", protocol.sequence)
     for votes in protocol.lists:
-        _check_place_on_ballot(votes.number, "a list", where)
+        if votes.number or form != "persons":  # there list 0 stands for the persons
+            _check_place_on_ballot(votes.number, "a list", where)
         if not 0 <= votes.votes <= MOST:
             raise _number(where, f"list {votes.number}", votes.votes)
         for candidate, count in votes.candidates or ():
