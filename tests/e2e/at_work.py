@@ -16,7 +16,9 @@ PROGRAM = [sys.executable, "-m", "skrutinium_server"]
 
 def command(*arguments: object, code: int = 0) -> str:
     """Run one command to its end and return what it said; its exit code must be ``code``."""
-    done = subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
@@ -24,7 +26,9 @@ def command(*arguments: object, code: int = 0) -> str:
 def skrutinium_command(*arguments: object, code: int = 0) -> str:
     """Run one command of the SDK to its end and return its standard output."""
     program = Path(sys.executable).with_name("skrutinium")
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [program, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return done.stdout

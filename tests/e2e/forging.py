@@ -31,7 +31,11 @@ class Forger:
 
     def rows(self, number: int) -> dict[str, str]:
         """Path and SHA-256 of every document that a release changed."""
-        return dict(re.findall(r'<document path="([^"]+)"[^>]* sha256="([0-9a-f]{64})"', self.manifest(number).read_text()))
+        return dict(
+            re.findall(
+                r'<document path="([^"]+)"[^>]* sha256="([0-9a-f]{64})"', self.manifest(number).read_text()
+            )
+        )
 
     def object(self, sha256: str) -> Path:
         """Where a document lies."""
@@ -87,7 +91,10 @@ class Forger:
         """The pack of a release from its manifest and objects."""
         members = [("manifest.xml", self.manifest(number).read_bytes())]
         members.append(("manifest.xml.sig", self.signature(number).read_bytes()))
-        members += [(path, gzip.decompress(self.object(digest).read_bytes())) for path, digest in self.rows(number).items()]
+        members += [
+            (path, gzip.decompress(self.object(digest).read_bytes()))
+            for path, digest in self.rows(number).items()
+        ]
         held = io.BytesIO()
         with tarfile.open(fileobj=held, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for name, data in members:
@@ -103,7 +110,9 @@ class Forger:
             return
         rows: dict[str, str] = {}
         for release in range(1, number + 1):
-            rows |= dict(re.findall(r'( <document path="[^"]+")([^>]*>\n)', self.manifest(release).read_text()))
+            rows |= dict(
+                re.findall(r'( <document path="[^"]+")([^>]*>\n)', self.manifest(release).read_text())
+            )
         head, _, _ = gzip.decompress(path.read_bytes()).decode().partition(">\n <document")
         head = re.sub(r' manifest="[0-9a-f]{64}"', f' manifest="{manifest}"', head)
         body = "".join(start + rest for start, rest in sorted(rows.items()))

@@ -125,7 +125,9 @@ def test_one_signature(forger: Forger) -> None:
 
     told = found(forger)
 
-    assert any(one.startswith("release 3, manifest.xml.sig: ") and one.endswith("[signature]") for one in told)
+    assert any(
+        one.startswith("release 3, manifest.xml.sig: ") and one.endswith("[signature]") for one in told
+    )
     assert all(one.startswith("release 3, ") and one.endswith(("[signature]", "[pack]")) for one in told)
 
 
@@ -136,7 +138,9 @@ def test_one_release_number(forger: Forger) -> None:
     told = found(forger)
 
     assert any(
-        one.startswith("release 3, manifest.xml: ") and "published 4, recomputed 3" in one and "[number]" in one
+        one.startswith("release 3, manifest.xml: ")
+        and "published 4, recomputed 3" in one
+        and "[number]" in one
         for one in told
     )
 
@@ -147,7 +151,8 @@ def test_one_protocol(forger: Forger) -> None:
     path, protocol = f"batch/{number}.xml", PROTOCOLS[60]
     text = forger.document(number, path).decode()
     place = re.compile(
-        rf'precinct="{protocol.precinct}" contest="{protocol.contest}"(?:(?!</protocol>).)*?<list number="1" votes="(\d+)"', re.DOTALL
+        rf'precinct="{protocol.precinct}" contest="{protocol.contest}"(?:(?!</protocol>).)*?<list number="1" votes="(\d+)"',
+        re.DOTALL,
     ).search(text)
     assert place
     data, votes = add_one(text, place)

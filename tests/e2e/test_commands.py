@@ -376,7 +376,19 @@ def test_help() -> None:
     said = command("--help")
 
     assert set(re.findall(r"^  ([a-z]+)  ", said, re.MULTILINE)) >= {
-        *("demo", "site", "definition", "run", "protocols", "replay", "release", "serve", "count", "feed", "tally")
+        *(
+            "demo",
+            "site",
+            "definition",
+            "run",
+            "protocols",
+            "replay",
+            "release",
+            "serve",
+            "count",
+            "feed",
+            "tally",
+        )
     }
     assert re.search(r"\d+\.\d+\.\d+", command("--version"))
     assert "No such command" in refused("nothing", code=2)

@@ -135,7 +135,8 @@ async def _until_stopped(site: Site, night: list[Due], speed: int, port: int) ->
     def stop() -> None:
         # Ending takes a moment; an impatient second Ctrl-C must not leave processes or files behind.
         for number in STOPPING:
-            loop.add_signal_handler(number, lambda: None)
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
         task.cancel()
 
     for number in STOPPING:
