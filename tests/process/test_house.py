@@ -1,8 +1,11 @@
 """The counting house after kills, and beside another one of the same site."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from skrutinium_server.ledger.errors import LedgerLockedError
@@ -65,3 +68,47 @@ async def test_second_house_leaves_the_socket_alone(tmp_path: Path) -> None:
         await listener.stop()
         await house.stop()
     assert await connect(site) is None
+
+
+async def test_definition_that_a_format_cannot_carry_opens_no_run(tmp_path: Path) -> None:
+    """A run whose releases could never be written is refused when it is opened, with the reason, and leaves nothing."""
+    site = await asyncio.to_thread(Site.create, tmp_path / "site")
+    definition = made_up_definition(3, SMALL)
+    changed = msgspec.structs.replace(
+        definition,
+        committees=tuple(msgspec.structs.replace(row, id=f"c{row.id}") for row in definition.committees),
+        lists=tuple(msgspec.structs.replace(row, committee=f"c{row.committee}") for row in definition.lists),
+    )
+    await asyncio.to_thread(site.definitions.save, changed)
+    house = House(site, cutting=True)
+    try:
+        await house.start()
+        answer = await house.answer({"do": "open", "run": RUN, "phase": "test"})
+    finally:
+        await house.stop()
+    assert answer["error"] == "run"
+    assert "volby" in answer["message"]
+    assert "committee" in answer["message"]
+    assert not (site.root / "runs" / RUN).exists()
+
+
+async def test_nobody_waits_for_a_publisher_that_ends_again_and_again(tmp_path: Path) -> None:
+    """When a series cannot be published, whoever waits for it is told so, and intake goes on."""
+    site = await asyncio.to_thread(make_site, tmp_path)
+    house = House(site, cutting=False)
+    try:
+        await house.start()
+        assert (await house.answer({"do": "open", "run": RUN, "phase": "test"}))["ok"]
+        await asyncio.to_thread((site.root / "keys" / "signing.pem").write_bytes, b"no key\n")
+        publishers = house._runs[RUN].publishers.values()
+        for publisher in publishers:
+            assert publisher.pid is not None
+            os.kill(publisher.pid, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            answer = await house.answer({"do": "cut", "run": RUN})
+        assert answer["error"] == "run"
+        assert "log" in answer["message"]
+        taken = await house.answer({"do": "take", "run": RUN, "records": []})
+        assert taken["ok"]
+    finally:
+        await house.stop()

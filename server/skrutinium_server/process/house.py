@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import load_law
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Origin, TakenOver
@@ -22,7 +23,9 @@ from skrutinium_server.process.children import Child
 from skrutinium_server.process.clock import RunClock, wall_time
 from skrutinium_server.process.counting import Counting, clock_start
 from skrutinium_server.process.errors import ProcessError, RunError
+from skrutinium_server.process.publisher import WRITERS
 from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.release.errors import ReleaseError
 
 log = logging.getLogger("skrutinium.count")
 
@@ -34,6 +37,10 @@ LOOK = 0.05
 
 AGAIN = 1.0
 """Seconds after which a cut that could not be written is tried again."""
+
+
+FAILURES = 3
+"""A publisher that ended so often while somebody waited for it is not waited for any longer."""
 
 
 class OpenRun:
@@ -75,9 +82,18 @@ class OpenRun:
         return self.counting.series[series].number - self.newest[series]
 
     async def until_published(self, series: str, at_most_behind: int = 0) -> None:
-        """Wait until the publisher of a series has caught up."""
+        """Wait until the publisher of a series has caught up; raises :class:`RunError` when it ends again and again."""
+        publisher = self.publishers[series]
+        before = publisher.restarts
         async with self.published:
-            await self.published.wait_for(lambda: self.behind(series) <= at_most_behind)
+            while self.behind(series) > at_most_behind:
+                if publisher.restarts - before >= FAILURES:
+                    raise RunError(
+                        f"The series {series} of the run {self.counting.run!r} cannot be published; what its publisher says of "
+                        "the reason stands in the log of the counting process. What was accepted is in the ledger."
+                    )
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.published.wait(), LOOK * 4)
 
     async def keep_cutting(self) -> None:
         """Cut whatever is due, until cancelled or the run is closed; a ledger without room now may have some later."""
@@ -195,12 +211,25 @@ class House:
     async def _open_new(self, run: str, phase: Any) -> dict[str, Any]:
         if phase not in ("test", "rehearsal", "live"):
             raise RunError(f"{phase!r} is no phase: expected test, rehearsal or live.")
+        await asyncio.to_thread(self._check_publishable)
         record = await asyncio.to_thread(self.site.prepare_run, run, phase)
         await asyncio.to_thread(self.site.write_state, opened=run, closed=None, now=wall_time())
         opened = await self._open(run)
         assert opened is not None
         await asyncio.gather(*(opened.until_published(series) for series in SERIES))
         return {"ok": True, "run": run, "event": record.event, "definition": record.definition}
+
+    def _check_publishable(self) -> None:
+        """Raise :class:`RunError` when a format cannot carry the definition; reads files."""
+        definition = self.site.definitions.newest()
+        if definition is None:
+            return  # refused for that
+        index, law = DefinitionIndex(definition), load_law(definition.law)
+        for series, writer in WRITERS.items():
+            try:
+                writer(index, law)
+            except ReleaseError as error:
+                raise RunError(f"The series {series} could not be published: {error}") from error
 
     async def _take(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over ``records`` (maps of :class:`TakenOver`), at the run's time ``now`` when it is replayed."""
@@ -224,7 +253,11 @@ class House:
         now = datetime.datetime.fromisoformat(str(request["now"]))
         run.counting.clock.follow(now, int(request.get("speed", 1)))
         while self._cutting and await run.counting.cut_volby(now, aggregates=not run.behind("volby")):
-            await run.until_published("volby", BACKLOG)
+            try:
+                await run.until_published("volby", BACKLOG)
+            except RunError as error:  # protocols are taken over whether they can be published or not
+                log.error("%s", error)  # noqa: TRY400
+                return
 
     async def _cut(self, run: OpenRun) -> dict[str, Any]:
         numbers = await run.counting.cut_everything()
