@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, or everything agrees; 1 differences were found; 2 the command was not understood; 10 network;
 11 access refused; 12 not yet; 13 gone; 14 limit reached; 15 schema; 16 damaged; 17 signature; 18 chain; 19 rollback;
-20 stale; 21 mixed phases; 22 state file; 23 choice needed; 24 server fault; 70 another error; 130 stopped by Ctrl-C.
+20 stale; 21 mixed phases; 22 state file; 23 choice needed; 24 server fault; 25 no such place; 70 another error; 130 stopped by Ctrl-C.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 import time
+from importlib.metadata import version
 
 from skrutinium.errors import LimitReached, NetworkError, NotYet, ServerFault, SkrutiniumError
 from skrutinium.feed import Feed, connect
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         description="Follow and check the results of an election night.",
         epilog=(__doc__ or "").split("\n\n", 1)[1],
     )
+    main.add_argument("--version", action="version", version=f"skrutinium {version('skrutinium')}")
     commands = main.add_subparsers(dest="command", required=True)
     watch = commands.add_parser("watch", help="show a night as it comes in: a live table, or lines in a pipe")
     watch.add_argument("url", metavar="URL", help="address of the feed")

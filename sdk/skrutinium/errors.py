@@ -143,6 +143,13 @@ class ChoiceNeeded(SkrutiniumError):
     exit_code = 23
 
 
+class NoSuchPlace(SkrutiniumError):
+    """There is no such folder, or no release store in it: check the path."""
+
+    code = "no-such-place"
+    exit_code = 25
+
+
 class ServerFault(SkrutiniumError):
     """The server failed or answered with something unexpected: try again, then tell the publisher."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from skrutinium.errors import DamagedError, NetworkError, NotYet
+from skrutinium.errors import DamagedError, NetworkError, NoSuchPlace, NotYet
 from skrutinium.parsing import LARGEST
 from skrutinium.series import Run
 from skrutinium.source import Material, SeriesSource
@@ -47,8 +47,18 @@ class Folder:
         return str(self.root)
 
     async def state(self) -> bytes:
-        """The state file with its signature line."""
-        return await _aside(lambda: _read(self.root / "state.xml"))
+        """The state file with its signature line; raises :class:`NoSuchPlace` when this is no release store at all."""
+        return await _aside(self._state)
+
+    def _state(self) -> bytes:
+        if not self.root.is_dir():
+            raise NoSuchPlace("there is no such folder", address=str(self.root))
+        try:
+            return _read(self.root / "state.xml")
+        except NotYet as error:
+            raise NoSuchPlace(
+                "no release store: the folder has no state.xml", address=str(self.root)
+            ) from error
 
     async def key(self, key_id: str) -> tuple[bytes, bytes | None]:
         """A public key and the signature line beside it."""

@@ -56,9 +56,9 @@ async def test_exit_code_by_class(tmp_path: Path) -> None:
     """An error ends with the exit code of its class and one line that says what was wrong."""
     code, out, err = await run("verify", str(tmp_path / "nothing"))
 
-    assert (code, out) == (12, "")
+    assert (code, out) == (25, "")
     assert err.count("\n") == 1
-    assert "[not-yet]" in err
+    assert "[no-such-place]" in err
 
 
 async def test_watch_in_a_pipe(tmp_path: Path) -> None:

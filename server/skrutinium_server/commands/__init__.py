@@ -23,8 +23,19 @@ from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.store.errors import StoreError
+from skrutinium_server.tally.errors import TallyError
+from skrutinium_server.tally.seats.errors import SeatsError
 
-REFUSALS = (ElectionError, IntakeError, LedgerError, ProcessError, ReleaseError, StoreError)
+REFUSALS = (
+    ElectionError,
+    IntakeError,
+    LedgerError,
+    ProcessError,
+    ReleaseError,
+    SeatsError,
+    StoreError,
+    TallyError,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

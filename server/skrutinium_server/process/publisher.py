@@ -6,6 +6,7 @@ at the start. Building text holds the interpreter, so it lives apart from intake
 
 import fcntl
 import json
+import logging
 import os
 import select
 import signal
@@ -16,18 +17,24 @@ from pathlib import Path
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law, load_law
+from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.site import Site
+from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.formats.skrutinium.writer import SkrutiniumWriter
 from skrutinium_server.release.formats.volby.writer import VolbyWriter
 from skrutinium_server.release.model import Writer
 from skrutinium_server.release.publisher import Publisher
+from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.reading import StoreReader
 from skrutinium_server.release.store.writing import StoreWriter
 from skrutinium_server.release.validate import Validator
+from skrutinium_server.tally.errors import TallyError
 from skrutinium_server.tally.tally import Tally
+
+log = logging.getLogger("skrutinium.publisher")
 
 HEARTBEAT_SECONDS = 10
 
@@ -85,8 +92,8 @@ def follow(publisher: Publisher, descriptor: int) -> None:
             beat = time.monotonic()
 
 
-def main() -> None:
-    """Run until standard input ends."""
+def main() -> int:
+    """Run until standard input ends; returns the exit code, 1 when it has to be started again."""
     log_to_stderr()
     # Ctrl-C reaches the whole process group; this process ends when its parent closes the pipe, after the last release.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -100,7 +107,11 @@ def main() -> None:
         except BrokenPipeError:
             # The parent is gone; whoever follows it starts a publisher of its own.
             os._exit(0)
+        except (StoreError, ReleaseError, LedgerError, TallyError) as error:
+            log.error("series %s of run %s: %s", series, run, error)  # noqa: TRY400 - told to a person
+            return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
