@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from skrutinium_server.election.law import load_law
 from skrutinium_server.process.cadence import Waiting, boundary_after, boundary_at, volby_due
-from skrutinium_server.process.clock import RunClock
+from skrutinium_server.process.clock import STANDS, RunClock
 from skrutinium_server.process.counting import PAST, clock_start
 from skrutinium_server.process.site import Settings
 
@@ -39,6 +39,31 @@ def test_clock_is_the_walls_until_told() -> None:
     clock.follow(NOON - datetime.timedelta(days=4000), 60)
     hand.seconds = 7
     assert clock.now() == NOON - datetime.timedelta(days=4000) + 120 * SECOND
+
+
+def test_wall_clock_set_back_does_not_turn_the_run_back() -> None:
+    """When somebody sets the wall clock back, or the ledger is ahead of it, the run's time stands until it is passed."""
+    hand = Hand()
+    clock = RunClock(hand.wall, hand.monotonic)
+    hand.seconds = 100
+    assert clock.now() == NOON + 100 * SECOND
+    hand.seconds = 40
+    assert clock.now() == NOON + 100 * SECOND
+    clock.not_before(NOON + 130 * SECOND)
+    assert clock.now() == NOON + 130 * SECOND
+    hand.seconds = 131
+    assert clock.now() == NOON + 131 * SECOND
+
+
+def test_clock_told_to_stand_goes_on_by_itself() -> None:
+    """A replay that ended does not stop its run's time for good."""
+    hand = Hand()
+    clock = RunClock(hand.wall, hand.monotonic)
+    clock.follow(NOON, 0)
+    hand.seconds = STANDS
+    assert clock.now() == NOON
+    hand.seconds = STANDS + 60
+    assert clock.now() == NOON + 60 * SECOND
 
 
 @given(st.lists(st.tuples(MOMENTS, st.integers(0, 1000), st.integers(0, 100)), min_size=1))

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import hashlib
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ from skrutinium_server.intake.model import TakenOver
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition, made_up_night
-from skrutinium_server.rehearsal.replay import CHUNK, Due, Progress, deliveries, night_of_ledger, replay
+from skrutinium_server.rehearsal.replay import (
+    CHUNK,
+    LONGEST_STEP,
+    TICK,
+    Due,
+    Progress,
+    deliveries,
+    night_of_ledger,
+    replay,
+)
 
 START = datetime.datetime(2030, 10, 5, 12, 0, tzinfo=datetime.UTC)
 
@@ -43,7 +53,7 @@ class Hours:
 
     def __call__(self) -> float:
         self.asked += 1
-        return float(self.asked)
+        return self.asked * TICK
 
 
 async def test_clock_of_the_run_goes_on_between_protocols() -> None:
@@ -56,7 +66,7 @@ async def test_clock_of_the_run_goes_on_between_protocols() -> None:
 
     states: list[Progress] = []
     night = [due(0), due(4 * 3600)]
-    end = await replay(ask, "night", night, 3600, "test", states.append, Hours())
+    end = await replay(ask, "night", night, 36_000, "test", states.append, Hours())
     times = [request["now"] for request in told if request["do"] == "take"]
     assert times == sorted(times)
     assert len(times) == 5
@@ -64,6 +74,25 @@ async def test_clock_of_the_run_goes_on_between_protocols() -> None:
     assert told[-1] == {"do": "cut", "run": "night"}
     assert end == states[-1]
     assert (end.delivered, end.accepted) == (2, 2)
+
+
+async def test_slow_counting_house_slows_the_night() -> None:
+    """However long a delivery takes, the night's clock goes on by two ticks at most, and ends with its last protocol."""
+    seconds = 0.0
+    times: list[datetime.datetime] = []
+
+    async def ask(**request: Any) -> dict[str, Any]:
+        nonlocal seconds
+        seconds += 10
+        if request["do"] == "take":
+            times.append(datetime.datetime.fromisoformat(request["now"]))
+        return {"accepted": 0, "duplicates": 0, "refused": 0}
+
+    step = datetime.timedelta(seconds=LONGEST_STEP * 600)
+    night = [due(0), due(900)]
+    await replay(ask, "night", night, 600, "test", lambda _: None, lambda: seconds)
+    assert all(after - before <= step for before, after in itertools.pairwise(times))
+    assert night[-1].at <= times[-1] < night[-1].at + step
 
 
 async def test_ledger_replays_into_another_run(tmp_path: Path) -> None:

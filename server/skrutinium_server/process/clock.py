@@ -7,6 +7,9 @@ from collections.abc import Callable
 WallTime = Callable[[], datetime.datetime]
 Monotonic = Callable[[], float]
 
+STANDS = 5
+"""Seconds that a clock told to stand does so: a replay that has ended or was killed must not stop the time of its run."""
+
 
 def wall_time() -> datetime.datetime:
     """Now, aware, UTC."""
@@ -17,24 +20,35 @@ class RunClock:
     """Tells the time of a run.
 
     Until :meth:`follow` is called it is the wall clock. Afterwards it starts from the given time and goes ``speed`` times
-    as fast as real time; it never goes back.
+    as fast as real time. It never goes back, whatever the wall clock does, but for the first time it is told.
     """
 
     def __init__(self, wall: WallTime = wall_time, monotonic: Monotonic = time.monotonic) -> None:
         self._wall = wall
         self._monotonic = monotonic
         self._anchor: tuple[datetime.datetime, float, int] | None = None
+        self._latest: datetime.datetime | None = None
+
+    def not_before(self, moment: datetime.datetime) -> None:
+        """It was ``moment`` already."""
+        self._latest = moment if self._latest is None else max(self._latest, moment)
 
     def follow(self, now: datetime.datetime, speed: int) -> None:
-        """From here on it is ``now``, and time passes ``speed`` times as fast (0: it stands)."""
-        if self._anchor is not None:
+        """From here on it is ``now``, and time passes ``speed`` times as fast (0: it stands until told again, or :data:`STANDS`)."""
+        if self._anchor is None:
+            self._latest = None
+        else:
             now = max(now, self.now())
         self._anchor = (now, self._monotonic(), speed)
 
     def now(self) -> datetime.datetime:
         """The run's time, aware, UTC."""
-        if self._anchor is None:
-            return self._wall()
-        start, at, speed = self._anchor
-        passed = datetime.timedelta(microseconds=int((self._monotonic() - at) * 1_000_000) * speed)
-        return start + passed
+        self.not_before(self._wall() if self._anchor is None else self._followed(*self._anchor))
+        assert self._latest is not None
+        return self._latest
+
+    def _followed(self, start: datetime.datetime, at: float, speed: int) -> datetime.datetime:
+        passed = int((self._monotonic() - at) * 1_000_000)
+        if speed == 0:
+            passed, speed = max(0, passed - STANDS * 1_000_000), 1
+        return start + datetime.timedelta(microseconds=passed) * speed

@@ -22,6 +22,7 @@ from skrutinium_server.ledger.model import Accepted, Closed, Cut, Opened
 from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.process.cadence import Waiting, volby_due
 from skrutinium_server.process.clock import Monotonic, RunClock
+from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.site import Site
 
 log = logging.getLogger("skrutinium.count")
@@ -51,6 +52,8 @@ class SeriesState:
     number: int = 0
     position: int = 0
     checkpoint_at: float = 0.0
+    whole: bool = False
+    """There is a checkpoint of the complete count."""
 
 
 PAST = datetime.timedelta(days=3)
@@ -112,6 +115,8 @@ class Counting:
         self._reported: set[tuple[str, str]] = set()
         self._waiting = {"skrutinium": Waiting(), "volby": Waiting(), "batch": Waiting()}
         self._last_cut = float("-inf")
+        self._accepted_at = 0
+        self.closing = False
         self._remember()
 
     def _remember(self) -> None:
@@ -121,6 +126,7 @@ class Counting:
             last = entry.body.time
             match entry.body:
                 case Accepted(protocol=protocol, time=time):
+                    self._accepted_at = entry.position
                     self._reported.add((protocol.precinct, protocol.contest))
                     for waiting in self._waiting.values():
                         waiting.add(1, time)
@@ -130,16 +136,23 @@ class Counting:
                     self.closed = True
                 case Opened():
                     pass
-        if last is not None and self.phase != "live":
+        if last is not None and self.phase == "live":
+            self.clock.not_before(last)
+        elif last is not None:
             self.clock.follow(clock_start(self.index.definition.date, self.law, last, self.clock.now()), 1)
 
     def _note_cut(self, cut: Cut, position: int) -> None:
         state = self.series[cut.series]
         state.number, state.position = cut.number, position
-        self._waiting[cut.series].clear()
+        state.whole = state.whole or (cut.checkpoint and self.complete)
+        cleared = [self._waiting[cut.series]]
         if cut.batch is not None:
             self.batches = cut.batch
-            self._waiting["batch"].clear()
+            cleared.append(self._waiting["batch"])
+        for waiting in cleared:
+            waiting.clear()
+            if self._accepted_at > position:  # it came in while the cut was being written, and still waits
+                waiting.add(1, self.clock.now())
 
     @property
     def complete(self) -> bool:
@@ -147,7 +160,12 @@ class Counting:
         return len(self._reported) >= len(self.index.definition.polls)
 
     async def take(self, brought: Iterable[TakenOver], origin: Origin) -> Taken:
-        """Bring protocols: those that pass the door are in the ledger, durable, when this returns."""
+        """Bring protocols: those that pass the door are in the ledger, durable, when this returns.
+
+        Raises :class:`RunError` while the run is being closed.
+        """
+        if self.closing:
+            raise RunError(f"The run {self.run!r} is being closed; nothing more is accepted.")
         taken = Taken()
         admissions: list[Admission] = []
         for taken_over in brought:
@@ -160,6 +178,9 @@ class Counting:
         now = self.clock.now()
         if admissions:
             receipts = await self._ledger.append(admissions, now)
+            self._accepted_at = max(
+                self._accepted_at, *(receipt.position for receipt in receipts if not receipt.duplicate), 0
+            )
             taken.duplicates = sum(receipt.duplicate for receipt in receipts)
             taken.accepted = len(receipts) - taken.duplicates
             for admission in admissions:
@@ -182,7 +203,9 @@ class Counting:
                 phase=self.phase,
                 code=__version__,
                 definition=self.definition,
-                checkpoint=checkpoint or pause >= self.settings.checkpoint_seconds or self.complete,
+                checkpoint=checkpoint
+                or pause >= self.settings.checkpoint_seconds
+                or (self.complete and not state.whole),
                 batch=self.batches + 1 if batch and self._waiting["batch"].count else None,
                 time=time,
             )

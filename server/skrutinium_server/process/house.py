@@ -17,8 +17,9 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import load_law
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Origin, TakenOver
-from skrutinium_server.ledger.errors import ClosedError, LedgerError
-from skrutinium_server.ledger.sqlite import SqliteLedger
+from skrutinium_server.ledger.errors import ClosedError, LedgerError, LedgerLockedError
+from skrutinium_server.ledger.model import Closed
+from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.clock import RunClock, wall_time
 from skrutinium_server.process.counting import Counting, clock_start
@@ -41,6 +42,23 @@ AGAIN = 1.0
 
 FAILURES = 3
 """A publisher that ended so often while somebody waited for it is not waited for any longer."""
+
+
+FASTEST = 100_000
+"""No night is replayed faster."""
+
+
+def _moment(told: Any) -> datetime.datetime:
+    """A time of the run; raises :class:`ProcessError` unless it is one with its zone."""
+    try:
+        moment = datetime.datetime.fromisoformat(str(told))
+    except ValueError:
+        moment = None
+    if moment is None or moment.utcoffset() is None:
+        raise ProcessError(
+            f"The time is {str(told)[:60]!r}; expected one with its zone such as 2030-10-05T14:00:00Z."
+        )
+    return moment.astimezone(datetime.UTC)
 
 
 class OpenRun:
@@ -131,14 +149,35 @@ class House:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Open every run that is not closed, also one that a kill left without its place in the state file."""
+        """Open every run that is not closed, also one that a kill left without its place in the state file.
+
+        A run that cannot be opened is told in the log and left alone; it must not stop the others. Raises LedgerLockedError
+        when another process counts the site.
+        """
         records, told = await asyncio.to_thread(lambda: (list(self.site.runs()), self.site.told()))
         for record in records:
-            if record.run not in told:
-                await asyncio.to_thread(
-                    self.site.write_state, opened=record.run, closed=None, now=wall_time()
-                )
-            await self._open(record.run)
+            try:
+                if await asyncio.to_thread(self._is_closed, record.run):
+                    continue
+                if record.run not in told:
+                    await asyncio.to_thread(
+                        self.site.write_state, opened=record.run, closed=None, now=wall_time()
+                    )
+                opened = await self._open(record.run)
+                if record.run in told and not told[record.run].open:  # killed while it was being closed
+                    await self._close(opened)
+            except LedgerLockedError:
+                raise  # somebody else counts this site
+            except (ProcessError, ElectionError, LedgerError) as error:
+                log.error("run %s is not counted: %s", record.run, error)  # noqa: TRY400
+
+    def _is_closed(self, run: str) -> bool:
+        """Whether the last entry of a run's ledger is there, without reading the others."""
+        path = self.site.ledger(run)
+        if not path.exists():
+            return False
+        with SqliteReader(path) as reader:
+            return any(isinstance(entry.body, Closed) for entry in reader.entries(reader.head()[0] - 1))
 
     async def stop(self) -> None:
         """End the publishers after their last release and give up the ledgers."""
@@ -180,6 +219,7 @@ class House:
 
     def _count(self, run: str) -> Counting:
         """Open or make the ledger of a run; reads files."""
+        self.site.check_fixed(run)
         path = self.site.ledger(run)
         clock = RunClock()
         if path.exists():
@@ -192,11 +232,8 @@ class House:
             ledger = SqliteLedger.create(path, self.site.opened(run, clock.now()))
         return Counting(self.site, run, ledger, clock, time.monotonic)
 
-    async def _open(self, run: str) -> OpenRun | None:
+    async def _open(self, run: str) -> OpenRun:
         counting = await asyncio.to_thread(self._count, run)
-        if counting.closed:
-            await counting.close()
-            return None
         opened = OpenRun(self.site, counting)
         self._runs[run] = opened
         for child in opened.publishers.values():
@@ -215,7 +252,6 @@ class House:
         record = await asyncio.to_thread(self.site.prepare_run, run, phase)
         await asyncio.to_thread(self.site.write_state, opened=run, closed=None, now=wall_time())
         opened = await self._open(run)
-        assert opened is not None
         await asyncio.gather(*(opened.until_published(series) for series in SERIES))
         return {"ok": True, "run": run, "event": record.event, "definition": record.definition}
 
@@ -236,6 +272,8 @@ class House:
         run = await self._run(request)
         if request.get("now") is not None:
             await self._advance(run, request)
+        elif self._cutting:  # a boundary that passed while nobody looked lies before what comes now
+            await run.counting.cut_volby(run.counting.clock.now(), aggregates=False)
         brought = msgspec.convert(request["records"], tuple[TakenOver, ...])
         origin = Origin(who=str(request.get("who") or "operator"), path=str(request.get("path") or "import"))
         taken = await run.counting.take(brought, origin)
@@ -250,8 +288,14 @@ class House:
 
     async def _advance(self, run: OpenRun, request: dict[str, Any]) -> None:
         """Let the run's time come to ``now``, cutting what falls due on the way, before more is taken over."""
-        now = datetime.datetime.fromisoformat(str(request["now"]))
-        run.counting.clock.follow(now, int(request.get("speed", 1)))
+        if run.counting.phase == "live":
+            raise RunError(
+                f"{run.counting.run!r} is a live run: its time is the wall's, and nothing is replayed into it."
+            )
+        now, speed = _moment(request["now"]), request.get("speed", 1)
+        if not isinstance(speed, int) or not 0 <= speed <= FASTEST:
+            raise ProcessError(f"The speed is {speed!r}; expected a whole number from 0 to {FASTEST}.")
+        run.counting.clock.follow(now, speed)
         while self._cutting and await run.counting.cut_volby(now, aggregates=not run.behind("volby")):
             try:
                 await run.until_published("volby", BACKLOG)
@@ -265,7 +309,12 @@ class House:
         return {"ok": True, "releases": numbers}
 
     async def _close(self, run: OpenRun) -> dict[str, Any]:
-        await self._cut(run)
+        run.counting.closing = True
+        try:
+            await self._cut(run)
+        except BaseException:
+            run.counting.closing = False
+            raise
         await asyncio.to_thread(self.site.write_state, opened=None, closed=run.counting.run, now=wall_time())
         await run.counting.close_run()
         del self._runs[run.counting.run]
@@ -281,7 +330,9 @@ class House:
                     "phase": run.counting.phase,
                     "newest": dict(run.newest),
                     "complete": run.counting.complete,
+                    "behind": {series: run.behind(series) for series in run.publishers},
                     "publishers": {series: child.pid for series, child in run.publishers.items()},
+                    "restarts": {series: child.restarts for series, child in run.publishers.items()},
                 }
                 for name, run in self._runs.items()
             },

@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import wall_time
+from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
@@ -46,6 +48,7 @@ WRITERS: dict[str, Callable[[DefinitionIndex, Law], Writer]] = {
 
 def make_publisher(site: Site, run: str, series: str) -> Publisher:
     """The publisher of one series of a run, at the beginning of its ledger."""
+    site.check_fixed(run)
     record = site.run(run)
     index = DefinitionIndex(site.definition(record.definition))
     law = load_law(record.law)
@@ -107,7 +110,7 @@ def main() -> int:
         except BrokenPipeError:
             # The parent is gone; whoever follows it starts a publisher of its own.
             os._exit(0)
-        except (StoreError, ReleaseError, LedgerError, TallyError) as error:
+        except (StoreError, ReleaseError, LedgerError, TallyError, ElectionError, ProcessError) as error:
             log.error("series %s of run %s: %s", series, run, error)  # noqa: TRY400 - told to a person
             return 1
     return 0

@@ -3,7 +3,9 @@
 Source: docs/architecture.md.
 """
 
+import contextlib
 import datetime
+import fcntl
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +183,10 @@ class Site:
 
     def prepare_run(self, run: str, phase: Phase) -> RunRecord:
         """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing."""
+        with self._alone():
+            return self._prepare_run(run, phase)
+
+    def _prepare_run(self, run: str, phase: Phase) -> RunRecord:
         folder = self.run_folder(run)
         if (folder / "run.json").exists():
             raise RunError(f"The run {run!r} exists already. Choose another name.")
@@ -226,12 +232,37 @@ class Site:
             time=now,
         )
 
-    def told(self) -> frozenset[str]:
-        """The runs that the state file names."""
-        return frozenset(run.id for run in StoreReader(self.store).state()[1])
+    def told(self) -> dict[str, Run]:
+        """The runs that the state file names, by id."""
+        return {run.id: run for run in StoreReader(self.store).state()[1]}
+
+    def check_fixed(self, run: str) -> None:
+        """Raise :class:`RunError` unless definition and law are still those that the run was opened with."""
+        record = self.run(run)
+        if sha256(canonical(self.definitions.load(record.definition))) != record.definition_sha256:
+            raise RunError(
+                f"Definition {record.definition} is not the one that the run {run!r} was opened with. "
+                "Restore the folder definition/ from a copy of the site."
+            )
+        if law_sha256(record.law) != record.law_sha256:
+            raise RunError(
+                f"The law {record.law} is not the one that the run {run!r} was opened with: the program was changed since. "
+                "Go on with the version of the program that opened it."
+            )
 
     def write_state(self, opened: str | None, closed: str | None, now: datetime.datetime) -> None:
         """Rewrite the signed state file: ``opened`` becomes the event's current run, ``closed`` accepts no more."""
+        with self._alone():
+            self._write_state(opened, closed, now)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two commands at once must not overwrite what the other has just written."""
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _write_state(self, opened: str | None, closed: str | None, now: datetime.datetime) -> None:
         number, known = StoreReader(self.store).state()
         runs = {run.id: run for run in known}
         if opened is not None:

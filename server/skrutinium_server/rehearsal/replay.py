@@ -19,6 +19,9 @@ from skrutinium_server.ledger.sqlite import SqliteReader
 TICK = 0.1
 """Seconds of real time between two deliveries."""
 
+LONGEST_STEP = 2 * TICK
+"""At most so many seconds of real time, times the speed, pass between two deliveries."""
+
 CHUNK = 500
 """At most so many protocols in one delivery; more wait for the next, which follows at once."""
 
@@ -82,15 +85,18 @@ async def replay(
     ``ask`` carries a command to the counting house. The run's clock starts a second before the first protocol. Raises
     what ``ask`` raises; a replay that is started again delivers everything once more, which changes nothing.
     """
-    begin = night[0].at - datetime.timedelta(seconds=1)
-    started = monotonic()
-    state = Progress(0, len(night), begin, 0, 0, 0)
+    now = night[0].at - datetime.timedelta(seconds=1)
+    last = monotonic()
+    state = Progress(0, len(night), now, 0, 0, 0)
     while state.delivered < len(night):
-        passed = int((monotonic() - started) * 1_000_000) * speed
-        now = begin + datetime.timedelta(microseconds=passed)
+        before, last = last, monotonic()
+        # Where the counting house cannot keep up the night slows down; it never jumps over what lies between.
+        now += datetime.timedelta(microseconds=int(min(last - before, LONGEST_STEP) * 1_000_000) * speed)
         due = deliveries(night, now, state.delivered)
+        if len(due) == CHUNK:
+            now = due[-1].at
         # Asked at every tick, also when nothing is due: it is what moves the run's clock and closes batches.
-        state = await _deliver(ask, run, due, min(now, due[-1].at) if len(due) == CHUNK else now, who, state)
+        state = await _deliver(ask, run, due, now, who, state)
         progress(state)
         if len(due) < CHUNK:
             await asyncio.sleep(TICK)
