@@ -157,7 +157,15 @@ class Feed:
             self._state_number,
         )
         if self._wanted.state is not None:
-            await asyncio.to_thread(statefile.write, self._wanted.state, self._seen)
+            writing = asyncio.ensure_future(
+                asyncio.to_thread(statefile.write, self._wanted.state, self._seen)
+            )
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                # The thread goes on whatever happens here; a next client must not find it writing still.
+                await writing
+                raise
 
     async def state(self) -> FeedState:
         """The feed's signed state as it is now."""

@@ -3,6 +3,7 @@
 JSON, replaced in one step. It also guards: it names the run, the phase, the newest manifest's hash and the keys.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -83,5 +84,6 @@ def write(path: Path, seen: Seen) -> None:
             finally:
                 os.close(folder)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stood in the way of writing is the error to tell
+            beside.unlink(missing_ok=True)
         raise StateFileError(f"cannot be written: {error}", address=str(path)) from error
