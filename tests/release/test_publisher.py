@@ -29,9 +29,11 @@ from skrutinium_server.rehearsal.made_up import Scale, made_up_definition, made_
 from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.release.publisher import Publisher
 from skrutinium_server.release.store import writing
-from skrutinium_server.release.store.layout import Layout
+from skrutinium_server.release.store.errors import StoreDamaged
+from skrutinium_server.release.store.layout import Layout, signature_of
 from skrutinium_server.release.store.model import ManifestRow
 from skrutinium_server.release.store.reading import StoreReader
+from skrutinium_server.release.store.signing import Signer
 from skrutinium_server.release.store.writing import StoreWriter
 from skrutinium_server.release.validate import Validator
 from skrutinium_server.tally.tally import Tally
@@ -287,6 +289,23 @@ def test_checkpoint_waits_for_its_release(house: House, tmp_path: Path) -> None:
     assert reader.checkpoints(publisher.key) == ()
     assert house.publish(tmp_path / "store", "skrutinium") == []
     assert files(tmp_path / "store") == files(tmp_path / "whole")
+
+
+def test_strange_store_is_not_continued(house: House, tmp_path: Path) -> None:
+    """A store whose newest release is not this site's, or was altered, is named and left as it is."""
+    store, key = tmp_path / "store", house.site.series_key("night", "skrutinium")
+    house.publish(store, "skrutinium")
+    layout, newest = Layout(store), StoreReader(store).newest(key)
+    assert newest is not None
+    path = layout.manifest(key, newest.number)
+    manifest, before = path.read_bytes(), files(store)
+    signature_of(path).write_bytes(Signer.generate(tmp_path / "other").line(manifest))
+    with pytest.raises(StoreDamaged, match="not signed with the key of this site"):
+        house.publisher(store, "skrutinium")
+    path.write_bytes(manifest.replace(b'state="interim"', b'state="certified"', 1) + b" ")
+    with pytest.raises(StoreDamaged, match="not the manifest"):
+        house.publisher(store, "skrutinium")
+    assert files(store).keys() == before.keys()
 
 
 def test_batches_hold_what_came_in(house: House, tmp_path: Path) -> None:

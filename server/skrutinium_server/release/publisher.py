@@ -16,8 +16,10 @@ from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA, Stamp
 from skrutinium_server.release.model import Arrival, Cutting, Document, State, Writer
-from skrutinium_server.release.store.model import ZEROS, ManifestRow, SeriesKey
+from skrutinium_server.release.store.errors import StoreDamaged
+from skrutinium_server.release.store.model import ZEROS, ManifestRow, Newest, SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
+from skrutinium_server.release.store.signing import signature_holds
 from skrutinium_server.release.store.writing import StoreWriter
 from skrutinium_server.release.validate import Validator
 from skrutinium_server.tally.tally import Tally
@@ -66,12 +68,27 @@ class Publisher:
         self._opened: Opened | None = None
         self._arrivals: list[tuple[int, Accepted, tuple[int, Accepted] | None]] = []
         published = reader.newest(key)
+        if published is not None:
+            self._check_own(published)
         self.newest = published.number if published else 0
         self._previous = published.sha256 if published else ZEROS
         self._snapshot = reader.snapshot(key, self.newest)
         self._checkpoints = frozenset(reader.checkpoints(key))
         self._owed: deque[_Owed] = deque()
         self._stamp: Stamp | None = None
+
+    def _check_own(self, published: Newest) -> None:
+        """Raise :class:`StoreDamaged` unless the newest release is what its name says and signed with this site's key.
+
+        What is published next goes on from it: a store that was tampered with, or is another site's, must not be continued.
+        """
+        path = self._reader.layout.manifest(self.key, published.number)
+        manifest = self._reader.manifest_bytes(self.key, published.number)
+        if hashlib.sha256(manifest).hexdigest() != published.sha256:
+            raise StoreDamaged(path, "is not the manifest that the file newest names")
+        signature = self._reader.manifest_signature(self.key, published.number)
+        if not signature_holds(self._store.signer.public, manifest, signature):
+            raise StoreDamaged(path, "is not signed with the key of this site")
 
     def catch_up(self, at_most: int | None = None) -> list[int]:
         """Make what is due, at most so many releases (None: all of them); raises :class:`ReleaseError` and what the store raises."""
