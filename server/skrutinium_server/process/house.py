@@ -24,6 +24,7 @@ from skrutinium_server.process.children import Child
 from skrutinium_server.process.clock import RunClock, wall_time
 from skrutinium_server.process.counting import Counting, clock_start
 from skrutinium_server.process.errors import ProcessError, RunError
+from skrutinium_server.process.lasting import keep_out_of_collections
 from skrutinium_server.process.publisher import WRITERS
 from skrutinium_server.process.site import SERIES, Site
 from skrutinium_server.release.errors import ReleaseError
@@ -234,6 +235,7 @@ class House:
 
     async def _open(self, run: str) -> OpenRun:
         counting = await asyncio.to_thread(self._count, run)
+        keep_out_of_collections()
         opened = OpenRun(self.site, counting)
         self._runs[run] = opened
         for child in opened.publishers.values():

@@ -22,6 +22,7 @@ from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.errors import ProcessError
+from skrutinium_server.process.lasting import keep_out_of_collections
 from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
@@ -106,7 +107,9 @@ def main() -> int:
     with (site.run_folder(run) / f"publisher.{series}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            follow(make_publisher(site, run, series), sys.stdin.fileno())
+            publisher = make_publisher(site, run, series)
+            keep_out_of_collections()
+            follow(publisher, sys.stdin.fileno())
         except BrokenPipeError:
             # The parent is gone; whoever follows it starts a publisher of its own.
             os._exit(0)
