@@ -1,6 +1,5 @@
 """Checking one release: its documents by hash, size, schema and stamp, then its protocols, then every published total."""
 
-import gzip
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +11,13 @@ from lxml import etree
 from skrutinium import comparing, parsing, taken_over
 from skrutinium.attributes import moment
 from skrutinium.documents import Protocol
-from skrutinium.errors import DamagedError, SchemaError, SkrutiniumError
-from skrutinium.packs import members
+from skrutinium.errors import SchemaError, SkrutiniumError
+from skrutinium.fixed import Fixed
+from skrutinium.pack_checking import wrong_pack
 from skrutinium.parsing import children
 from skrutinium.reading import protocol
 from skrutinium.recount import EVENT, Recount, Touched, Votes, votes_of
-from skrutinium.report import Report
+from skrutinium.report import SERIES, Report
 from skrutinium.series import Document, Manifest
 from skrutinium.source import Material, matches
 
@@ -68,7 +68,10 @@ def load(row: Document, source: Callable[[Document], bytes], *, validate: bool) 
 
 
 class Checker:
-    """Goes through releases in order; everything found goes into ``report``."""
+    """Goes through releases in order; everything found goes into ``report``.
+
+    ``log`` holds the protocols in the order of the ledger, ``position`` is that of the newest release.
+    """
 
     def __init__(self, report: Report, threads: int = 2) -> None:
         self.report = report
@@ -78,6 +81,15 @@ class Checker:
         self._last_entry = 0
         self._codebook = 0
         self._adding = True
+        self._fixed = Fixed()
+        self._looked = report.looked(SERIES)
+        self.position = 0
+        self.log: list[tuple[tuple[str, str], Votes]] = []
+
+    @property
+    def adding(self) -> bool:
+        """Whether every protocol so far could be added up."""
+        return self._adding
 
     def close(self) -> None:
         """Let the threads end."""
@@ -115,7 +127,8 @@ class Checker:
             again = self._load(manifest.documents, material, validate=False) if kept is None else kept
             self._totals(manifest, again)
         self.rows.update((row.path, row) for row in manifest.documents)
-        self.report.releases += 1
+        self._looked.releases += 1
+        self.position = manifest.position
 
     # ---------------------------------------------------------------- documents
     def _load(self, rows: Iterable[Document], material: Material, *, validate: bool) -> Iterator[Parsed]:
@@ -126,7 +139,7 @@ class Checker:
     def _judged(self, manifest: Manifest, parsed: Parsed) -> etree._Element | None:
         """The root of a document that may be used; what is wrong with it goes into the report."""
         row, number = parsed.row, manifest.release
-        self.report.documents += 1
+        self._looked.documents += 1
         if parsed.error is not None:
             words = parsed.error.message
             self.report.differs(parsed.code, number, row.path, "the document cannot be used", words)
@@ -160,27 +173,9 @@ class Checker:
         return root
 
     def _pack(self, manifest: Manifest, material: Material) -> None:
-        """The pack beside the objects: it must hold the same, in the manifest's order."""
-        if material.pack is None:
-            return
-        number, names = manifest.release, ["manifest.xml", "manifest.xml.sig"]
-        rows = {row.path: row for row in manifest.documents}
-        try:
-            with gzip.open(material.pack) as file:
-                held = []
-                for name, data in members(file, str(material.pack)):
-                    held.append(name)
-                    wrong = matches(rows[name], data, name) if name in rows else None
-                    same = {"manifest.xml": material.manifest, "manifest.xml.sig": material.signature}.get(
-                        name, data
-                    )
-                    if wrong or same != data:
-                        raise wrong or DamagedError("is not the one beside the pack", address=name)
-        except (SkrutiniumError, OSError) as error:
-            self.report.differs("pack", number, f"pack/{number}", "the pack is not the release", error)
-            return
-        if held != [*names, *rows]:
-            self.report.differs("pack", number, f"pack/{number}", "members", len(held), len(rows) + 2)
+        wrong = wrong_pack(manifest, material)
+        if wrong is not None:
+            self.report.differs("pack", manifest.release, f"pack/{manifest.release}", *wrong)
 
     # ---------------------------------------------------------------- structure
     def _structure(self, manifest: Manifest, path: str, root: etree._Element) -> list[str]:
@@ -198,6 +193,10 @@ class Checker:
                 for district in children(root, "district")
                 for one in children(district, "list")
             }
+            recount.contest_area[str(root.get("id"))] = str(root.get("area"))
+            recount.divisions[str(root.get("id"))] = {
+                int(str(one.get("number"))): str(one.get("id")) for one in children(root, "district")
+            }
             recount.set_committees(str(root.get("id")), str(root.get("kind")), lists)
         elif path.startswith("precinct/"):
             polls = {
@@ -206,9 +205,16 @@ class Checker:
                 for one in children(root, name)
             }
             precinct = str(root.get("id"))
+            recount.precinct_number[precinct] = str(root.get("number"))
             if precinct not in recount.polls:
                 added.append(precinct)
             steady = recount.set_polls(precinct, str(root.get("area")), polls)
+        before = self._fixed.changed(path, root, manifest.codebook, manifest.release)
+        if before is not None:
+            what = "names or other things that are fixed"
+            self.report.differs(
+                "structure", manifest.release, path, what, "changed", f"as in release {before}"
+            )
         if not steady:
             self.report.differs("structure", manifest.release, path, "areas or polls", "changed", "as before")
         return added
@@ -231,6 +237,7 @@ class Checker:
                 )
                 continue
             arrived[votes.entry] = votes
+            self.log.append((key, votes))
             replaced = recount.take(key, votes)
             if recount.arrived[key] != published.version:
                 self.report.differs(
@@ -344,7 +351,7 @@ class Checker:
             compare = _COMPARE.get(etree.QName(root).localname)
             if compare is None:
                 continue
-            self.report.totals += 1
+            self._looked.totals += 1
             for what, published, recomputed in compare(root, recount):
                 self.report.differs("total", number, parsed.row.path, what, published, recomputed)
         self._missing(manifest)

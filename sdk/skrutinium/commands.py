@@ -16,7 +16,7 @@ from importlib.metadata import version
 
 from skrutinium.errors import LimitReached, NetworkError, NotYet, ServerFault, SkrutiniumError
 from skrutinium.feed import Feed, connect
-from skrutinium.report import Report
+from skrutinium.report import SERIES, Report
 from skrutinium.signing import plain_fingerprint
 from skrutinium.verifying import open_source, verify
 from skrutinium.view import View, grouped, view_of
@@ -195,15 +195,23 @@ async def _verify(told: argparse.Namespace) -> int:
     return 0 if report.agrees else 1
 
 
+def _of(series: str) -> str:
+    return "" if series == SERIES else f"{series}: "
+
+
 def verdict(report: Report, seconds: float) -> list[str]:
     """The report for people."""
     lines = [
         f"{report.where}: event {report.event}, run {report.run} ({report.phase})",
-        f"  {grouped(report.releases)} releases, {grouped(report.documents)} documents: signatures, chain, hashes, schema",
+        *(
+            f"  {_of(series)}{grouped(looked.releases)} releases, {grouped(looked.documents)} documents: signatures, "
+            "chain, hashes, schema"
+            for series, looked in report.series.items()
+        ),
         f"  {grouped(report.protocols)} protocols taken over, {grouped(report.reread)} of them read again from their bytes",
         (
             f"  {grouped(report.counting)} of {grouped(report.expected)} expected protocols count, added up again and "
-            f"compared in {grouped(report.totals)} documents (seats excepted)"
+            f"compared in {grouped(sum(one.totals for one in report.series.values()))} documents (seats excepted)"
         ),
         f"  key {report.fingerprint}" + ("" if report.pinned else " (not pinned: compare it with paper)"),
         *(f"  note: {note}" for note in report.notes),

@@ -70,6 +70,8 @@ def _kinds(root: etree._Element, recount: Recount, area: str) -> Iterator[Findin
         kind = str(element.get("id"))
         published.add(kind)
         ours = sums.get(kind) or Sum()
+        if (theirs := _whole(element, "contests")) != len(ours.touching):
+            yield f"{kind}: contests", theirs, len(ours.touching)
         yield from _count(element, ours, f"{kind}: ")
         yield from _committees(element, ours, kind)
     for kind, ours in sums.items():

@@ -67,7 +67,8 @@ def votes_of(protocol: Protocol) -> Votes:
 class Sum:
     """Protocols expected and reported, and sums; ``parts`` are lists in a district and committees in an area.
 
-    ``without_candidates`` counts the protocols that do not tell the candidates of each of their lists.
+    ``without_candidates`` counts the protocols that do not tell the candidates of each of their lists; ``touching``
+    are, in an area, the contests that are held there.
     """
 
     expected: int = 0
@@ -77,6 +78,7 @@ class Sum:
     parts: dict[int | str | None, int] = field(default_factory=dict)
     candidates: dict[tuple[int, int], int] = field(default_factory=dict)
     without_candidates: int = 0
+    touching: set[str] = field(default_factory=set)
 
     @property
     def reporting(self) -> str:
@@ -115,6 +117,9 @@ class Recount:
         self.kind: dict[str, str] = {}
         self.committee: dict[tuple[str, int], str | None] = {}
         self.polls: dict[str, dict[str, str]] = {}
+        self.contest_area: dict[str, str] = {}
+        self.divisions: dict[str, dict[int, str]] = {}
+        self.precinct_number: dict[str, str] = {}
         self.current: dict[tuple[str, str], Votes] = {}
         self.arrived: dict[tuple[str, str], int] = {}
         self.districts: dict[str, Sum] = {}
@@ -127,7 +132,10 @@ class Recount:
     # ---------------------------------------------------------------- structure
     def above(self, precinct: str) -> Iterator[str]:
         """The areas a precinct lies in, from the smallest, and the whole event."""
-        area: str | None = self.precinct_area.get(precinct)
+        yield from self.around(self.precinct_area.get(precinct))
+
+    def around(self, area: str | None) -> Iterator[str]:
+        """An area, those it lies in, and the whole event."""
         seen: set[str] = set()
         while area is not None and area not in seen:
             seen.add(area)
@@ -174,6 +182,20 @@ class Recount:
             self.contest_precincts.setdefault(contest, set()).add(precinct)
             for one in self._sums(precinct, contest, district):
                 one.expected += 1
+            kind = self.kind.get(contest, "")
+            for area in {*self.above(precinct), *self.around(self.contest_area.get(contest))}:
+                self.area(area, kind).touching.add(contest)
+
+    def from_start(self) -> "Recount":
+        """The same structure without any protocol."""
+        other = Recount()
+        other.parent, other.kind, other.committee = self.parent, self.kind, self.committee
+        other.polls, other.precinct_area = self.polls, self.precinct_area
+        other.precinct_number, other.contest_area = self.precinct_number, self.contest_area
+        other.divisions = self.divisions
+        for precinct in self.polls:
+            other.expect(precinct)
+        return other
 
     # ---------------------------------------------------------------- protocols
     def take(self, key: tuple[str, str], votes: Votes) -> Votes | None:

@@ -1,7 +1,10 @@
 """What verification found, for people and for machines."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+SERIES = "skrutinium"
+"""The series that holds everything; others are compared with it."""
 
 MOST_DIFFERENCES = 1000
 """More are counted, but not kept."""
@@ -12,8 +15,9 @@ class Difference:
     """One thing that is not as it should be.
 
     ``code`` says which check found it: state, heartbeat, signature, chain, number, manifest, checkpoint, object, pack,
-    schema, stamp, codebook, structure, protocol, taken-over, order, correction, missing, total.
-    ``path`` is the document (empty for the release itself), ``what`` the value in it.
+    schema, stamp, codebook, structure, protocol, taken-over, order, correction, missing, total,
+    record.
+    ``series`` is the series it was found in; ``path`` is the document (empty for the release itself), ``what`` the value in it.
     """
 
     code: str
@@ -22,9 +26,11 @@ class Difference:
     what: str
     published: str
     recomputed: str
+    series: str = SERIES
 
     def __str__(self) -> str:
         place = f"release {self.release}" if self.release is not None else "feed"
+        place = place if self.series == SERIES else f"{self.series} {place}"
         place += f", {self.path}" if self.path else ""
         if self.recomputed:
             return f"{place}: {self.what}: published {self.published}, recomputed {self.recomputed}  [{self.code}]"
@@ -32,8 +38,21 @@ class Difference:
 
 
 @dataclass(slots=True)
+class Looked:
+    """How much of one series was looked at; ``totals`` are the documents whose votes were compared."""
+
+    releases: int = 0
+    documents: int = 0
+    totals: int = 0
+
+
+@dataclass(slots=True)
 class Report:
-    """The outcome of a verification; ``agrees`` is the verdict."""
+    """The outcome of a verification; ``agrees`` is the verdict.
+
+    ``series`` says what was looked at in each series;
+    ``releases``, ``documents`` and ``totals`` are those of the series ``skrutinium``.
+    """
 
     where: str
     event: str = ""
@@ -41,16 +60,33 @@ class Report:
     phase: str = ""
     fingerprint: str = ""
     pinned: bool = False
-    releases: int = 0
-    documents: int = 0
-    totals: int = 0
     protocols: int = 0
     counting: int = 0
     expected: int = 0
     reread: int = 0
+    series: dict[str, Looked] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     more_differences: int = 0
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def releases(self) -> int:
+        """Releases looked at of the series ``skrutinium``."""
+        return self.looked(SERIES).releases
+
+    @property
+    def documents(self) -> int:
+        """Documents looked at of the series ``skrutinium``."""
+        return self.looked(SERIES).documents
+
+    @property
+    def totals(self) -> int:
+        """Documents of the series ``skrutinium`` whose numbers were compared."""
+        return self.looked(SERIES).totals
+
+    def looked(self, series: str) -> Looked:
+        """How much of a series was looked at."""
+        return self.series.setdefault(series, Looked())
 
     @property
     def agrees(self) -> bool:
@@ -65,12 +101,15 @@ class Report:
         what: str,
         published: object,
         recomputed: object = "",
+        *,
+        series: str = SERIES,
     ) -> None:
         """Add a difference."""
         if len(self.differences) >= MOST_DIFFERENCES:
             self.more_differences += 1
             return
-        self.differences.append(Difference(code, release, path, what, _shown(published), _shown(recomputed)))
+        shown = _shown(published), _shown(recomputed)
+        self.differences.append(Difference(code, release, path, what, *shown, series))
 
     def note(self, text: str) -> None:
         """Say, once, what was not checked."""
@@ -79,12 +118,13 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values."""
-        names = [one.name for one in fields(self) if one.name != "differences"]
-        shown = {name: getattr(self, name) for name in names}
+        names = [one.name for one in fields(self) if one.name not in ("differences", "series")]
+        shown = {name: getattr(self, name) for name in (*names, "releases", "documents", "totals")}
         differences = [
             {name: getattr(one, name) for name in Difference.__slots__} for one in self.differences
         ]
-        return {"agrees": self.agrees, **shown, "differences": differences}
+        series = {name: asdict(looked) for name, looked in self.series.items()}
+        return {"agrees": self.agrees, **shown, "series": series, "differences": differences}
 
 
 def _shown(value: object) -> str:

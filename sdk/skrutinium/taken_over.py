@@ -15,7 +15,7 @@ from skrutinium.documents import Protocol, TakenOver
 from skrutinium.errors import SchemaError
 from skrutinium.parsing import parser
 
-_FIELDS = {
+FIELDS = {
     "ZAPSANI_VOLICI": "eligible",
     "VYDANE_OBALKY": "issued",
     "ODEVZDANE_OBALKY": "returned",
@@ -53,9 +53,9 @@ def _reread_csv(taken: TakenOver) -> Reread:
         first, *rest = [line.split(",") for line in taken.data.decode("ascii").split("\n")]
     except UnicodeDecodeError as error:
         raise SchemaError(f"a letter outside ASCII: {error}") from error
-    if len(first) != 6 + len(_FIELDS) or any(len(row) != 5 or row[:2] != first[:2] for row in rest):
+    if len(first) != 6 + len(FIELDS) or any(len(row) != 5 or row[:2] != first[:2] for row in rest):
         raise SchemaError("not the lines of one protocol")
-    figures = {name: _whole(value) for name, value in zip(_FIELDS.values(), first[6:], strict=True) if value}
+    figures = {name: _whole(value) for name, value in zip(FIELDS.values(), first[6:], strict=True) if value}
     return Reread(
         precinct=first[0],
         contest=first[1],
@@ -92,7 +92,7 @@ def _reread_batch(taken: TakenOver) -> Reread:
     for child in root.iterchildren("{*}*"):
         if _local(child) == "UCAST_OKRSEK":
             figures = {
-                ours: number(child, theirs) for theirs, ours in _FIELDS.items() if theirs in child.attrib
+                ours: number(child, theirs) for theirs, ours in FIELDS.items() if theirs in child.attrib
             }
         elif _local(child) == "HLASY_OKRSEK":
             lists[number(child, "POR_STR_HLAS_LIST")] = number(child, "HLASY")
@@ -119,7 +119,7 @@ def compare(protocol: Protocol, read: Reread) -> list[tuple[str, object, object]
         (name, getattr(protocol, name), getattr(read, name))
         for name in ("precinct", "contest", "district", "sequence", "repeated")
     ]
-    known = set(_FIELDS.values())
+    known = set(FIELDS.values())
     fields = sorted((protocol.figures.keys() & known) | read.figures.keys())
     pairs += [(name, protocol.figures.get(name), read.figures.get(name)) for name in fields]
     votes = {one.number: one.votes for one in protocol.lists}

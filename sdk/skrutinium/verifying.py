@@ -17,16 +17,17 @@ from skrutinium.choosing import choose_run
 from skrutinium.errors import NotYet, SchemaError, SignatureError, SkrutiniumError
 from skrutinium.folder import Folder
 from skrutinium.parsing import children
-from skrutinium.report import Difference, Report
+from skrutinium.report import SERIES, Difference, Report
 from skrutinium.series import ZEROS, Manifest, Run
 from skrutinium.series_reading import read_heartbeat, read_manifest, read_state
 from skrutinium.signing import KeyRing, split_signed
 from skrutinium.source import Material, SeriesSource, Source
 from skrutinium.transport import Patience, Transport
+from skrutinium.volby_checking import VolbyChecker
 
 __all__ = ["Difference", "Report", "open_source", "verify"]
 
-SERIES = "skrutinium"
+VOLBY = "volby"
 Progress = Callable[[int, int], None]
 """Told (releases checked, newest release)."""
 
@@ -59,13 +60,30 @@ async def verify(
     keys = KeyRing(source.key, pinned=fingerprint)
     chosen = await _run(source, keys, report, event, run)
     report.event, report.run, report.phase = chosen.event, chosen.id, chosen.phase
-    walk = _Walk(source.series(chosen, SERIES), keys, chosen, report)
+    checker = Checker(report)
     try:
-        await walk.all(progress)
+        await _Walk(source.series(chosen, SERIES), SERIES, checker, keys, chosen, report).all(progress)
     finally:
-        await asyncio.to_thread(walk.checker.close)
+        await asyncio.to_thread(checker.close)
+    if VOLBY in chosen.series:
+        await _volby(source, checker, keys, chosen, report, progress)
+    for other in sorted(set(chosen.series) - {SERIES, VOLBY}):
+        report.note(f"series {other} was not looked at: this version does not know it")
     report.fingerprint = keys.newest or ""
     return report
+
+
+async def _volby(
+    source: Source, checked: Checker, keys: KeyRing, run: Run, report: Report, progress: Progress | None
+) -> None:
+    """The series volby, against the protocols that the series skrutinium told."""
+    checker = await asyncio.to_thread(VolbyChecker, report, checked)
+    try:
+        await _Walk(source.series(run, VOLBY), VOLBY, checker, keys, run, report).all(progress)
+    except NotYet:
+        report.note(f"series {VOLBY} has no release yet")
+    finally:
+        await asyncio.to_thread(checker.close)
 
 
 async def _run(source: Source, keys: KeyRing, report: Report, event: str | None, run: str | None) -> Run:
@@ -81,15 +99,38 @@ async def _run(source: Source, keys: KeyRing, report: Report, event: str | None,
 class _Walk:
     """From the first release to the newest."""
 
-    def __init__(self, series: SeriesSource, keys: KeyRing, run: Run, report: Report) -> None:
-        self.checker = Checker(report)
-        self._series = series
+    def __init__(
+        self,
+        source: SeriesSource,
+        series: str,
+        checker: Checker | VolbyChecker,
+        keys: KeyRing,
+        run: Run,
+        report: Report,
+    ) -> None:
+        self.checker = checker
+        self._series = source
+        self._name = series
         self._keys = keys
         self._run = run
         self._report = report
         self._sha256: str | None = ZEROS
         self._hashes: dict[int, str] = {}
         self._awaited: int | None = None
+
+    def _differs(
+        self,
+        code: str,
+        release: int | None,
+        path: str,
+        what: str,
+        published: object,
+        recomputed: object = "",
+    ) -> None:
+        self._report.differs(code, release, path, what, published, recomputed, series=self._name)
+
+    def _note(self, text: str) -> None:
+        self._report.note(text if self._name == SERIES else f"{self._name}: {text}")
 
     async def all(self, progress: Progress | None) -> None:
         newest, digest = await self._series.newest()
@@ -98,17 +139,16 @@ class _Walk:
             if progress is not None:
                 progress(number, newest)
         if self._hashes.get(newest, digest) != digest:
-            self._report.differs("chain", newest, "newest", "manifest hash", digest, self._hashes[newest])
+            self._differs("chain", newest, "newest", "manifest hash", digest, self._hashes[newest])
         if self._awaited is not None:
-            self._report.note(f"checkpoint {self._awaited} is not there yet")
+            self._note(f"checkpoint {self._awaited} is not there yet")
         await self._heartbeat(newest)
 
     async def _one(self, number: int) -> None:
-        report = self._report
         try:
             material = await self._series.release(number)
         except NotYet as error:
-            report.differs("number", number, "", "the release is missing", error.message)
+            self._differs("number", number, "", "the release is missing", error.message)
             self._broken(number)
             return
         digest = hashlib.sha256(material.manifest).hexdigest()
@@ -116,7 +156,7 @@ class _Walk:
         try:
             manifest = await asyncio.to_thread(read_manifest, material.manifest, "manifest.xml")
         except SchemaError as error:
-            report.differs("manifest", number, "manifest.xml", "cannot be read", error.message)
+            self._differs("manifest", number, "manifest.xml", "cannot be read", error.message)
             self._broken(number)
             return
         self._links(number, manifest)
@@ -133,26 +173,25 @@ class _Walk:
         try:
             await self._keys.check(material.manifest, material.signature, "manifest.xml")
         except SignatureError as error:
-            self._report.differs(
+            self._differs(
                 "signature", number, "manifest.xml.sig", "the signature does not hold", error.message
             )
 
     def _links(self, number: int, manifest: Manifest) -> None:
-        report = self._report
         if manifest.release != number:
-            report.differs("number", number, "manifest.xml", "release number", manifest.release, number)
+            self._differs("number", number, "manifest.xml", "release number", manifest.release, number)
         if self._sha256 is not None and manifest.previous != self._sha256:
-            report.differs("chain", number, "manifest.xml", "previous", manifest.previous, self._sha256)
+            self._differs("chain", number, "manifest.xml", "previous", manifest.previous, self._sha256)
         theirs = (manifest.event, manifest.run, manifest.phase, manifest.series)
-        ours = (self._run.event, self._run.id, self._run.phase, SERIES)
+        ours = (self._run.event, self._run.id, self._run.phase, self._name)
         if theirs != ours:
-            report.differs("stamp", number, "manifest.xml", "run", "/".join(theirs), "/".join(ours))
+            self._differs("stamp", number, "manifest.xml", "run", "/".join(theirs), "/".join(ours))
 
     async def _checkpoint(self, number: int, digest: str) -> None:
         """A checkpoint holds exactly what the releases up to it lead to; the newest one may still be on its way."""
-        report, path = self._report, f"checkpoint/{number}.xml"
+        _report, path = self._report, f"checkpoint/{number}.xml"
         if self._awaited is not None:
-            report.differs("checkpoint", self._awaited, f"checkpoint/{self._awaited}.xml", "is missing", None)
+            self._differs("checkpoint", self._awaited, f"checkpoint/{self._awaited}.xml", "is missing", None)
             self._awaited = None
         try:
             data, line = await self._series.checkpoint(number)
@@ -161,7 +200,7 @@ class _Walk:
         except NotYet:
             self._awaited = number
         except SkrutiniumError as error:
-            report.differs("checkpoint", number, path, "cannot be used", error.message)
+            self._differs("checkpoint", number, path, "cannot be used", error.message)
 
     def _compare_checkpoint(self, data: bytes, path: str, number: int, digest: str) -> None:
         root = parsing.document(data, "checkpoint", path)
@@ -170,10 +209,10 @@ class _Walk:
         }
         ours = {row.path: (row.sha256, str(row.size)) for row in self.checker.rows.values()}
         if (root.get("release"), root.get("manifest")) != (str(number), digest):
-            self._report.differs("checkpoint", number, path, "manifest", root.get("manifest"), digest)
+            self._differs("checkpoint", number, path, "manifest", root.get("manifest"), digest)
         if theirs != ours:
             wrong = sorted(one for one in theirs.keys() | ours.keys() if theirs.get(one) != ours.get(one))
-            self._report.differs(
+            self._differs(
                 "checkpoint",
                 number,
                 path,
@@ -183,18 +222,17 @@ class _Walk:
             )
 
     async def _heartbeat(self, newest: int) -> None:
-        report = self._report
         try:
             body = await self._keys.signed(await self._series.heartbeat(), "heartbeat.xml")
             heartbeat = read_heartbeat(body, "heartbeat.xml")
         except NotYet:
-            report.note("there is no heartbeat")
+            self._note("there is no heartbeat")
             return
         except SkrutiniumError as error:
-            report.differs("heartbeat", None, "heartbeat.xml", "cannot be used", error.message)
+            self._differs("heartbeat", None, "heartbeat.xml", "cannot be used", error.message)
             return
         due = self._hashes.get(heartbeat.release)
         if heartbeat.release <= newest and due is not None and heartbeat.manifest != due:
-            report.differs(
+            self._differs(
                 "heartbeat", heartbeat.release, "heartbeat.xml", "manifest", heartbeat.manifest, due
             )

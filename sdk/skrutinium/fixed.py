@@ -1,0 +1,77 @@
+"""What is fixed while a run is open: names, seats, who stands. A short mark of it for every version of a document.
+
+The marks are hashes of this process (keyed at its start), good for comparing and for nothing else.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from lxml import etree
+
+from skrutinium.parsing import NAMESPACE
+from skrutinium.volby_comparing import NAMESPACE as VOLBY
+
+Attributes = Mapping[str, tuple[str, ...]]
+
+_PERSON = ("number", "given-name", "family-name", "title-before", "title-after")
+_SKRUTINIUM: Attributes = {
+    "event-results": ("name", "date", "made-up"),
+    "area-results": ("id", "kind", "name", "parent", "made-up"),
+    "contest-results": ("id", "kind", "area", "name", "seats", "round", "made-up"),
+    "precinct-results": ("id", "area", "number", "kind", "name", "made-up"),
+    "kind": ("id", "contests"),
+    "committee": ("id", "name"),
+    "area": ("id", "kind", "name"),
+    "contest": ("id", "kind", "name"),
+    "district": ("id", "number", "name", "seats"),
+    "list": ("number", "committee", "name", "candidates", "active"),
+    "unnumbered-list": ("committee", "name"),
+    "candidate": (*_PERSON, "active"),
+    "question": ("number", "text"),
+}
+_VOLBY: Attributes = {
+    "OBEC": ("KODZASTUP", "NAZEVZAST", "OZNAC_TYPU", "VOLENO_ZASTUP", "POCET_OBVODU"),
+    "OBVOD": ("CIS_OBVODU", "VOLENO_ZASTUP"),
+    "VOLEBNI_STRANA": ("POR_STR_HLAS_LIST", "VSTRANA", "NAZEV_STRANY", "KANDIDATU_POCET"),
+    "TYP_ZASTUP": ("OZNAC_TYPU", "NAZ_TYPU"),
+}
+_BY_TAG = {NAMESPACE + tag: names for tag, names in _SKRUTINIUM.items()} | {
+    VOLBY + tag: names for tag, names in _VOLBY.items()
+}
+# Rows that a protocol alone brings into a document, in the middle of the night.
+_LIST, _COMMITTEE, _PARTY = NAMESPACE + "list", NAMESPACE + "committee", VOLBY + "VOLEBNI_STRANA"
+_PRECINCT = NAMESPACE + "precinct-results"
+
+
+def mark(root: etree._Element) -> int:
+    """The mark of a document or element; equal marks mean equal names and constants."""
+    elements: Iterator[etree._Element] = iter((root,)) if root.tag == _PRECINCT else root.iter(*_BY_TAG)
+    return hash(tuple(_said(element) for element in elements if not _brought(element)))
+
+
+def _said(element: etree._Element) -> tuple[str | None, ...]:
+    tag = str(element.tag)
+    return (tag, *map(element.get, _BY_TAG[tag]))
+
+
+def _brought(element: etree._Element) -> bool:
+    if element.tag == _LIST:
+        return element.get("committee") is None and element.get("name") is None
+    if element.tag == _COMMITTEE:
+        return element.get("id") is None
+    return element.tag == _PARTY and element.get("VSTRANA") == "0"
+
+
+class Fixed:
+    """The marks of all documents so far."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, tuple[int, int, int]] = {}
+
+    def changed(self, path: str, root: etree._Element, codebook: int, release: int) -> int | None:
+        """The release that said something else about what is fixed under the same codebook; None when none did."""
+        now = mark(root)
+        book, before, number = self._marks.setdefault(path, (codebook, now, release))
+        if book == codebook:
+            return None if before == now else number
+        self._marks[path] = (codebook, now, release)
+        return None
