@@ -13,11 +13,11 @@ Documents = dict[tuple[int, str], bytes]
 
 
 class Forger:
-    """The series ``skrutinium`` of one run in a copy of a store."""
+    """One series of one run in a copy of a store."""
 
-    def __init__(self, store: Path, keys: Path) -> None:
+    def __init__(self, store: Path, keys: Path, series: str = "skrutinium") -> None:
         self.store = store
-        self.series = next(store.glob("event/*/*/skrutinium"))
+        self.series = next(store.glob(f"event/*/*/{series}"))
         self.newest = int((self.series / "newest").read_text().split()[0])
         self._signer = Signer.load(keys)
 

@@ -36,6 +36,12 @@ def forger(site: Path, tmp_path: Path) -> Forger:
     return Forger(tmp_path / "store", site / "keys")
 
 
+@pytest.fixture
+def volby(forger: Forger, site: Path) -> Forger:
+    """The same copy, to forge its series ``volby``."""
+    return Forger(forger.store, site / "keys", "volby")
+
+
 def found(forger: Forger, code: int = 1) -> list[str]:
     """The differences that ``verify`` tells, without what it compares by the way."""
     said = skrutinium_command("verify", forger.store, code=code)
@@ -164,3 +170,108 @@ def test_one_protocol(forger: Forger) -> None:
     assert told[0].startswith(f"release {number}, {path}: ")
     assert f"precinct {protocol.precinct}, contest {protocol.contest}: votes of list 1" in told[0]
     assert f"published {votes + 1}, recomputed {votes}" in told[0]
+
+
+def newest_with(forger: Forger, path: str) -> tuple[int, str]:
+    """The newest release that holds a document whose path matches, and that path."""
+    return next(
+        (number, row)
+        for number in range(forger.newest, 0, -1)
+        for row in forger.rows(number)
+        if re.fullmatch(path, row)
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "mark", "what"),
+    [
+        (r"zastup/vysledky_obec_\d+\.xml", r'<VOLEBNI_STRANA POR[^>]* HLASY="(\d+)"', "HLASY"),
+        (r"okresy/vysledky_obce_okres_\w+\.xml", r'<VOLEBNI_STRANA POR[^>]* HLASY="(\d+)"', "HLASY"),
+        (r"vysledky\.xml", r'<VOLEBNI_STRANA VSTRANA[^>]* HLASY="(\d+)"', "HLASY"),
+        (r"vysledky\.xml", r' ODEVZDANE_OBALKY="(\d+)"', "ODEVZDANE_OBALKY"),
+    ],
+    ids=["council", "county", "country", "envelopes"],
+)
+def test_one_number_of_volby(volby: Forger, path: str, mark: str, what: str) -> None:
+    """One vote or envelope more in a document of the series volby, all signed anew, is named with both values."""
+    number, row = newest_with(volby, path)
+    text = volby.document(number, row).decode()
+    place = re.search(mark, text)
+    assert place
+    data, value = add_one(text, place)
+
+    volby.exchange({(number, row): data})
+
+    told = found(volby)
+    assert all(one.startswith(f"volby release {number}, {row}: ") for one in told)
+    assert any(f"{what}: published {value + 1}, recomputed {value}" in one for one in told)
+
+
+def test_one_percentage_of_volby(volby: Forger) -> None:
+    """A turnout that its own figures do not give is named."""
+    number, row = newest_with(volby, r"vysledky\.xml")
+    text = volby.document(number, row).decode()
+    place = re.search(r' UCAST_PROC="\d+\.(\d\d)"', text)
+    assert place
+    other = f"{(int(place[1]) + 1) % 100:02d}"
+    data = text[: place.start(1)] + other + text[place.end(1) :]
+
+    volby.exchange({(number, row): data.encode()})
+
+    (told,) = found(volby)
+    assert told.startswith(f"volby release {number}, {row}: OBEC: UCAST_PROC: published ")
+
+
+def test_one_record_of_a_batch_of_volby(volby: Forger) -> None:
+    """One vote more in a record of a batch, all signed anew, is named by precinct, council and list."""
+    number, row = newest_with(volby, r"okrsky/vysledky_okrsky_\d+\.xml")
+    text = volby.document(number, row).decode()
+    place = re.search(r'<HLASY_OKRSEK POR_STR_HLAS_LIST="1" HLASY="(\d+)"', text)
+    assert place
+    data, votes = add_one(text, place)
+
+    volby.exchange({(number, row): data})
+
+    (told,) = found(volby)
+    assert told.startswith(f"volby release {number}, {row}: record of precinct ")
+    assert f"list 1: HLASY: published {votes + 1}, recomputed {votes}" in told
+    assert told.endswith("[record]")
+
+
+def test_one_record_of_volby_left_out(volby: Forger) -> None:
+    """A record that is left out of its batch is named, and so is the count of records it makes wrong."""
+    number, row = newest_with(volby, r"okrsky/vysledky_okrsky_\d+\.xml")
+    text = volby.document(number, row).decode()
+    data = re.sub(r"<OKRSEK .*?</OKRSEK>\n", "", text, count=1, flags=re.DOTALL)
+
+    volby.exchange({(number, row): data.encode()})
+
+    told = found(volby)
+    assert any("OKRSKY_DAVKA" in one for one in told)
+    assert any("record of precinct " in one and "published nothing" in one for one in told)
+
+
+def test_one_signature_of_volby(volby: Forger) -> None:
+    """One character of the signature of a manifest of the series volby is named by series and release."""
+    file = volby.signature(2)
+    algorithm, key, signature = file.read_text().split()
+    file.write_text(f"{algorithm} {key} {'B' if signature[0] == 'A' else 'A'}{signature[1:]}\n")
+
+    told = found(volby)
+
+    assert any(one.startswith("volby release 2, manifest.xml.sig: ") for one in told)
+    assert all(one.startswith("volby release 2, ") for one in told)
+
+
+def test_one_byte_of_volby(volby: Forger) -> None:
+    """One byte of a stored document of the series volby is named by release and path."""
+    number, row = newest_with(volby, r"zastup/vysledky_obec_\d+\.xml")
+    file = volby.object(volby.rows(number)[row])
+    data = bytearray(gzip.decompress(file.read_bytes()))
+    data[len(data) // 2] ^= 1
+    file.write_bytes(gzip.compress(data, mtime=0))
+
+    (told,) = found(volby)
+
+    assert told.startswith(f"volby release {number}, {row}: ")
+    assert told.endswith("[object]")

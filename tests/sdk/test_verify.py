@@ -322,3 +322,22 @@ async def test_missing_checkpoint(tmp_path: Path) -> None:
     assert any("is not there yet" in note for note in report.notes)
     names[0].unlink()
     assert found(await checked(tmp_path)) == {("checkpoint", 2, "checkpoint/2.xml")}
+
+
+async def test_changed_list_name(tmp_path: Path) -> None:
+    """A list that has another name than in the release before: the document is named."""
+    night = make_night()
+    night.change(5, "contest/100.xml", 'committee="7" name="List 1"', 'committee="7" name="List One"')
+
+    assert await differences(night, tmp_path) == {("structure", 5, "contest/100.xml")}
+
+
+async def test_contests_of_a_kind(tmp_path: Path) -> None:
+    """How many contests of a kind there are is counted again; and it is fixed in a run."""
+    night = make_night()
+    night.change(2, "event.xml", 'id="municipal-council" contests="2"', 'id="municipal-council" contests="3"')
+
+    told = await differences(night, tmp_path)
+
+    assert ("total", 2, "event.xml") in told
+    assert {path for _, _, path in told} == {"event.xml"}
