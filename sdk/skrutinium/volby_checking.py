@@ -56,7 +56,7 @@ _FORMS = (_COUNCIL, _NATIONAL, _COUNTY, _BATCH)
 
 _HEAD = re.compile(rb"<\?xml[^<>]*\?>\n(?P<mark><!--[^<>]*-->\n)?<[A-Z_]+ [^<>]*>\n")
 _ELEMENT = re.compile(rb"<OBEC [^<>]*>\n.*?</OBEC>\n", re.DOTALL)
-_CODE = re.compile(rb' KODZASTUP="(\d{1,6})"')
+_START = re.compile(rb'<OBEC KODZASTUP="(\d{1,6})" ')
 
 
 @dataclass(slots=True)
@@ -231,13 +231,13 @@ class VolbyChecker:
         head = _HEAD.match(data)
         at = head.end() if head else 0
         codes = []
-        while element := _ELEMENT.match(data, at):
-            code = _CODE.search(element[0])
-            council = code[1].decode("ascii") if code else ""
-            if self._known.get(council) != element[0]:
+        while start := _START.match(data, at):
+            council = start[1].decode("ascii")
+            element = self._known.get(council)
+            if element is None or not data.startswith(element, at):
                 return ()
             codes.append(council)
-            at = element.end()
+            at += len(element)
         return tuple(codes) if data[at:] == b"</VYSLEDKY_OBCE_OKRES>\n" else ()
 
     def _judge(self, manifest: Manifest, read: _Read, comparing: bool) -> None:
@@ -332,8 +332,8 @@ class VolbyChecker:
 
     def _missing(self, manifest: Manifest, touched: set[str]) -> None:
         """What has other numbers now has to be in the release; the first holds everything."""
-        everything = {one for one, kind in self._recount.kind.items() if kind in TYPES}
-        councils = everything if not self.rows else touched & everything
+        kind = self._recount.kind
+        councils = {one for one in (touched if self.rows else kind) if kind.get(one) in TYPES}
         there = {row.path for row in manifest.documents}
         due = {f"zastup/vysledky_obec_{one}.xml" for one in councils}
         due |= {path for path, codes in self._counties.items() if not councils.isdisjoint(codes)}
