@@ -132,12 +132,15 @@ async def _until_stopped(site: Site, night: list[Due], speed: int, port: int) ->
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(_night(site, night, speed, port))
 
+    stopped = False
+
     def stop() -> None:
-        # Ending takes a moment; an impatient second Ctrl-C must not leave processes or files behind.
-        for number in STOPPING:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
-        task.cancel()
+        # Ending takes a moment; an impatient second Ctrl-C must not leave processes or files behind. The handler stays in
+        # place for it: taking it away would give Ctrl-C back its ordinary meaning for an instant.
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            task.cancel()
 
     for number in STOPPING:
         loop.add_signal_handler(number, stop)

@@ -294,9 +294,8 @@ async def _listening(host: str, port: int, reuse_port: bool) -> list[socket.sock
 
 
 async def _until_told(ended: asyncio.Event) -> None:
-    """Wait for the end of standard input or SIGTERM."""
+    """Wait for the end of standard input, or until ``ended`` is set."""
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, ended.set)
 
     def read() -> None:
         # os.read rather than sys.stdin: a thread inside of that one would hold its lock when the interpreter ends.
@@ -310,13 +309,16 @@ async def _until_told(ended: asyncio.Event) -> None:
 
 
 async def _main(arguments: argparse.Namespace) -> None:
+    ended = asyncio.Event()
+    # Before anything is said: who is told that the feed listens may also tell it to stop.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with await serve(
         arguments.store, arguments.access, arguments.host, arguments.port, reuse_port=arguments.reuse_port
     ) as running:
         host, port = running.addresses[0]
         sys.stdout.write(json.dumps({"listening": [host, port]}) + "\n")
         sys.stdout.flush()
-        await _until_told(asyncio.Event())
+        await _until_told(ended)
 
 
 @contextlib.contextmanager

@@ -37,13 +37,14 @@ MOST_BYTES: Final = 16 * 2**20
 ENCODINGS: Final = ("UTF-8", "ISO-8859-2", "WINDOWS-1250", "US-ASCII")
 """Encodings that contain ASCII, so that markup can be found in the bytes."""
 
-_PROLOG: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:<\?xml(?P<declaration>\s[^>]{0,200})\?>)?(?:\s++|<!--(?:(?!--)[\s\S]){0,4096}+-->){0,64}+(?=<)"
-)
-"""What may stand before the root; nothing in it is tried twice, or a stretch of blanks would keep us for hours."""
+_DECLARATION: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:<\?xml(\s[^>]{0,200})\?>)?")
+_BLANKS: Final = re.compile(rb"\s*")
+_COMMENT: Final = (b"<!--", b"--", 4096)
+"""How a comment begins, what it may not hold but at its end, and its greatest length."""
+MOST_COMMENTS: Final = 32
 _ENCODING: Final = re.compile(rb"""\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _BEGIN: Final = re.compile(rb"<OKRSEK(?=[\s>/])")
-_END: Final = re.compile(rb"</OKRSEK\s*+>")
+_END: Final = re.compile(rb"</OKRSEK\s*>")
 _FORBIDDEN: Final = re.compile(rb"<[!?]")
 
 
@@ -165,8 +166,8 @@ def _encoding(data: bytes, source: str) -> tuple[str, int]:
     """The declared encoding and where the root begins."""
     if len(data) > MOST_BYTES:
         raise ReadError(source, 0, f"{len(data)} bytes", f"at most {MOST_BYTES}", code="too-large")
-    prolog = _PROLOG.match(data)
-    if prolog is None:
+    declaration, start = _prolog(data)
+    if data[start : start + 1] != b"<":
         raise ReadError(
             source,
             0,
@@ -174,14 +175,30 @@ def _encoding(data: bytes, source: str) -> tuple[str, int]:
             f"XML in one of {', '.join(ENCODINGS)}",
             code="not-xml",
         )
-    declared = _ENCODING.search(prolog["declaration"] or b"")
+    declared = _ENCODING.search(declaration)
     encoding = declared[1].decode("ascii").upper() if declared else "UTF-8"
     if encoding not in ENCODINGS:
         raise ReadError(
             source, 0, f"the encoding {encoding!r}", f"one of {', '.join(ENCODINGS)}", code="encoding"
         )
-    _forbid(data, source, prolog.end())
-    return encoding, prolog.end()
+    _forbid(data, source, start)
+    return encoding, start
+
+
+def _prolog(data: bytes) -> tuple[bytes, int]:
+    """The XML declaration, and where what follows it, blanks and comments begins; each byte is looked at once."""
+    found = _DECLARATION.match(data)
+    assert found is not None  # it matches nothing at all, too
+    place = found.end()
+    begin, dashes, longest = _COMMENT
+    for _ in range(MOST_COMMENTS):
+        blanks = _BLANKS.match(data, place)
+        place = blanks.end() if blanks else place
+        end = data.find(dashes, place + len(begin), place + longest) if data.startswith(begin, place) else -1
+        if end < 0 or data[end : end + 3] != b"-->":
+            break
+        place = end + 3
+    return found[1] or b"", place
 
 
 def _forbid(data: bytes, source: str, start: int) -> None:
