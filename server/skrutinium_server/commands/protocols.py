@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skrutinium_server.commands.arguments import RUN, SITE
@@ -58,10 +57,7 @@ def import_protocols(site: Site, run: str, form: str, who: str, path: Path) -> N
         sums = {"accepted": 0, "duplicates": 0, "refused": 0}
         async with commands(site) as house:
             for start in range(0, len(brought), CHUNK):
-                records = [
-                    msgspec.to_builtins(item.taken_over, builtin_types=(bytes,))
-                    for item in brought[start : start + CHUNK]
-                ]
+                records = [item.taken_over for item in brought[start : start + CHUNK]]
                 answer = await house.ask(do="take", run=run, records=records, who=who, path="import")
                 _say_refused(answer)
                 sums = {name: count + answer[name] for name, count in sums.items()}

@@ -24,7 +24,7 @@ Heard = Callable[[dict[str, Any]], None]
 
 
 class Child:
-    """One module run with ``python -m``; ``heard`` gets every message it says, ``started`` is called at every start."""
+    """One module run with ``python -m``; ``heard`` gets every message it says."""
 
     _starting: ClassVar[int] = 0
     """How many children are being started at this moment."""

@@ -37,20 +37,12 @@ class Taken:
     refused: list[str] = field(default_factory=list)
     refused_count: int = 0
 
-    def add(self, other: "Taken") -> None:
-        """Add another's counts."""
-        self.accepted += other.accepted
-        self.duplicates += other.duplicates
-        self.refused_count += other.refused_count
-        self.refused = (self.refused + other.refused)[:100]
-
 
 @dataclass(slots=True)
 class SeriesState:
     """The last cut of a series."""
 
     number: int = 0
-    position: int = 0
     checkpoint_at: float = 0.0
     whole: bool = False
     """There is a checkpoint of the complete count."""
@@ -143,7 +135,7 @@ class Counting:
 
     def _note_cut(self, cut: Cut, position: int) -> None:
         state = self.series[cut.series]
-        state.number, state.position = cut.number, position
+        state.number = cut.number
         state.whole = state.whole or (cut.checkpoint and self.complete)
         cleared = [self._waiting[cut.series]]
         if cut.batch is not None:

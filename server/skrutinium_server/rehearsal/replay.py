@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from skrutinium_server.intake.model import TakenOver
 from skrutinium_server.ledger.model import Accepted
 from skrutinium_server.ledger.sqlite import SqliteReader
@@ -110,7 +108,7 @@ async def _deliver(
     answer = await ask(
         do="take",
         run=run,
-        records=[msgspec.to_builtins(item.taken_over, builtin_types=(bytes,)) for item in due],
+        records=[item.taken_over for item in due],
         now=now.isoformat(),
         speed=0,
         who=who,
