@@ -13,7 +13,7 @@ STAMP := $(VENV)/.set-up
 TEST_WORKERS ?= 2
 # Programs that tests measure against or drive; each is a Debian package of the same name.
 # RUNLEVEL=1 below keeps apt-get from starting them as services.
-PROGRAMS := nginx tmux
+PROGRAMS := chromium nginx tmux wrk
 
 # pip speaks of its own version and of running as root; neither matters in an environment of our own.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
