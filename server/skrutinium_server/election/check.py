@@ -172,6 +172,7 @@ def _lists(definition: Definition) -> Iterator[str]:
 def _candidates(definition: Definition) -> Iterator[str]:
     contest_of = {district.id: district.contest for district in definition.districts}
     persons = {contest.id for contest in definition.contests if contest.form == "persons"}
+    committees = {committee.id for committee in definition.committees}
     lists = {(row.contest, row.district, row.number) for row in definition.lists}
     for row in definition.candidates:
         if row.list == 0:
@@ -179,6 +180,8 @@ def _candidates(definition: Definition) -> Iterator[str]:
                 yield f"candidates: {_name(row)}: list 0 is for contests of the form persons in one of their districts"
         elif (row.contest, row.district, row.list) not in lists:
             yield f"candidates: {_name(row)}: list {row.list} is not among the lists of district {row.district}"
+        if row.committee is not None and (row.list != 0 or row.committee not in committees):
+            yield f"candidates: {_name(row)}: committee {row.committee}; expected one of the committees, and only with list 0"
         if row.number < 1 or (row.age is not None and not 0 <= row.age <= 150):
             yield f"candidates: {_name(row)} is {row.age} years old; expected a number from 1, an age from 0 to 150"
 

@@ -11,6 +11,7 @@ from skrutinium_server.election.model import (
     Candidate,
     Committee,
     Contest,
+    ContestFirstRound,
     Definition,
     District,
     List,
@@ -47,6 +48,8 @@ class DefinitionIndex:
         for candidate in definition.candidates:
             candidates[candidate.district, candidate.list].append(candidate)
         self._candidates = {key: tuple(rows) for key, rows in candidates.items()}
+        first = definition.first_round
+        self._first_round = {} if first is None else {row.contest: row for row in first.contests}
         self._ancestors = {area.id: self._chain(area) for area in definition.areas}
 
     def poll(self, precinct: str, contest: str) -> Poll | None:
@@ -80,6 +83,10 @@ class DefinitionIndex:
     def districts_of_contest(self, contest: str) -> tuple[District, ...]:
         """The districts of a contest by id."""
         return self._districts_of_contest.get(contest, ())
+
+    def first_round(self, contest: str) -> ContestFirstRound | None:
+        """What the first round of a contest ended with; None where this event is the first round."""
+        return self._first_round.get(contest)
 
     def contests_of_area(self, area: str) -> tuple[Contest, ...]:
         """The contests that are held for exactly that area."""

@@ -25,6 +25,9 @@ ContestKind = Literal[
 ContestForm = Literal["lists", "persons", "question"]
 """How votes are cast: for lists with candidates, for single persons, or yes and no."""
 
+WayOfElection = Literal["G", "L"]
+"""By votes or by lot (codebook ``ways-of-election``)."""
+
 
 class Area(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A unit of the country; ``parent`` is the next larger one, None for the country itself."""
@@ -129,13 +132,52 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title_after: str = ""
     age: int | None = None
     active: bool = True
+    committee: str | None = None
+    """Who puts the person up, in contests of the form ``persons``; None elsewhere and when the source does not tell it."""
+
+
+class Elected(msgspec.Struct, frozen=True, tag="elected"):
+    """One person fills the one seat; ``candidate`` is the number, ``way`` is ``G`` by votes, ``L`` by lot."""
+
+    candidate: int
+    way: WayOfElection = "G"
+
+
+class Runoff(msgspec.Struct, frozen=True, tag="runoff"):
+    """Nobody is elected yet: a second round between these two, the one with more votes first."""
+
+    candidates: tuple[int, int]
+
+
+class ContestFirstRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the first round of one contest ended with.
+
+    ``figures`` are the sums of the law's fields by id (a field that not every protocol told is left out), ``candidates``
+    the votes by candidate number, of all who stood. ``outcome`` names the elected person or those who run again.
+    """
+
+    contest: str
+    figures: dict[str, int]
+    candidates: dict[int, int]
+    outcome: Elected | Runoff
+
+
+class FirstRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The facts of the first round that a second one is held after: ``event`` and ``date`` of the first round.
+
+    ``contests`` holds all contests of the first round, those included where somebody was elected at once.
+    """
+
+    event: str
+    date: datetime.date
+    contests: tuple[ContestFirstRound, ...]
 
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All fixed facts of one event. ``version`` counts from 1; it is fixed once a run opens (requirement C5).
 
     Every tuple is sorted by its key (see :func:`skrutinium_server.election.canonical.canonical`), so equal facts
-    have equal bytes and one SHA-256.
+    have equal bytes and one SHA-256. ``first_round`` is there in the definition of a second round only.
     """
 
     event: str
@@ -153,3 +195,4 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lists: tuple[List, ...] = ()
     unnumbered_lists: tuple[UnnumberedList, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    first_round: FirstRound | None = None

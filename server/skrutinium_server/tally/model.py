@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from skrutinium_server.election.model import Elected, Runoff
 from skrutinium_server.tally.seats.model import Allocated, LotNeeded
 
 Reporting = Literal["none", "part", "all", "not-applicable"]
@@ -51,7 +52,8 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
     missing: str
 
 
-Outcome = Open | Unknown | Allocated | LotNeeded
+Outcome = Open | Unknown | Allocated | LotNeeded | Elected | Runoff
+"""Lists: allocated; persons: elected or a second round; both: open, unknown, a lot."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,9 @@ class DistrictTally:
     ``votes`` maps list number to votes, in the order of the numbers (every list on the ballot and every list met in a
     protocol that counts); ``candidate_votes`` maps list number to {candidate number: votes}, empty where the source does
     not tell them; ``without_candidates`` counts the reported protocols that do not tell them for each of their lists.
+
+    In a contest of the form ``persons`` all candidates stand on list 0: ``votes`` is {0: their sum} and
+    ``candidate_votes[0]`` maps each candidate's number to votes, once a protocol is in.
     """
 
     id: str
@@ -92,7 +97,8 @@ class CommitteeTally:
 class KindTally:
     """All contests of one kind in a unit.
 
-    ``contests`` is how many touch the unit, ``decided`` how many of them have their outcome (every district allocated),
+    ``contests`` is how many touch the unit, ``decided`` how many of them have their outcome (every district allocated,
+    or the person elected; a second round to come is no outcome),
     ``seats_decided`` the seats filled in those. ``committees`` maps committee id to its tally; the key None holds the
     lists whose committee is not known. Committees on the ballots of the unit are there from the start, with 0 votes;
     None only while there is such a list, on a ballot or in a protocol that counts.

@@ -68,13 +68,16 @@ class Allocated(msgspec.Struct, frozen=True, tag="allocated"):
 class LotNeeded(msgspec.Struct, frozen=True, tag="lot-needed"):
     """Some seats wait for a lot: ``lists`` holds the certain seats only, ``ties`` says what is open.
 
-    Certain seats, the places of all ties and ``vacant`` add up to the seats of the district.
+    Certain seats, the places of all ties and ``vacant`` add up to the seats of the district. In a contest of the form
+    ``persons`` there are no lists and the threshold is 0: ``candidates`` are those already certain (of the second round,
+    where one of its two places is clear), and each tie has ``list`` 0 and the tied ``candidates``.
     """
 
     threshold_percent: int
     lists: tuple[ListSeats, ...]
     ties: tuple[Tie, ...]
     vacant: int
+    candidates: tuple[int, ...] = ()
 
 
 class Undecided(msgspec.Struct, frozen=True, tag="undecided"):

@@ -6,6 +6,7 @@ votes, votes of candidates stand only where every reported protocol tells them.
 
 from collections.abc import Mapping
 
+from skrutinium_server.election.model import Elected, Runoff
 from skrutinium_server.release.formats.escaping import attribute
 from skrutinium_server.release.formats.skrutinium.figures import Figures
 from skrutinium_server.release.formats.skrutinium.outline import KINDS, DistrictOutline, ListOutline, Outline
@@ -153,6 +154,10 @@ def _outcome(tally: DistrictTally) -> tuple[str, str]:
             return f'outcome="decided" threshold="{threshold}"{_vacant(vacant)}', ""
         case LotNeeded(threshold_percent=threshold, vacant=vacant, ties=ties):
             return f'outcome="lot" threshold="{threshold}"{_vacant(vacant)}', "".join(map(_lot, ties))
+        case Elected():
+            return 'outcome="decided"', ""
+        case Runoff():
+            return 'outcome="runoff"', ""
 
 
 def _vacant(vacant: int) -> str:
