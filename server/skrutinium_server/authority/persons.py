@@ -1,0 +1,202 @@
+"""People who may act, each with a passphrase: stored as scrypt (RFC 7914), compared in constant time, never logged.
+
+``authority/persons/NAME.json`` (mode 0600) is what a passphrase is compared with; the event log names that file's
+SHA-256, so that a file put there by hand is noticed. Sources: design § 3, C18.
+"""
+
+import getpass
+import hashlib
+import hmac
+import os
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from skrutinium_server.authority.errors import EventRefused, NotAuthenticated, PersonError
+from skrutinium_server.authority.files import make_folder, put_whole
+from skrutinium_server.authority.log import EventLog
+from skrutinium_server.authority.model import (
+    ROLES,
+    Entry,
+    Event,
+    Person,
+    PersonAdded,
+    PersonRemoved,
+    Role,
+    State,
+)
+from skrutinium_server.authority.state import fold
+from skrutinium_server.election.model import IDENTIFIER
+
+SHORTEST: Final = 12
+"""Characters that a passphrase has at least: a few words, not a password."""
+
+LONGEST: Final = 1024
+"""Characters that a passphrase has at most."""
+
+
+class Scrypt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cost of one comparison: ``cost`` is N (a power of two), ``block`` r, ``parallel`` p; about 128·N·r bytes of memory."""
+
+    cost: int = 2**16
+    block: int = 8
+    parallel: int = 1
+
+
+class Verifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a passphrase is compared with: parameters, salt (16 bytes) and scrypt value (32 bytes)."""
+
+    name: str
+    scrypt: Scrypt
+    salt: bytes
+    value: bytes
+
+
+def _derived(passphrase: str, salt: bytes, scrypt: Scrypt) -> bytes:
+    # NFKC: the same keys pressed on another keyboard driver give the same passphrase.
+    return hashlib.scrypt(
+        unicodedata.normalize("NFKC", passphrase).encode(),
+        salt=salt,
+        n=scrypt.cost,
+        r=scrypt.block,
+        p=scrypt.parallel,
+        maxmem=2 * 128 * scrypt.cost * scrypt.block * scrypt.parallel + 2**20,
+        dklen=32,
+    )
+
+
+def login_name() -> str:
+    """Who works here, as the system knows: written beside what is recorded unless another name is given."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+class Authority:
+    """People, rights and the event log of the site in the folder ``site``.
+
+    ``who`` is recorded as the one who did what is recorded; ``now`` tells the time (aware); ``scrypt`` is what new
+    passphrases cost; ``random`` makes salts.
+    """
+
+    def __init__(
+        self,
+        site: Path,
+        *,
+        who: str | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        scrypt: Scrypt = Scrypt(),  # noqa: B008 - frozen
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.site = site
+        self.folder = site / "authority"
+        self.who = login_name() if who is None else who
+        self.now = now
+        self.log = EventLog(self.folder)
+        self._scrypt = scrypt
+        self._random = random
+
+    def state(self) -> State:
+        """What follows from everything recorded; raises :class:`EventLogDamaged`."""
+        return fold(self.log.entries())
+
+    def record(self, event: Event, *, who: str | None = None) -> Entry:
+        """Record one event, durable when this returns; raises :class:`EventRefused` when it does not follow."""
+        return self.decide(lambda _: event, who=who)
+
+    def decide(self, decide: Callable[[State], Event], *, who: str | None = None) -> Entry:
+        """Record the event that ``decide`` makes of the state; nobody records anything between the two."""
+        (entry,) = self.log.append(who or self.who, self.now, lambda entries: (decide(fold(entries)),))
+        return entry
+
+    def person(self, name: str) -> Person:
+        """A person of the site; raises :class:`PersonError`."""
+        persons = self.state().persons
+        if name not in persons:
+            known = ", ".join(sorted(persons)) or "none"
+            raise PersonError(
+                f"There is no person {name!r} (known: {known}). Add one with: skrutinium-server person add {self.site} NAME"
+            )
+        return persons[name]
+
+    def add_person(self, name: str, role: Role, passphrase: str) -> Entry:
+        """Let a person act; raises :class:`PersonError` for a name or passphrase that will not do."""
+        if not IDENTIFIER.fullmatch(name):
+            raise PersonError(
+                f"{name!r} cannot name a person: letters a to z, digits, '.' and '-' are allowed, at most 64, such as j.novakova."
+            )
+        if role not in ROLES:
+            raise PersonError(f"There is no role {role!r}; expected one of {', '.join(ROLES)}.")
+        if not SHORTEST <= len(passphrase) <= LONGEST:
+            raise PersonError(
+                f"A passphrase has {SHORTEST} to {LONGEST} characters, this one {len(passphrase)}. Take a few words."
+            )
+        if name in self.state().persons:
+            raise EventRefused(f"{name} is a person of this site already.")
+        salt = self._random(16)
+        verifier = Verifier(name, self._scrypt, salt, _derived(passphrase, salt, self._scrypt))
+        data = msgspec.json.encode(verifier) + b"\n"
+
+        def added(state: State) -> Event:
+            if name not in state.persons:
+                # The file first: an event whose file is missing would be a person who cannot act.
+                make_folder(self.folder / "persons", 0o700)
+                put_whole(self._file(name), data, mode=0o600)
+            return PersonAdded(name, role, hashlib.sha256(data).hexdigest())
+
+        return self.decide(added)
+
+    def remove_person(self, name: str) -> Entry:
+        """Let a person act no longer; raises :class:`PersonError`."""
+        self.person(name)
+        entry = self.record(PersonRemoved(name))
+        self._file(name).unlink(missing_ok=True)
+        return entry
+
+    def authenticate(self, name: str, passphrase: str) -> str:
+        """The name of the person, whose passphrase it is; raises :class:`NotAuthenticated`.
+
+        An unknown name takes as long as a wrong passphrase, and is told in the same words.
+        """
+        person = self.state().persons.get(name)
+        verifier = None if person is None else self._verifier(person)
+        salt, scrypt, expected = (
+            (b"\0" * 16, self._scrypt, b"\0" * 32)
+            if verifier is None
+            else (verifier.salt, verifier.scrypt, verifier.value)
+        )
+        same = hmac.compare_digest(_derived(passphrase[: LONGEST + 1], salt, scrypt), expected)
+        if verifier is None or not same:
+            raise NotAuthenticated(
+                f"Name {name!r} and passphrase do not belong together. Try again; `person list` shows the names of this site."
+            )
+        return name
+
+    def _file(self, name: str) -> Path:
+        return self.folder / "persons" / f"{name}.json"
+
+    def _verifier(self, person: Person) -> Verifier:
+        path = self._file(person.name)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise PersonError(
+                f"{path} is missing: nobody can act as {person.name}. Remove the person and add it again."
+            ) from None
+        if hashlib.sha256(data).hexdigest() != person.verifier:
+            raise PersonError(
+                f"{path} is not the file that the event log names: it was changed by hand. "
+                f"Find out by whom; then remove {person.name} and add it again."
+            )
+        return msgspec.json.decode(data, type=Verifier)
+
+
+def authenticate(site_folder: Path, name: str, passphrase: str) -> Person:
+    """The person of a site whose passphrase this is; raises :class:`NotAuthenticated`."""
+    authority = Authority(site_folder)
+    return authority.person(authority.authenticate(name, passphrase))
