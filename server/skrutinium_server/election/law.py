@@ -4,18 +4,21 @@ A law is one TOML file in ``election/laws/`` (design § 7). It is read strictly:
 no code is written for stops the start with a :class:`LawError` that names file, rule and what was expected.
 """
 
+import datetime
 import hashlib
 import re
 import tomllib
 from fractions import Fraction
 from importlib import resources
 from typing import Any, Final, Literal, get_args
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from skrutinium_server.election.errors import LawError
 from skrutinium_server.election.model import IDENTIFIER, ContestKind
-from skrutinium_server.election.seat_law import SeatLaw
+from skrutinium_server.election.publication import Publication
+from skrutinium_server.election.seat_law import MAJORITY_METHODS, MajorityLaw, SeatLaw
 
 Severity = Literal["error", "hard", "warning"]
 """``error`` blocks, ``hard`` needs acceptance by the commission above, ``warning`` the commission's own position."""
@@ -90,7 +93,11 @@ class Percentage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Law(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One law. ``prefix`` begins the ids of its events (``kv``); ``seats`` is None where no seats are allocated."""
+    """One law. ``prefix`` begins the ids of its events (``kv``).
+
+    The table ``[seats]`` of the file is ``seats`` where lists share the seats and ``majority`` where one person is
+    elected; at most one of the two is there. ``publication`` is None where results may be read at any time.
+    """
 
     id: str
     name_cs: str
@@ -102,6 +109,12 @@ class Law(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[Rule, ...]
     percentages: tuple[Percentage, ...] = ()
     seats: SeatLaw | None = None
+    majority: MajorityLaw | None = None
+    publication: Publication | None = None
+
+    def not_before(self, date: datetime.date) -> datetime.datetime | None:
+        """The moment (UTC) before which nothing of a live run may be read; ``date`` is the first day of voting."""
+        return None if self.publication is None else self.publication.moment(date, ZoneInfo(self.time_zone))
 
     def field(self, id: str) -> Field:
         """The field with that id; raises KeyError."""
@@ -137,6 +150,11 @@ def read_law(file: str, data: bytes) -> Law:
     if not isinstance(rules, list):
         raise LawError(f"{file}: `rules` is not a list; expected [[rules]] tables")
     read_rules = tuple(_read_rule(file, place, rule) for place, rule in enumerate(rules, 1))
+    if "majority" in table:
+        raise LawError(f"{file}: unknown table [majority]; expected [seats]")
+    seats = table.get("seats")
+    if isinstance(seats, dict) and seats.get("method") in MAJORITY_METHODS:
+        table = {("majority" if key == "seats" else key): value for key, value in table.items()}
     try:
         law = msgspec.convert({**table, "rules": ()}, Law)
     except msgspec.ValidationError as error:

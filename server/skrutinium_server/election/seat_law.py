@@ -1,4 +1,4 @@
-"""How a law turns the votes of lists into seats and persons: the ``[seats]`` table of a law file.
+"""How a law turns votes into seats and persons: the ``[seats]`` table of a law file.
 
 The rules are computed in ``tally.seats``; here are only the numbers and the choices that a law makes.
 """
@@ -11,6 +11,9 @@ import msgspec
 
 METHODS: Final = ("dhondt", "sainte-lague", "sainte-lague-modified")
 """Divisor methods: 1, 2, 3 …; 1, 3, 5 …; 1.4, 3, 5 …"""
+
+MAJORITY_METHODS: Final = ("majority-two-rounds",)
+"""One seat: more than half of the valid votes, else a second round between two, won by more votes."""
 
 THRESHOLD_BASES: Final = ("candidates-over-seats", "valid-votes")
 """What the threshold is a percentage of, see :attr:`SeatLaw.threshold_base`."""
@@ -93,6 +96,24 @@ class SeatLaw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def order_share(self) -> Fraction | None:
         """:attr:`order_factor` as an exact number."""
         return None if self.order_factor is None else Fraction(self.order_factor)
+
+
+class MajorityLaw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one person is elected: the ``[seats]`` table of a law whose contests are of the form ``persons``.
+
+    Raises :class:`SeatLawError` as :class:`SeatLaw` does.
+    """
+
+    method: str
+    """One of :data:`MAJORITY_METHODS`."""
+
+    tie: tuple[str, ...] = ("lot",)
+    """What decides between equal votes: a lot."""
+
+    def __post_init__(self) -> None:
+        _one_of("method", self.method, MAJORITY_METHODS)
+        if self.tie != ("lot",):
+            raise SeatLawError("seat-law-tie", f"seats.tie is {list(self.tie)}, expected ['lot']")
 
 
 def _one_of(field: str, value: str, known: tuple[str, ...]) -> None:
