@@ -1,6 +1,6 @@
-"""What the definition says of the lists of one district, in the form that counting needs."""
+"""What the definition says of the lists or persons of one district, in the form that counting needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,14 +23,21 @@ NOBODY: Final = Persons(frozenset(), ())
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """Lists on the ballot of one district: ``committees`` by list number, in the order of the numbers (None: not known).
+    """What is on the ballot of one district: ``committees`` by list number, in the order of the numbers (None: not known).
 
-    ``candidates`` are the persons on each list; ``unnumbered`` counts the lists whose number was not told.
+    ``candidates`` are the persons on each list; ``unnumbered`` counts the lists whose number was not told. Where single
+    persons are voted for, ``nominees`` maps each of them to the committee (None: not known), all stand on list 0, which
+    belongs to nobody; else it is None.
     """
 
     committees: Mapping[int, str | None]
     candidates: Mapping[int, Persons]
     unnumbered: int
+    nominees: Mapping[int, str | None] | None = None
+
+    def standing(self) -> Iterable[str | None]:
+        """The committees that stand on this ballot, some perhaps more than once."""
+        return self.committees.values() if self.nominees is None else self.nominees.values()
 
 
 class Ballots:
@@ -45,6 +52,10 @@ class Ballots:
 
     def of(self, district: str) -> Ballot:
         """The ballot of a district."""
+        if self._index.contests[self._index.districts[district].contest].form == "persons":
+            people = self._index.candidates_of(district, 0)
+            nominees = {row.number: row.committee for row in people}
+            return Ballot({0: None}, {0: self._persons(district, 0)}, 0, nominees)
         lists = sorted(self._index.lists_of_district(district), key=lambda row: row.number)
         return Ballot(
             committees={row.number: row.committee for row in lists},

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from skrutinium_server.election.model import Elected
 from skrutinium_server.tally.ballot import Ballot
 from skrutinium_server.tally.model import ContestTally
 from skrutinium_server.tally.seats.model import Allocated
@@ -39,15 +40,19 @@ def decide(contest: ContestTotals) -> bool:
 
 
 def _decision(contest: ContestTotals) -> Decision | None:
-    """What the contest fills, None while a district waits for protocols, for facts or for a lot."""
+    """What the contest fills, None while a district waits for protocols, for facts, for a lot or for a second round."""
     seats: dict[str | None, int] = {}
     for district in contest.tally.districts.values():
-        if not isinstance(district.outcome, Allocated):
-            return None
-        committees = contest.ballots[district.id].committees
-        for row in district.outcome.lists:
-            committee = committees[row.number]
-            seats[committee] = seats.get(committee, 0) + row.seats
+        ballot = contest.ballots[district.id]
+        match district.outcome:
+            case Allocated(lists=lists):
+                won = [(ballot.committees[row.number], row.seats) for row in lists]
+            case Elected(candidate=candidate):
+                won = [((ballot.nominees or {})[candidate], 1)]
+            case _:
+                return None
+        for committee, number in won:
+            seats[committee] = seats.get(committee, 0) + number
     return Decision(seats) if contest.tally.districts else None
 
 

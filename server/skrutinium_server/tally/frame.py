@@ -1,6 +1,7 @@
 """The tally before the first protocol: every unit of the definition with what is expected in it and nothing reported."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import Poll
@@ -19,6 +20,25 @@ from skrutinium_server.tally.model import (
 from skrutinium_server.tally.totals import AreaTotals, DistrictTotals, PollTotals
 
 OPEN = Open()
+
+
+@dataclass(slots=True)
+class PrecinctOut:
+    """How many protocols a precinct still owes, and its voters (the most that any of its polls tells, None: none does)."""
+
+    areas: tuple[AreaTally, ...]
+    owed: int = 0
+    eligible: int | None = None
+
+    def report(self) -> None:
+        """One protocol more came in; with the last one the precinct is no longer out."""
+        self.owed -= 1
+        if self.owed:
+            return
+        for area in self.areas:
+            area.precincts_out -= 1
+            if area.eligible_out is not None:
+                area.eligible_out -= self.eligible or 0
 
 
 class Frame:
@@ -43,6 +63,7 @@ class Frame:
             self.polls[poll.precinct, poll.contest] = self._poll(poll)
         self._touch()
         self._add_expected()
+        self.out = self._precincts_out()
 
     def _contest(self, id: str, ballots: Ballots) -> ContestTotals:
         districts = sorted(self._index.districts_of_contest(id), key=lambda district: district.number)
@@ -123,6 +144,25 @@ class Frame:
                 if id(total) in unknown:
                     total.eligible_out = None
 
+    def _precincts_out(self) -> "dict[str, PrecinctOut]":
+        """What each precinct owes, counted into the areas that it lies in."""
+        out: dict[str, PrecinctOut] = {}
+        for poll in self._index.definition.polls:
+            known = out.get(poll.precinct)
+            if known is None:
+                above = self._index.ancestors(self._index.precincts[poll.precinct].area)
+                known = out[poll.precinct] = PrecinctOut(tuple(self.areas[id] for id in above))
+            known.owed += 1
+            if poll.eligible is not None:
+                known.eligible = max(known.eligible or 0, poll.eligible)
+        for known in out.values():
+            for area in known.areas:
+                area.precincts += 1
+                area.precincts_out += 1
+                if area.eligible_out is not None:
+                    area.eligible_out = None if known.eligible is None else area.eligible_out + known.eligible
+        return out
+
     @staticmethod
     def _counts(poll: PollTotals) -> Iterator[Count]:
         yield from poll.counts
@@ -132,10 +172,10 @@ class Frame:
 
 def _list_committees(area: AreaTotals, ballot: Ballot) -> None:
     committees = area.kind.committees
-    for committee in ballot.committees.values():
+    for committee in ballot.standing():
         if committee not in committees:
             committees[committee] = CommitteeTally()
-            # A list without a committee on a ballot keeps the committee None there for good.
+            # A list or person without a committee on a ballot keeps the committee None there for good.
             area.unknown += committee is None
 
 

@@ -114,11 +114,18 @@ class KindTally:
 
 @dataclass(slots=True)
 class AreaTally:
-    """One area: ``kinds`` by kind of contest; ``count`` over all kinds (protocols, no figures)."""
+    """One area: ``kinds`` by kind of contest; ``count`` over all kinds (protocols, no figures).
+
+    ``precincts`` are those that vote there, ``precincts_out`` those of them from which a protocol is out, whatever the
+    contest; ``eligible_out`` the voters (before the election) of the latter, each counted once, None when unknown.
+    """
 
     id: str
     count: Count
     kinds: dict[str, KindTally]
+    precincts: int = 0
+    precincts_out: int = 0
+    eligible_out: int | None = 0
 
 
 @dataclass(slots=True)

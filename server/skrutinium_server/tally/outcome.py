@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law
-from skrutinium_server.election.model import District, List
+from skrutinium_server.election.model import Contest, District, List
+from skrutinium_server.tally import majority
 from skrutinium_server.tally.ballot import Ballot, Persons
 from skrutinium_server.tally.model import DistrictTally, Outcome, Unknown
 from skrutinium_server.tally.seats.allocation import allocate
@@ -17,6 +18,9 @@ def outcome(index: DefinitionIndex, law: Law, ballot: Ballot, tally: DistrictTal
     Lists and candidates that were withdrawn do not stand. Persons are told only where every protocol tells the votes
     of the candidates and the definition and the protocols agree on who they are.
     """
+    contest = index.contests[index.districts[tally.id].contest]
+    if contest.form == "persons":
+        return _of_persons(law, contest, ballot, tally)
     seats = _seats(index, index.districts[tally.id])
     lists = [row for row in index.lists_of_district(tally.id) if row.active]
     missing = _missing(index, law, ballot, tally, seats, lists)
@@ -26,6 +30,41 @@ def outcome(index: DefinitionIndex, law: Law, ballot: Ballot, tally: DistrictTal
     if isinstance(result, Allocated | LotNeeded):
         return result
     return Unknown("a rule of the law for a district in which no list has a vote")
+
+
+def _of_persons(law: Law, contest: Contest, ballot: Ballot, tally: DistrictTally) -> Outcome:
+    people, votes = ballot.candidates[0], tally.candidate_votes.get(0, {})
+    missing = _missing_of_persons(law, contest, people, votes, tally.without_candidates)
+    if missing:
+        return Unknown("; ".join(missing))
+    standing = {number: votes.get(number, 0) for number in people.standing}
+    if not sum(standing.values()):
+        return Unknown("a rule of the law for a district in which no candidate has a vote")
+    if contest.round == 1:
+        return majority.first_round(standing)
+    if len(standing) < majority.FINALISTS:
+        return Unknown("a rule of the law for a second round in which only one candidate stands")
+    return majority.second_round(standing)
+
+
+def _missing_of_persons(
+    law: Law, contest: Contest, people: Persons, votes: Mapping[int, int], without: int
+) -> list[str]:
+    if law.majority is None:
+        return [f"a rule of the law {law.id} that elects in a contest of the form persons"]
+    missing = []
+    if contest.seats not in (None, 1):
+        missing.append(f"a rule of the law that fills {contest.seats} seats")
+    if without:
+        missing.append(f"the votes of the candidates in {without} of the protocols")
+    if not people.standing:
+        missing.append("the candidates")
+    elif unknown := sorted(votes.keys() - people.numbers):
+        missing.append(f"who {_called('candidate', unknown)} in the protocols is")
+    withdrawn = people.numbers.difference(people.standing)
+    if voted := sorted(number for number in withdrawn if votes.get(number)):
+        missing.append(f"why there are votes for the withdrawn {_called('candidate', voted)}")
+    return missing
 
 
 def _seats(index: DefinitionIndex, district: District) -> int | None:
@@ -69,9 +108,12 @@ def _numbers(lists: Iterable[List]) -> set[int]:
 
 
 def _named(numbers: list[int]) -> str:
-    return (
-        f"{'list' if len(numbers) == 1 else 'lists'} {', '.join(str(number) for number in sorted(numbers))}"
-    )
+    return _called("list", sorted(numbers))
+
+
+def _called(what: str, numbers: Iterable[int]) -> str:
+    told = [str(number) for number in numbers]
+    return f"{what}{'' if len(told) == 1 else 's'} {', '.join(told)}"
 
 
 def _stand(ballot: Ballot, row: List) -> int | None:

@@ -89,6 +89,7 @@ class Tally:
         replaced = None
         if before is None:
             self.reported += 1
+            self._frame.out[protocol.precinct].report()
         else:
             replaced = before.unpacked()
             count(poll, replaced[1].protocol, -1)

@@ -69,7 +69,11 @@ def count(poll: PollTotals, protocol: Protocol, sign: Sign) -> None:
             total.eligible_out -= sign * eligible
         _count_figures(total, protocol.figures, sign)
     _count_lists(poll.district, protocol.lists, sign)
-    committees, unknown = _by_committee(poll.district.ballot.committees, protocol.lists)
+    ballot = poll.district.ballot
+    if ballot.nominees is None:
+        committees, unknown = _by_committee(ballot.committees, protocol.lists)
+    else:
+        committees, unknown = _by_nominee(ballot.nominees, protocol.lists)
     for area in poll.areas:
         area.area.count.reported += sign
         _count_committees(area, committees, unknown, sign)
@@ -149,6 +153,20 @@ def _by_committee(
         if committee is None and row.number not in known:
             unknown += 1
         votes[committee] = votes.get(committee, 0) + row.votes
+    return votes, unknown
+
+
+def _by_nominee(
+    known: Mapping[int, str | None], lists: tuple[ListVotes, ...]
+) -> tuple[dict[str | None, int], int]:
+    """The same where persons are voted for; votes that no candidate is told for are those of somebody unknown."""
+    votes: dict[str | None, int] = {}
+    unknown = 0
+    for row in lists:
+        for number, given in ((None, row.votes),) if row.candidates is None else row.candidates:
+            committee = None if number is None else known.get(number)
+            unknown += number not in known
+            votes[committee] = votes.get(committee, 0) + given
     return votes, unknown
 
 
