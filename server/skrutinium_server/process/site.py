@@ -29,14 +29,12 @@ SERIES = ("skrutinium", "volby")
 ACCESS = """\
 # Who may read the feed. Addresses that no range holds get nothing but a refusal and /access.
 # The feed reads this file again when it changes; a broken file keeps the last good list.
+number = 1
 
-[[range]]
-network = "127.0.0.0/8"
-name = "this machine"
-
-[[range]]
-network = "::1"
-name = "this machine"
+[[subscriber]]
+id = "this-machine"
+name = "This machine"
+live = ["127.0.0.0/8", "::1"]
 """
 
 SETTINGS = """\
