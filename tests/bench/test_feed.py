@@ -94,7 +94,10 @@ def night_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int
     store = MadeStore(folder)
     networks = [f"10.{number}.0.0/16" for number in range(199)]
     store.access.write_text(
-        "".join(f'[[range]]\nnetwork = "{net}"\nname = "x"\n' for net in [*networks, "127.0.0.0/8"])
+        "".join(
+            f'[[subscriber]]\nid = "x{at}"\nname = "x"\nlive = ["{net}"]\n'
+            for at, net in enumerate([*networks, "127.0.0.0/8"])
+        )
     )
     store.open_run("night", "live")
     documents = {SMALL: document("small", 1, 3000), MEDIUM: document("medium", 1, 1_500_000)}

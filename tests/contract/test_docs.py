@@ -4,6 +4,7 @@ import argparse
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -118,7 +119,8 @@ def test_exit_codes_of_the_sdk_are_in_range() -> None:
 def test_refusals_of_the_feed_are_documented() -> None:
     """Every code that the feed answers with stands in the table with its statuses."""
     held = [value for value in vars(refusals).values() if isinstance(value, refusals.Refusal)]
-    due = {(refusal.code, str(refusal.status)) for refusal in (*held, refusals.unexpected("0"))}
+    made = (refusals.unexpected("0"), refusals.run_refused(""), refusals.not_before(datetime.now(UTC)))
+    due = {(refusal.code, str(refusal.status)) for refusal in (*held, *made)}
     source = Path(feed_volby.__file__).read_text("utf-8")
     calls = re.findall(r"return _chyba\(root, (\d+), (\d+)", source)
     assert calls
@@ -158,7 +160,8 @@ def test_settings_are_documented_with_their_defaults() -> None:
     assert told == {field.name: str(field.default) for field in msgspec.structs.fields(Settings)}
     assert tomllib.loads(SETTINGS)["release"] == msgspec.to_builtins(Settings())
     keys = {named(row[0])[0] for row in rows(section(text("docs/settings.md"), "access.toml"))}
-    assert keys == set(tomllib.loads(ACCESS)["range"][0])
+    assert keys == {"number", "id", "name", "events", "live", "test", "until"}
+    assert set(tomllib.loads(ACCESS)["subscriber"][0]) < keys
     assert f"`{logs.VARIABLE}`" in text("docs/settings.md")
 
 

@@ -21,7 +21,7 @@ from skrutinium_server.release.store.writing import StoreWriter
 
 START = datetime.datetime(2018, 10, 6, 14, 0, tzinfo=datetime.UTC)
 EVENT = "kv2018"
-ALLOWED = '[[range]]\nnetwork = "127.0.0.0/8"\nname = "this machine"\n[[range]]\nnetwork = "::1"\nname = "this machine"\n'
+ALLOWED = '[[subscriber]]\nid = "this-machine"\nname = "This machine"\nlive = ["127.0.0.0/8", "::1"]\n'
 
 Phase = Literal["test", "rehearsal", "live"]
 

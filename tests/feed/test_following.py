@@ -11,7 +11,7 @@ from skrutinium_server.release.store.layout import Layout
 from tests.feed.made import ALLOWED, EVENT, Fed, MadeStore, document, feed_on, night, small_night
 from tests.feed.test_push import Stream, opened
 
-OTHERS = '[[range]]\nnetwork = "192.0.2.0/24"\nname = "others"\n'
+OTHERS = '[[subscriber]]\nid = "others"\nname = "Others"\nlive = ["192.0.2.0/24"]\n'
 DOCUMENT = f"/event/{EVENT}/newest/event.xml"
 
 
@@ -101,7 +101,9 @@ async def test_access_list_is_reloaded(fed: Fed) -> None:
 
 async def test_broken_access_list_keeps_the_last_one(fed: Fed) -> None:
     """A broken list raises an alarm and changes nothing; a list that is taken away lets nobody in."""
-    await to_thread(fed.store.access.write_text, OTHERS + "[[range]]\nnetwork = 'x'\nname = 'y'\n")
+    await to_thread(
+        fed.store.access.write_text, OTHERS + "[[subscriber]]\nid = 'x'\nname = 'y'\nlive = ['z']\n"
+    )
     await fed.until("/status", b'"access"\n')
     assert (await fed.get(DOCUMENT))[0] == 200
     await to_thread(fed.store.access.unlink)
@@ -123,7 +125,10 @@ async def test_addresses_of_both_versions(night_store: MadeStore, host: str, see
             assert (await response.json())["address"] == seen
         assert (await fed.get(DOCUMENT))[0] == 200
         other = "::1" if seen == "127.0.0.1" else "127.0.0.0/8"
-        await to_thread(night_store.access.write_text, f'[[range]]\nnetwork = "{other}"\nname = "other"\n')
+        await to_thread(
+            night_store.access.write_text,
+            f'[[subscriber]]\nid = "other"\nname = "Other"\nlive = ["{other}"]\n',
+        )
         await fed.until(DOCUMENT, b"access-refused")
 
 

@@ -3,6 +3,7 @@
 Nothing that came with the request is repeated in them. Sources: issue 2, stage 6; element ``error`` of the schema.
 """
 
+import datetime
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
@@ -14,7 +15,10 @@ ALLOWED: Final = b"GET, HEAD, OPTIONS"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal; ``document`` replaces the error document where a format has its own, ``lines`` are further header lines."""
+    """A refusal; ``document`` replaces the error document where a format has its own, ``lines`` are further header lines.
+
+    ``until``: from then on it may be answered (aware), told as ``Retry-After`` in seconds when it is sent.
+    """
 
     status: int
     code: str
@@ -23,6 +27,7 @@ class Refusal:
     lines: bytes = b""
     document: bytes = b""
     closes: bool = False
+    until: datetime.datetime | None = None
 
     @property
     def body(self) -> bytes:
@@ -147,6 +152,13 @@ ACCESS: Final = Refusal(
     "A registered range; /access tells the address as seen from here.",
     closes=True,
 )
+ACCESS_ENDED: Final = Refusal(
+    403,
+    "access-ended",
+    "The registration of your range has ended.",
+    "To register again; /access tells until when a range may read.",
+    closes=True,
+)
 DAMAGED: Final = Refusal(
     503,
     "store-damaged",
@@ -167,4 +179,20 @@ def unexpected(request_id: str) -> Refusal:
         "To ask again; if it stays, to tell the publisher that id.",
         f"X-Request-Id: {request_id}\r\n".encode("ascii"),
         closes=True,
+    )
+
+
+def run_refused(why: str) -> Refusal:
+    """The answer to a range that may read other runs than this one."""
+    return Refusal(403, "run-refused", why, "A run that /access lists as readable for your range.")
+
+
+def not_before(moment: datetime.datetime) -> Refusal:
+    """The answer to everybody before the minute from which a live run may be read."""
+    return Refusal(
+        404,
+        "not-before",
+        f"Nothing of this run may be read before {moment.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}.",
+        "To ask again then, or to wait at push.",
+        until=moment,
     )

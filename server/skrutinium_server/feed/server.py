@@ -79,7 +79,8 @@ class Connection(RequestHandler):
         """The range that holds the other side, by the list as it is now."""
         if self._checked is not self._feed.access:
             self._checked = self._feed.access
-            self._range = self._checked.find(self.address)
+            found = self._checked.find(self.address)
+            self._range = found.name if found else None
         return self._range
 
     def eof_received(self) -> bool:  # type: ignore[override]

@@ -3,6 +3,7 @@
 Sources: design § 4.3 and § 4.4.
 """
 
+import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -55,7 +56,11 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One run as the signed state file names it."""
+    """One run as the signed state file names it.
+
+    ``not_before``: nothing of the run is served before (aware, live runs only); ``first_date``: date of the first round, when this
+    is the second one.
+    """
 
     event: str
     id: str
@@ -66,3 +71,5 @@ class Run(msgspec.Struct, frozen=True):
     open: bool
     current: bool
     series: tuple[str, ...]
+    not_before: datetime.datetime | None = None
+    first_date: str | None = None
