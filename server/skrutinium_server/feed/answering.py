@@ -41,7 +41,7 @@ from skrutinium_server.feed.refusals import (
     NOTHING_YET,
     Refusal,
 )
-from skrutinium_server.feed.representation import CONTRACT, IMMUTABLE, NEWEST, Answer, Representation, marks
+from skrutinium_server.feed.representation import CONTRACT, IMMUTABLE, NEWEST, Answer, marks
 from skrutinium_server.feed.shelf import Published, Shelved, moment
 from skrutinium_server.feed.volby import Asked, ask_file, ask_procedure
 from skrutinium_server.release.store.errors import StoreMissing
@@ -129,9 +129,9 @@ class Answers:
     def _newest(self, series: Shelved, path: str, coding: Coding, lines: bytes) -> Found:
         if path == "manifest.xml":
             kept = series.gzipped if coding == "gzip" else series.plain
-            return _dated(kept, lines, series.moments[series.number])
+            return Answer(kept, lines, series.moments[series.number])
         if path == "manifest.xml.sig":
-            return _dated(series.signature, lines, series.moments[series.number])
+            return Answer(series.signature, lines, series.moments[series.number])
         row = series.rows.get(path)
         if row is None:
             return NO_DOCUMENT
@@ -251,7 +251,7 @@ class Answers:
 
     def _recall(self, key: object, load: Callable[[], object], lines: bytes, modified: str = "") -> Found:
         return self._memory.recall(
-            key, load, lambda held: held if isinstance(held, Refusal) else _dated(held, lines, modified)
+            key, load, lambda held: held if isinstance(held, Refusal) else Answer(held, lines, modified)
         )
 
     def _moment(self, key: SeriesKey, number: int) -> str | Refusal:
@@ -264,9 +264,3 @@ class Answers:
     def _lasting(self, series: Shelved, place: Place) -> bytes:
         """Numbered answers never change, but the event's own address may go from a test to the live run: a cache must not mix them."""
         return IMMUTABLE if place.run is not None or series.manifest.phase == "live" else NEWEST
-
-
-def _dated(held: Representation, lines: bytes, modified: str) -> Answer:
-    return Answer(
-        held, lines + b"Last-Modified: %s\r\n" % modified.encode("ascii") if modified else lines, modified
-    )

@@ -11,13 +11,16 @@ from email.utils import format_datetime
 from typing import Final
 
 from skrutinium_server.feed.conditional import Coding
-from skrutinium_server.feed.refusals import XML
+from skrutinium_server.feed.refusals import XML, start_line
 
 NEWEST: Final = b"Cache-Control: max-age=1, must-revalidate\r\n"
 IMMUTABLE: Final = b"Cache-Control: public, max-age=31536000, immutable\r\n"
 CONTRACT: Final = b"Cache-Control: public, max-age=3600\r\n"
 NO_STORE: Final = b"Cache-Control: no-store\r\n"
 NO_SNIFF: Final = b"X-Content-Type-Options: nosniff\r\n"
+
+_OK: Final = start_line(200)
+_NOT_MODIFIED: Final = start_line(304)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,26 @@ def represent(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A representation at an address: ``lines`` holds caching and marks, ``modified`` the Last-Modified value or nothing."""
+    """A representation at an address.
+
+    ``lines`` holds caching and marks, which all documents of a series share; ``modified`` is the ``Last-Modified`` value or nothing.
+    """
 
     representation: Representation
     lines: bytes
     modified: str = ""
+
+    def head(self) -> bytes:
+        """What a 200 begins with, up to what all documents of the series share."""
+        held = self.representation
+        return b"".join((_OK, held.content, held.validator, self._modified()))
+
+    def unchanged_head(self) -> bytes:
+        """The same of a 304, with the lines that RFC 9110, 15.4.5 asks for."""
+        return b"".join((_NOT_MODIFIED, self.representation.validator, self._modified()))
+
+    def _modified(self) -> bytes:
+        return b"Last-Modified: %s\r\n" % self.modified.encode("ascii") if self.modified else b""
 
 
 def http_date(moment: datetime.datetime) -> str:

@@ -23,9 +23,6 @@ JOINED: Final = 64 * 1024
 STALL: Final = 30.0
 """Seconds without progress after which a client that does not read is dropped."""
 
-_OK: Final = start_line(200)
-_NOT_MODIFIED: Final = start_line(304)
-
 
 class Dateline:
     """The header line ``Date``, made once a second."""
@@ -112,22 +109,25 @@ async def _until_sent(request: BaseRequest, transport: asyncio.Transport) -> Non
 
 def ok(answer: Answer, date: bytes, bodyless: bool) -> Prepared:
     """Status 200; ``bodyless`` for HEAD."""
-    held = answer.representation
-    head = b"".join((_OK, held.content, held.validator, answer.lines, date))
-    return Prepared(200, head, b"" if bodyless else held.body)
+    body = b"" if bodyless else answer.representation.body
+    return Prepared(200, b"".join((answer.head(), answer.lines, date)), body)
 
 
 def unchanged(answer: Answer, date: bytes) -> Prepared:
-    """Status 304 with the lines that RFC 9110, 15.4.5 asks for."""
-    return Prepared(304, b"".join((_NOT_MODIFIED, answer.representation.validator, answer.lines, date)), b"")
+    """Status 304."""
+    return Prepared(304, b"".join((answer.unchanged_head(), answer.lines, date)), b"")
+
+
+def refusal_head(refusal: Refusal, date: bytes) -> bytes:
+    """The head of a refusal, up to the lines about the connection."""
+    lines = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (XML, len(refusal.body))
+    return b"".join((refusal.start, lines, refusal.lines, NO_STORE, NO_SNIFF, date))
 
 
 def refused(refusal: Refusal, date: bytes, bodyless: bool) -> Prepared:
     """A refusal with its document."""
-    body = refusal.body
-    lines = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (XML, len(body))
-    head = b"".join((refusal.start, lines, refusal.lines, NO_STORE, NO_SNIFF, date))
-    return Prepared(refusal.status, head, b"" if bodyless else body, refusal.closes)
+    body = b"" if bodyless else refusal.body
+    return Prepared(refusal.status, refusal_head(refusal, date), body, refusal.closes)
 
 
 def options(date: bytes, allowed: bytes) -> Prepared:
