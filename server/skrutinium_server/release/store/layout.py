@@ -48,6 +48,19 @@ class Layout:
         """The newest heartbeat with its signature line."""
         return self.series(key) / "heartbeat.xml"
 
+    def registers(self, event: str) -> Path:
+        """The folder of the registers of one event: what there is to read before the election."""
+        return self.root / "event" / event / "registers"
+
+    def registers_newest(self, event: str) -> Path:
+        """The file that is renamed into place last when registers are published."""
+        return self.registers(event) / "newest"
+
+    def registers_index(self, event: str, number: int, edition: int) -> Path:
+        """The index of the registers of one version of the definition; later editions have their number in the name."""
+        again = "" if edition == 1 else f".{edition}"
+        return self.registers(event) / f"{number:09d}{again}.xml"
+
 
 def signature_of(path: Path) -> Path:
     """Where the signature of a manifest or checkpoint lies."""

@@ -1,0 +1,1 @@
+"""What there is to read before an election, made from a definition: registers, codebooks, calendar. Pure writers."""
