@@ -28,8 +28,9 @@ from skrutinium_server.feed.addresses import (
 )
 from skrutinium_server.feed.conditional import Coding
 from skrutinium_server.feed.contract import contract_file
-from skrutinium_server.feed.memory import Found, Memory
+from skrutinium_server.feed.memory import Found, Memory, document_key
 from skrutinium_server.feed.past import Past
+from skrutinium_server.feed.permission import RunKey
 from skrutinium_server.feed.refusals import (
     GONE,
     NO_CHECKPOINT,
@@ -43,7 +44,8 @@ from skrutinium_server.feed.refusals import (
 )
 from skrutinium_server.feed.representation import CONTRACT, IMMUTABLE, NEWEST, Answer, marks
 from skrutinium_server.feed.shelf import Published, Shelved, moment
-from skrutinium_server.feed.volby import Asked, ask_file, ask_procedure
+from skrutinium_server.feed.volby import Asked, ask_file, ask_procedure, not_yet
+from skrutinium_server.feed.volby import run_of as volby_run
 from skrutinium_server.release.store.errors import StoreMissing
 from skrutinium_server.release.store.model import SeriesKey
 
@@ -72,6 +74,26 @@ class Answers:
         if run is None or place.series not in run.series:
             return NO_EVENT
         return SeriesKey(place.event, run.id, place.series)
+
+    def run_of(self, address: Address) -> RunKey | Refusal | None:
+        """The run that an address reads, None when it is public to all who are admitted, or why there is none.
+
+        An object may belong to several runs: :meth:`run_of_object` tells it.
+        """
+        match address:
+            case StateFile() | KeyFile() | ContractFile() | Page() | ObjectByHash():
+                return None
+            case VolbyProcedure() | VolbyFile():
+                run = volby_run(address, self.published)
+                return None if run is None else (run.event, run.id)
+            case _:
+                key = self.key(address.place)
+                return key if isinstance(key, Refusal) else (key.event, key.run)
+
+    def volby_not_yet(self, address: VolbyProcedure | VolbyFile, refusal: Refusal) -> Refusal:
+        """What an address of ``volby`` answers before its run may be read."""
+        run = volby_run(address, self.published)
+        return refusal if run is None else not_yet(address, run, self._now(), refusal)
 
     def look_up(self, address: Address, coding: Coding) -> Found:
         """The answer to an address, a refusal, or what has to be fetched first."""
@@ -246,7 +268,7 @@ class Answers:
 
     def _document(self, sha256: str, coding: Coding, lines: bytes, modified: str = "") -> Found:
         return self._recall(
-            ("object", sha256, coding), lambda: self._past.document(sha256, coding), lines, modified
+            document_key(sha256, coding), lambda: self._past.document(sha256, coding), lines, modified
         )
 
     def _recall(self, key: object, load: Callable[[], object], lines: bytes, modified: str = "") -> Found:

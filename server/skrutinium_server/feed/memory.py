@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+from skrutinium_server.feed.conditional import Coding
 from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.feed.representation import Answer, Representation
 
@@ -26,14 +27,20 @@ class Fetch:
 Found = Answer | Refusal | Fetch
 
 
+def document_key(sha256: str, coding: Coding) -> Hashable:
+    """Where a document of a release is kept."""
+    return ("object", sha256, coding)
+
+
 class Memory:
-    """The least recently used leave first once ``limit`` bytes are held."""
+    """The least recently used leave first once ``limit`` bytes are held; ``dropped`` counts them."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held: OrderedDict[Hashable, Any] = OrderedDict()
         self._reading: dict[Hashable, asyncio.Future[Any]] = {}
         self.size = 0
+        self.dropped = 0
 
     def recall(self, key: Hashable, load: Callable[[], Any], then: Callable[[Any], Found]) -> Found:
         """Go on with what is held under ``key``, or say how to fetch it."""
@@ -52,10 +59,16 @@ class Memory:
         while self.size > self._limit and len(self._held) > 1:
             _, dropped = self._held.popitem(last=False)
             self.size -= _weight(dropped)
+            self.dropped += 1
 
     def holds(self, key: Hashable) -> bool:
         """Whether ``key`` can be recalled at once."""
         return key in self._held
+
+    def touch(self, key: Hashable) -> None:
+        """Somebody was answered with what is held under ``key``, without asking here."""
+        if key in self._held:
+            self._held.move_to_end(key)
 
     async def fetch(self, fetch: Fetch, executor: Executor) -> Any:
         """Read it in a thread, or wait for the reading under way; raises what reading raises."""
