@@ -53,6 +53,7 @@ def test_first_release() -> None:
         *(f"contest/{id}.xml" for id in ("C", "C1", "S", "T", "V")),
         "event.xml",
         *(f"precinct/{id}.xml" for id in ("C1-1", "C2-1", "T-1", "T-2", "V-1")),
+        "summary.xml",
     ]
     for path in documents:
         root = read(documents, path)
@@ -84,6 +85,7 @@ def test_only_what_changed() -> None:
         "contest/T.xml",
         "event.xml",
         "precinct/T-1.xml",
+        "summary.xml",
     ]
     assert night.cut() == {}
 

@@ -4,7 +4,7 @@ Sources: design § 4.2, § 4.3, § 4.6 and § 6.
 """
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 from typing import Protocol as Interface
 
@@ -34,7 +34,8 @@ class Cutting(msgspec.Struct, frozen=True):
     """The circumstances of one release. ``arrivals`` are in the order of the ledger.
 
     In the series ``volby`` the arrivals are those since the last batch, and ``batch`` is the number of the batch to write,
-    None when only aggregates are due.
+    None when only aggregates are due. ``state`` is that of the whole event; ``held`` tells, by contest, why its publication
+    is held.
     """
 
     event: str
@@ -46,6 +47,7 @@ class Cutting(msgspec.Struct, frozen=True):
     state: State
     arrivals: tuple[Arrival, ...]
     batch: int | None = None
+    held: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -60,9 +62,13 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Writer(Interface):
-    """A format: turns the changed part of a tally into documents. Pure: same input, same bytes on any machine."""
+    """A format: turns the changed part of a tally into documents. Pure: same input, same bytes on any machine.
+
+    ``by_batch`` says that single protocols go out in numbered batches, not with every release.
+    """
 
     series: str
+    by_batch: bool
 
     def documents(self, tally: Tally, changes: Changes, cutting: Cutting) -> Iterator[Document]:
         """Write every document that changed (all of them when ``changes.everything``), each path once."""

@@ -21,11 +21,13 @@ from skrutinium_server.election.model import (
     District,
     List,
     Precinct,
+    Runoff,
     UnnumberedList,
 )
 from skrutinium_server.election.placeholders import is_placeholder
 from skrutinium_server.release.errors import NotIssuable
 from skrutinium_server.release.formats.escaping import attribute
+from skrutinium_server.release.formats.skrutinium.figures import Figures
 
 KINDS: Final[tuple[ContestKind, ...]] = (
     "municipal-council",
@@ -61,21 +63,34 @@ class ListOutline:
 
 @dataclass(slots=True, frozen=True)
 class DistrictOutline:
-    """A district: its attributes, its lists by number (for the form ``persons`` one list, 0), its unnumbered lists."""
+    """A district: its attributes, its lists by number (for the form ``persons`` one list, 0), its unnumbered lists.
+
+    ``first_round`` is the whole element of what the first round ended with, empty where there was none.
+    """
 
     id: str
     head: str
     lists: dict[int, ListOutline]
     unnumbered: str
+    first_round: str
 
 
 @dataclass(slots=True, frozen=True)
 class ContestOutline:
-    """A contest: attributes at the root, its form, and its districts in the order of their numbers."""
+    """A contest: attributes at the root, its form, and its districts in the order of their numbers.
+
+    ``parent`` are the contest's attributes at the root of a district's document; ``divided`` says that there are such.
+    """
 
     root: str
+    parent: str
     form: ContestForm
     districts: tuple[DistrictOutline, ...]
+
+    @property
+    def divided(self) -> bool:
+        """Whether the contest has more than one district: then each has a document of its own."""
+        return len(self.districts) > 1
 
 
 @dataclass(slots=True, frozen=True)
@@ -90,17 +105,18 @@ class Outline:
     """Everything fixed about the documents of one event.
 
     ``areas``, ``contest_rows`` (attributes of a contest in a list of contests), ``contest_areas``, ``precincts`` and
-    ``committees`` (the beginning of a committee's tag, in the order of the definition) are by id; ``documents`` holds the
-    areas that have a document; ``country`` is the id of the area without a parent.
+    ``committees`` (the beginning of a committee's tag, in the order of the definition) are by id, as ``committee_names`` are
+    (None: not known); ``documents`` holds the areas that have a document; ``country`` is the id of the area without a parent.
 
     Raises :class:`~skrutinium_server.release.errors.NotIssuable` unless there is exactly one country, and when a
     contest is a question, and :class:`~skrutinium_server.release.errors.ForbiddenCharacter` for a name that XML cannot carry.
     """
 
-    def __init__(self, index: DefinitionIndex) -> None:
+    def __init__(self, index: DefinitionIndex, figures: Figures) -> None:
         definition = index.definition
         self.definition: Definition = definition
         self._index = index
+        self._figures = figures
         self.country = _country(definition.areas)
         self.documents = area_documents(index)
         self.contest_rows: dict[str, str] = {}
@@ -120,6 +136,7 @@ class Outline:
             committee.id: f'id="{attribute(committee.id)}"{_named("name", _told_name(committee))}'
             for committee in definition.committees
         }
+        self.committee_names = {committee.id: _told_name(committee) for committee in definition.committees}
         self._unnumbered: defaultdict[str, list[UnnumberedList]] = defaultdict(list)
         for row in definition.unnumbered_lists:
             self._unnumbered[row.district].append(row)
@@ -135,14 +152,25 @@ class Outline:
             outline = self._outlines[id] = self._outline(self._index.contests[id])
         return outline
 
+    def candidate_names(self, district: str) -> dict[int, str]:
+        """Given and family names of the single persons who stand in a district, by number; empty where not told."""
+        return {
+            row.number: f"{row.given_name} {row.family_name}".strip()
+            for row in self._index.candidates_of(district, 0)
+        }
+
     def _outline(self, contest: Contest) -> ContestOutline:
         made_up = ' made-up="true"' if self.definition.made_up else ""
         root = (
             f'id="{contest.id}" kind="{contest.kind}" area="{contest.area}" name="{attribute(contest.name)}"'
             f'{_optional("seats", contest.seats)} round="{contest.round}"{made_up}'
         )
+        parent = (
+            f'contest="{contest.id}" kind="{contest.kind}" area="{contest.area}" '
+            f'contest-name="{attribute(contest.name)}" round="{contest.round}"{made_up}'
+        )
         districts = sorted(self._index.districts_of_contest(contest.id), key=lambda district: district.number)
-        return ContestOutline(root, contest.form, tuple(map(self._district, districts)))
+        return ContestOutline(root, parent, contest.form, tuple(map(self._district, districts)))
 
     def _district(self, district: District) -> DistrictOutline:
         head = (
@@ -157,7 +185,25 @@ class Outline:
         if persons:
             lists[0] = ListOutline("", persons)
         unnumbered = "".join(map(_unnumbered, self._unnumbered[district.id]))
-        return DistrictOutline(district.id, head, lists, unnumbered)
+        return DistrictOutline(
+            district.id, head, lists, unnumbered, self._first_round(district.contest, persons)
+        )
+
+    def _first_round(self, contest: str, persons: dict[int, str]) -> str:
+        """What the first round ended with; names as far as this definition still tells them."""
+        facts, first = self._index.first_round(contest), self.definition.first_round
+        if facts is None or first is None:
+            return ""
+        again = facts.outcome.candidates if isinstance(facts.outcome, Runoff) else ()
+        rows = []
+        for number, votes in sorted(facts.candidates.items()):
+            head = persons.get(number) or f'<candidate number="{number}"'
+            mark = ' runoff="true"' if number in again else ""
+            rows.append(f'   {head} votes="{votes}"{mark}/>\n')
+        return (
+            f'  <first-round event="{first.event}" date="{first.date.isoformat()}">\n'
+            f"{self._figures.rows(facts.figures, '   ')}{''.join(rows)}  </first-round>\n"
+        )
 
     def _candidates(self, district: str, number: int) -> dict[int, str]:
         return {row.number: _candidate_head(row) for row in self._index.candidates_of(district, number)}
@@ -230,7 +276,8 @@ def _candidate_head(candidate: Candidate) -> str:
     return (
         f'<candidate number="{candidate.number}"{_named("given-name", candidate.given_name)}'
         f"{_named('family-name', candidate.family_name)}{_named('title-before', candidate.title_before)}"
-        f"{_named('title-after', candidate.title_after)}{_standing(candidate.active)}"
+        f"{_named('title-after', candidate.title_after)}{_optional('committee', candidate.committee)}"
+        f"{_standing(candidate.active)}"
     )
 
 

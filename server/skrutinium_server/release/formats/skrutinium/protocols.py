@@ -10,14 +10,14 @@ from skrutinium_server.release.formats.escaping import attribute
 from skrutinium_server.release.formats.skrutinium.figures import Figures
 from skrutinium_server.release.formats.skrutinium.outline import Outline
 from skrutinium_server.release.formats.skrutinium.stamp import DECLARATION, Stamp, utc
-from skrutinium_server.release.model import Arrival
+from skrutinium_server.release.model import Arrival, State
 from skrutinium_server.tally.tally import Tally
 
 
-def precinct(outline: Outline, figures: Figures, tally: Tally, stamp: str, id: str) -> bytes:
+def precinct(outline: Outline, figures: Figures, tally: Tally, stamp: str, state: State, id: str) -> bytes:
     """``precinct/ID.xml``: the protocols that count now, and the contests whose protocol is awaited.
 
-    ``stamp`` holds the attributes of the release; raises KeyError for an unknown precinct.
+    ``stamp`` holds the attributes of the release, ``state`` is that of the event; raises KeyError for an unknown precinct.
     """
     known = outline.precincts[id]
     counted = []
@@ -28,21 +28,25 @@ def precinct(outline: Outline, figures: Figures, tally: Tally, stamp: str, id: s
             awaited.append(f' <awaited contest="{contest}" district="{district}"/>\n')
         else:
             counted.append(_protocol(figures, *current, ""))
+    if state in ("interim", "complete"):
+        state = "interim" if awaited else "complete"
     return (
-        f"{DECLARATION}<precinct-results {stamp} {known.root}>\n{''.join(counted)}{''.join(awaited)}</precinct-results>\n"
+        f'{DECLARATION}<precinct-results {stamp} {known.root} state="{state}">\n'
+        f"{''.join(counted)}{''.join(awaited)}</precinct-results>\n"
     ).encode()
 
 
-def batch(figures: Figures, stamp: Stamp, arrivals: tuple[Arrival, ...]) -> bytes:
+def batch(figures: Figures, stamp: Stamp, state: State, arrivals: tuple[Arrival, ...]) -> bytes:
     """``batch/N.xml``: every protocol of the release with the bytes taken over, in the order of the ledger."""
     rows = "".join(
         _protocol(figures, arrival.position, arrival.body, _taken_over(arrival.body, arrival.data))
         for arrival in arrivals
     )
-    return f"{DECLARATION}<protocol-batch {stamp.attributes()}>\n{rows}</protocol-batch>\n".encode()
+    head = f'<protocol-batch {stamp.attributes()} state="{state}">'
+    return f"{DECLARATION}{head}\n{rows}</protocol-batch>\n".encode()
 
 
-def corrections(figures: Figures, stamp: Stamp, arrivals: tuple[Arrival, ...]) -> bytes | None:
+def corrections(figures: Figures, stamp: Stamp, state: State, arrivals: tuple[Arrival, ...]) -> bytes | None:
     """``corrections/N.xml``: every arrival that replaced another, number by number; None when none did.
 
     Raises :class:`~skrutinium_server.release.errors.NotIssuable` for a replacement without reason or authority.
@@ -54,7 +58,8 @@ def corrections(figures: Figures, stamp: Stamp, arrivals: tuple[Arrival, ...]) -
     )
     if not rows:
         return None
-    return f"{DECLARATION}<corrections {stamp.attributes()}>\n{rows}</corrections>\n".encode()
+    head = f'<corrections {stamp.attributes()} state="{state}">'
+    return f"{DECLARATION}{head}\n{rows}</corrections>\n".encode()
 
 
 def _protocol(figures: Figures, position: int, body: Accepted, taken_over: str) -> str:

@@ -4,15 +4,23 @@ Not yet reported, zero and not applicable stay different (design § 4.5): a unit
 votes, votes of candidates stand only where every reported protocol tells them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from skrutinium_server.election.model import Elected, Runoff
 from skrutinium_server.release.formats.escaping import attribute
 from skrutinium_server.release.formats.skrutinium.figures import Figures
-from skrutinium_server.release.formats.skrutinium.outline import KINDS, DistrictOutline, ListOutline, Outline
+from skrutinium_server.release.formats.skrutinium.outline import (
+    KINDS,
+    ContestOutline,
+    DistrictOutline,
+    ListOutline,
+    Outline,
+)
 from skrutinium_server.release.formats.skrutinium.stamp import DECLARATION, Stamp
 from skrutinium_server.release.model import State
 from skrutinium_server.tally.model import (
+    AreaTally,
     CommitteeTally,
     ContestTally,
     Count,
@@ -28,14 +36,26 @@ _NO_LIST = ListOutline("", {})
 
 
 class Results:
-    """Writes the documents of results of one tally under one stamp; ``state`` is that of the whole event."""
+    """Writes the documents of results of one tally under one stamp.
 
-    def __init__(self, outline: Outline, figures: Figures, tally: Tally, stamp: Stamp, state: State) -> None:
+    ``state`` is that of the whole event, ``held`` tells by contest why its publication is held.
+    """
+
+    def __init__(
+        self,
+        outline: Outline,
+        figures: Figures,
+        tally: Tally,
+        stamp: Stamp,
+        state: State,
+        held: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._outline = outline
         self._figures = figures
         self._tally = tally
         self._stamp = stamp.attributes()
         self._state = state
+        self._held = held
 
     def event(self) -> bytes:
         """``event.xml``."""
@@ -43,9 +63,10 @@ class Results:
         country = self._tally.areas[self._outline.country]
         date = "" if definition.date is None else f' date="{definition.date.isoformat()}"'
         made_up = ' made-up="true"' if definition.made_up else ""
+        held = f' held="{len(self._held)}"' if self._held else ""
         return (
-            f'{DECLARATION}<event-results {self._stamp} name="{attribute(definition.name)}"{date} '
-            f'state="{self._unit_state(country.count)}"{made_up}>\n{self._kinds(country.kinds)}'
+            f'{DECLARATION}<event-results {self._stamp} name="{attribute(definition.name)}"{date} {_precincts(country)}'
+            f'{held} state="{unit_state(self._state, country.count)}"{made_up}>\n{self._kinds(country.kinds)}'
             f"{self._area_rows(self._outline.country)}</event-results>\n"
         ).encode()
 
@@ -55,11 +76,12 @@ class Results:
         tally = self._tally.areas[id]
         contests = self._tally.contests
         rows = "".join(
-            f" <contest {self._outline.contest_rows[contest]} {_progress(contests[contest].count)}/>\n"
+            f" <contest {self._outline.contest_rows[contest]} {_progress(contests[contest].count)}{self._hold(contest)}/>\n"
             for contest in outline.contests
         )
         return (
-            f'{DECLARATION}<area-results {self._stamp} {outline.root} state="{self._unit_state(tally.count)}">\n'
+            f"{DECLARATION}<area-results {self._stamp} {outline.root} {_precincts(tally)} "
+            f'state="{unit_state(self._state, tally.count)}">\n'
             f"{self._kinds(tally.kinds)}{self._area_rows(id)}{rows}</area-results>\n"
         ).encode()
 
@@ -67,23 +89,40 @@ class Results:
         """``contest/ID.xml``; raises KeyError for an unknown contest."""
         outline = self._outline.contest(id)
         tally: ContestTally = self._tally.contests[id]
-        write = self._persons if outline.form == "persons" else self._lists
         districts = "".join(
-            self._district(
-                district, tally.districts[district.id], write(district, tally.districts[district.id])
+            f" <district {head}>\n{body} </district>\n"
+            for head, body in (
+                self._district(outline, district, tally.districts[district.id])
+                for district in outline.districts
             )
-            for district in outline.districts
         )
+        state = unit_state(self._state, tally.count)
         return (
-            f'{DECLARATION}<contest-results {self._stamp} {outline.root} state="{self._unit_state(tally.count)}">\n'
+            f'{DECLARATION}<contest-results {self._stamp} {outline.root}{self._hold(id)} state="{state}">\n'
             f"{self._figures.count(tally.count, ' ')}{districts}</contest-results>\n"
         ).encode()
 
-    def _unit_state(self, count: Count) -> State:
-        # A unit that is in stays in whatever happens elsewhere, so its document needs no rewriting for that.
-        if self._state not in ("interim", "complete"):
-            return self._state
-        return "complete" if count.reported >= count.expected else "interim"
+    def districts(self, contest: str) -> Iterator[tuple[str, bytes]]:
+        """(id, ``district/ID.xml``) for each district of a contest that has more than one; KeyError when it is unknown."""
+        outline = self._outline.contest(contest)
+        if not outline.divided:
+            return
+        tallies = self._tally.contests[contest].districts
+        for district in outline.districts:
+            tally = tallies[district.id]
+            head, body = self._district(outline, district, tally)
+            state = unit_state(self._state, tally.count)
+            yield (
+                district.id,
+                (
+                    f"{DECLARATION}<district-results {self._stamp} {outline.parent}{self._hold(contest)} "
+                    f'state="{state}" {head}>\n{body}</district-results>\n'
+                ).encode(),
+            )
+
+    def _hold(self, contest: str) -> str:
+        reason = self._held.get(contest)
+        return "" if reason is None else f' held="{attribute(reason)}"'
 
     def _kinds(self, kinds: Mapping[str, KindTally]) -> str:
         return "".join(self._kind(kind, kinds[kind]) for kind in KINDS if kind in kinds)
@@ -110,15 +149,19 @@ class Results:
         areas = self._outline.areas
         tallies = self._tally.areas
         return "".join(
-            f" <area {areas[child].row} {_progress(tallies[child].count)}/>\n" for child in areas[id].children
+            f" <area {areas[child].row} {_progress(tallies[child].count)} {_precincts(tallies[child])}/>\n"
+            for child in areas[id].children
         )
 
-    def _district(self, outline: DistrictOutline, tally: DistrictTally, body: str) -> str:
+    def _district(
+        self, contest: ContestOutline, outline: DistrictOutline, tally: DistrictTally
+    ) -> tuple[str, str]:
+        """Attributes and content of a district."""
         outcome, lots = _outcome(tally)
-        return (
-            f" <district {outline.head} {outcome}>\n{self._figures.count(tally.count, '  ')}{body}"
-            f"{outline.unnumbered}{lots} </district>\n"
-        )
+        standing = self._persons if contest.form == "persons" else self._lists
+        count = self._figures.count(tally.count, "  ")
+        body = f"{count}{standing(outline, tally)}{outline.unnumbered}{lots}{outline.first_round}"
+        return f"{outline.head} {outcome}", body
 
     def _lists(self, outline: DistrictOutline, tally: DistrictTally) -> str:
         seats = _seats(tally)
@@ -128,9 +171,31 @@ class Results:
         )
 
     def _persons(self, outline: DistrictOutline, tally: DistrictTally) -> str:
-        return _candidates(
-            "  ", outline.lists.get(0, _NO_LIST), _candidate_votes(tally, 0), _seats(tally).get(0)
-        )
+        marks: dict[int, str] = {}
+        match tally.outcome:
+            case Elected(candidate=candidate, way=way):
+                marks = {candidate: f' elected="1" way="{way}"'}
+            case Runoff(candidates=candidates) | LotNeeded(candidates=candidates):
+                # Of a lot that is needed for a place in the second round, who is in it for certain.
+                marks = dict.fromkeys(candidates, ' runoff="true"')
+            case _:
+                pass
+        return _candidates("  ", outline.lists.get(0, _NO_LIST), _candidate_votes(tally, 0), marks)
+
+
+def unit_state(state: State, count: Count) -> State:
+    """How final a unit is in an event of that ``state``.
+
+    A unit that is in stays in whatever happens elsewhere, so its document needs no rewriting for that.
+    """
+    if state not in ("interim", "complete"):
+        return state
+    return "complete" if count.reported >= count.expected else "interim"
+
+
+def _precincts(area: AreaTally) -> str:
+    out = "" if area.eligible_out is None else f' eligible-out="{area.eligible_out}"'
+    return f'precincts="{area.precincts}" precincts-out="{area.precincts_out}"{out}'
 
 
 def _progress(count: Count) -> str:
@@ -153,7 +218,9 @@ def _outcome(tally: DistrictTally) -> tuple[str, str]:
         case Allocated(threshold_percent=threshold, vacant=vacant):
             return f'outcome="decided" threshold="{threshold}"{_vacant(vacant)}', ""
         case LotNeeded(threshold_percent=threshold, vacant=vacant, ties=ties):
-            return f'outcome="lot" threshold="{threshold}"{_vacant(vacant)}', "".join(map(_lot, ties))
+            # Persons have no threshold, and no lists that one could be for.
+            needed = f' threshold="{threshold}"' if tally.outcome.lists else ""
+            return f'outcome="lot"{needed}{_vacant(vacant)}', "".join(map(_lot, ties))
         case Elected():
             return 'outcome="decided"', ""
         case Runoff():
@@ -168,7 +235,8 @@ def _lot(tie: Tie) -> str:
     if tie.list is None:
         tied = "".join(f'   <tied list="{number}"/>\n' for number in tie.lists)
     else:
-        tied = "".join(f'   <tied list="{tie.list}" candidate="{number}"/>\n' for number in tie.candidates)
+        of_list = f' list="{tie.list}"' if tie.list else ""
+        tied = "".join(f'   <tied{of_list} candidate="{number}"/>\n' for number in tie.candidates)
     return f'  <lot places="{tie.places}">\n{tied}  </lot>\n'
 
 
@@ -190,17 +258,23 @@ def _list(number: int, outline: ListOutline, tally: DistrictTally, seats: ListSe
     head = outline.head or f'<list number="{number}"'
     votes = f' votes="{tally.votes.get(number, 0)}"' if tally.count.reported else ""
     won = "" if seats is None else f' passed="{"true" if seats.passed else "false"}" seats="{seats.seats}"'
-    candidates = _candidates("   ", outline, _candidate_votes(tally, number), seats)
+    candidates = _candidates("   ", outline, _candidate_votes(tally, number), _elected(seats))
     if not candidates:
         return f"  {head}{votes}{won}/>\n"
     return f"  {head}{votes}{won}>\n{candidates}  </list>\n"
 
 
-def _candidates(pad: str, outline: ListOutline, votes: dict[int, int] | None, seats: ListSeats | None) -> str:
+def _elected(seats: ListSeats | None) -> dict[int, str]:
+    if seats is None or not seats.elected:
+        return {}
+    return {one: f' elected="{place}" way="G"' for place, one in enumerate(seats.elected, 1)}
+
+
+def _candidates(
+    pad: str, outline: ListOutline, votes: dict[int, int] | None, marks: Mapping[int, str]
+) -> str:
+    """One row a candidate; ``marks`` are attributes of those who are elected or go into the second round."""
     heads = outline.candidates
-    ordinals = (
-        {} if seats is None or not seats.elected else {one: n for n, one in enumerate(seats.elected, 1)}
-    )
     numbers = (
         heads.keys() if not votes or votes.keys() <= heads.keys() else sorted(heads.keys() | votes.keys())
     )
@@ -208,6 +282,5 @@ def _candidates(pad: str, outline: ListOutline, votes: dict[int, int] | None, se
     for number in numbers:
         head = heads.get(number) or f'<candidate number="{number}"'
         told = "" if votes is None else f' votes="{votes.get(number, 0)}"'
-        won = f' elected="{ordinals[number]}" way="G"' if number in ordinals else ""
-        rows.append(f"{pad}{head}{told}{won}/>\n")
+        rows.append(f"{pad}{head}{told}{marks.get(number, '')}/>\n")
     return "".join(rows)

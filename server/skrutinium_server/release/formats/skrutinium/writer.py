@@ -9,6 +9,7 @@ from skrutinium_server.release.formats.skrutinium.figures import Figures
 from skrutinium_server.release.formats.skrutinium.outline import Outline
 from skrutinium_server.release.formats.skrutinium.results import Results
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA, Stamp
+from skrutinium_server.release.formats.skrutinium.summary import summary
 from skrutinium_server.release.model import Cutting, Document
 from skrutinium_server.tally.model import Changes
 from skrutinium_server.tally.tally import Tally
@@ -25,32 +26,40 @@ class SkrutiniumWriter:
     """
 
     series = "skrutinium"
+    by_batch = False
 
     def __init__(self, index: DefinitionIndex, law: Law) -> None:
-        self._outline = Outline(index)
         self._figures = Figures(law)
+        self._outline = Outline(index, self._figures)
 
     def documents(self, tally: Tally, changes: Changes, cutting: Cutting) -> Iterator[Document]:
-        """Every document that changed, each path once: event, areas, contests, precincts, batch, corrections."""
+        """Every document that changed, each path once.
+
+        Event and summary, areas, contests and their districts, precincts, batch, corrections.
+        """
         stamp = Stamp(
             cutting.event, cutting.run, cutting.phase, cutting.number, cutting.time, cutting.codebook
         )
-        results = Results(self._outline, self._figures, tally, stamp, cutting.state)
+        state = cutting.state
+        results = Results(self._outline, self._figures, tally, stamp, state, cutting.held)
         areas = self._areas(changes)
         if self._outline.country in areas:
             yield Document("event.xml", results.event(), SCHEMA)
+            yield Document("summary.xml", summary(self._outline, tally, stamp, state), SCHEMA)
         for area in sorted(areas & self._outline.documents):
             yield Document(f"area/{area}.xml", results.area(area), SCHEMA)
         for contest in _all_or(changes.everything, self._outline.contest_ids(), changes.contests):
             yield Document(f"contest/{contest}.xml", results.contest(contest), SCHEMA)
+            for district, data in results.districts(contest):
+                yield Document(f"district/{district}.xml", data, SCHEMA)
         attributes = stamp.attributes()
         for id in _all_or(changes.everything, self._outline.precincts, changes.precincts):
-            data = protocols.precinct(self._outline, self._figures, tally, attributes, id)
+            data = protocols.precinct(self._outline, self._figures, tally, attributes, state, id)
             yield Document(f"precinct/{id}.xml", data, SCHEMA)
         if cutting.arrivals:
-            batch = protocols.batch(self._figures, stamp, cutting.arrivals)
+            batch = protocols.batch(self._figures, stamp, state, cutting.arrivals)
             yield Document(f"batch/{cutting.number}.xml", batch, SCHEMA)
-        corrections = protocols.corrections(self._figures, stamp, cutting.arrivals)
+        corrections = protocols.corrections(self._figures, stamp, state, cutting.arrivals)
         if corrections is not None:
             yield Document(f"corrections/{cutting.number}.xml", corrections, SCHEMA)
 
