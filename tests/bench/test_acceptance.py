@@ -145,7 +145,7 @@ async def counted(folder: Path, night: list[Due]) -> Site:
     site = Site(folder)
     site.prepare_run("night", "test")
     site.write_state(opened="night", closed=None, now=wall_time())
-    ledger = SqliteLedger.create(site.ledger("night"), site.opened("night", START))
+    ledger = SqliteLedger.create(site.ledger("night"), site.run("night").opened(START))
     counting = await asyncio.to_thread(
         Counting, site, "night", ledger, RunClock(lambda: START), time.monotonic
     )
@@ -207,7 +207,7 @@ def test_acceptance_to_clients(tmp_path: Path) -> None:
     """99 of 100 clients have the verified release within a second of the durable receipt of what it holds."""
     definition = made_up_definition(7, FULL)
     night = made_up_night(definition, 7, START, HOURS)
-    Site.create(tmp_path / "site").definitions.save(definition)
+    Site.create(tmp_path / "site").define(definition)
     site = asyncio.run(counted(tmp_path / "site", night))
     seconds, plain, numbers = asyncio.run(measured(site, night))
     seconds.sort()

@@ -42,13 +42,13 @@ class Country:
     def __init__(self, folder: Path) -> None:
         definition = made_up_definition(7, FULL)
         self.site = Site.create(folder / "site")
-        self.site.definitions.save(definition)
+        self.site.define(definition)
         self.site.prepare_run("night", "test")
         self._night = iter(made_up_night(definition, 7, START, HOURS))
         self._runner = asyncio.Runner()
-        ledger = SqliteLedger.create(self.site.ledger("night"), self.site.opened("night", START))
+        ledger = SqliteLedger.create(self.site.ledger("night"), self.site.run("night").opened(START))
         clock = RunClock(lambda: START, lambda: 0.0)
-        self._counting = Counting(self.site, "night", ledger, clock, lambda: 0.0)
+        self._counting = Counting(self.site.basis("night"), self.site.settings(), ledger, clock, lambda: 0.0)
         self.publishers = {series: make_publisher(self.site, "night", series) for series in SERIES}
         self._validator = Validator()
 

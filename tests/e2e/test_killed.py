@@ -112,7 +112,7 @@ async def test_ten_kills_cost_nothing(tmp_path: Path) -> None:
     await asyncio.to_thread(command, "site", "create", tmp_path / "site")
     site = Site(tmp_path / "site")
     definition = made_up_definition(7, SMALL)
-    site.definitions.save(definition)
+    site.define(definition)
     chance = random.Random(7)
     night = Night(site, made_up_night(definition, 7, START, datetime.timedelta(hours=8)), chance)
     groups = len(night.night) // 3

@@ -114,7 +114,9 @@ class MadeStore:
         index = (
             papers.checkpoint(stamp, key.series, held.previous, held.rows.values()) if checkpoint else None
         )
-        self.writer.publish(key, held.number, manifest, sorted(documents.items()), index)
+        self.writer.publish(key, held.number, manifest, sorted(documents.items()))
+        if index is not None:
+            self.writer.write_checkpoint(key, held.number, index)
         return held.previous
 
     def beat(self, key: SeriesKey, alive: datetime.datetime = START) -> None:

@@ -92,7 +92,8 @@ async def test_commands_say_what_is_wrong(tmp_path: Path) -> None:
             ({"do": "take", "run": "none", "records": []}, "run"),
             ({"do": "open", "run": "a/b", "phase": "test"}, "run"),
             ({"do": "open", "run": "a", "phase": "real"}, "run"),
-            ({"do": "open", "run": "a", "phase": "test"}, "run"),
+            ({"do": "open", "run": "registers", "phase": "test"}, "run"),
+            ({"do": "open", "run": "a", "phase": "test"}, "site"),
             ({"do": "open"}, "malformed"),
         ):
             with pytest.raises(CountingRefused) as told:

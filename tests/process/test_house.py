@@ -20,7 +20,7 @@ RUN = "night"
 
 def make_site(folder: Path) -> Site:
     site = Site.create(folder / "site")
-    site.definitions.save(made_up_definition(3, SMALL))
+    site.define(made_up_definition(3, SMALL))
     return site
 
 
@@ -79,7 +79,7 @@ async def test_definition_that_a_format_cannot_carry_opens_no_run(tmp_path: Path
         committees=tuple(msgspec.structs.replace(row, id=f"c{row.id}") for row in definition.committees),
         lists=tuple(msgspec.structs.replace(row, committee=f"c{row.committee}") for row in definition.lists),
     )
-    await asyncio.to_thread(site.definitions.save, changed)
+    await asyncio.to_thread(site.define, changed)
     house = House(site, cutting=True)
     try:
         await house.start()

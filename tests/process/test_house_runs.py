@@ -25,7 +25,7 @@ DEFINITION = made_up_definition(3, SMALL)
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     made = Site.create(tmp_path / "site")
-    made.definitions.save(DEFINITION)
+    made.define(DEFINITION)
     return made
 
 
@@ -109,14 +109,14 @@ async def test_changed_definition_or_law_is_refused(site: Site, monkeypatch: pyt
     await house.start()
     await house.answer({"do": "open", "run": "night", "phase": "test"})
     await house.stop()
-    await asyncio.to_thread(site.check_fixed, "night")
+    await asyncio.to_thread(site.basis, "night")
     record = await asyncio.to_thread(site.run, "night")
     path = site.run_folder("night") / "run.json"
     for field, named in (("law_sha256", "law"), ("definition_sha256", "Definition")):
         other = msgspec.structs.replace(record, **{field: "0" * 64})
         await asyncio.to_thread(write_whole, path, msgspec.json.encode(other))
         with pytest.raises(RunError, match=named):
-            await asyncio.to_thread(site.check_fixed, "night")
+            await asyncio.to_thread(site.basis, "night")
 
 
 async def test_time_of_a_command_is_checked(site: Site) -> None:

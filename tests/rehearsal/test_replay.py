@@ -98,7 +98,7 @@ async def test_slow_counting_house_slows_the_night() -> None:
 async def test_ledger_replays_into_another_run(tmp_path: Path) -> None:
     """The ledger of one run, replayed, gives another run with the same bytes in the same order."""
     site = await asyncio.to_thread(Site.create, tmp_path / "site")
-    await asyncio.to_thread(site.definitions.save, made_up_definition(3, SMALL))
+    await asyncio.to_thread(site.define, made_up_definition(3, SMALL))
     night = await asyncio.to_thread(
         made_up_night, made_up_definition(3, SMALL), 3, START, datetime.timedelta(hours=1)
     )

@@ -91,7 +91,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         definition, night = country()
         self.site = Site.create(folder / "site")
-        self.site.definitions.save(definition)
+        self.site.define(definition)
         self.site.prepare_run("night", "test")
         self.signer = self.site.signer()
         self._index, self._law = DefinitionIndex(definition), load_law(definition.law)
@@ -99,8 +99,8 @@ class House:
         self._night = iter(night)
         self._writers: list[StoreWriter] = []
         clock = RunClock(lambda: START, lambda: 0.0)
-        ledger = SqliteLedger.create(self.site.ledger("night"), self.site.opened("night", START))
-        self._counting = Counting(self.site, "night", ledger, clock, lambda: 0.0)
+        ledger = SqliteLedger.create(self.site.ledger("night"), self.site.run("night").opened(START))
+        self._counting = Counting(self.site.basis("night"), self.site.settings(), ledger, clock, lambda: 0.0)
         for series in SERIES:
             self.step(Ask(series, False, True))
 

@@ -50,7 +50,6 @@ def publish(
     number: int,
     previous: str,
     documents: dict[str, bytes],
-    checkpoint: bytes | None = None,
 ) -> str:
     rows = writer.put_objects((path, data, "s.xsd", 1) for path, data in sorted(documents.items()))
     listed = "".join(
@@ -58,7 +57,7 @@ def publish(
         for row in rows
     )
     data = manifest(number, previous, listed)
-    writer.publish(KEY, number, data, sorted(documents.items()), checkpoint)
+    writer.publish(KEY, number, data, sorted(documents.items()))
     return hashlib.sha256(data).hexdigest()
 
 
@@ -147,7 +146,8 @@ def test_snapshot_starts_at_the_nearest_checkpoint(writer: StoreWriter, tmp_path
         for row in rows
     )
     index = f'<checkpoint {STAMP} release="2" series="skrutinium" manifest="{first}">{listed}</checkpoint>\n'.encode()
-    second = publish(writer, 2, first, {}, checkpoint=index)
+    second = publish(writer, 2, first, {})
+    writer.write_checkpoint(KEY, 2, index)
     publish(writer, 3, second, {"b.xml": b"3\n"})
     Layout(tmp_path / "store").manifest(KEY, 1).unlink()
     assert {path: reader.object(row.sha256) for path, row in reader.snapshot(KEY, 3).items()} == {

@@ -36,7 +36,7 @@ def made_site(folder: Path, definition: Definition, seconds: int = 1) -> Site:
     settings.write_text(
         settings.read_text().replace("skrutinium_seconds = 1", f"skrutinium_seconds = {seconds}")
     )
-    site.definitions.save(definition)
+    site.define(definition)
     return site
 
 

@@ -20,4 +20,5 @@ class SiteArgument(click.ParamType[Site]):
 
 SITE = click.argument("site", type=SiteArgument())
 RUN = click.argument("run")
+EVENT = click.option("--event", help="The event; may be left out where the site has one only.")
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))

@@ -1,4 +1,4 @@
-"""``definition``: the fixed facts of the event, completed import by import until a run opens."""
+"""``definition``: the fixed facts of an event, completed import by import until a run opens."""
 
 import datetime
 from pathlib import Path
@@ -6,11 +6,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from skrutinium_server.commands.arguments import PATHS, SITE
+from skrutinium_server.commands.arguments import EVENT, PATHS, SITE
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.formats import READERS, csv_set
 from skrutinium_server.election.law import law_ids, load_law
-from skrutinium_server.election.merge import merge
 from skrutinium_server.election.model import Definition
 from skrutinium_server.process.site import Site
 
@@ -68,27 +67,31 @@ def import_definition(
         prefix = load_law(law).prefix
         named = f"{prefix}{date.year}" if event is None and facts.date is None else facts.event
         facts = msgspec.structs.replace(facts, date=date.date(), event=named)
-    version = site.definitions.save(merge(site.definitions.newest(), facts))
-    click.echo(f"Definition {version} of the site {site.root}:\n{_describe(site.definitions.load(version))}")
+    stored = site.complete(facts)
+    click.echo(f"Definition {stored.version} of the site {site.root}:\n{_describe(stored)}")
+
+
+def _newest(site: Site, event: str | None) -> Definition:
+    newest = site.definitions(site.event(event)).newest()
+    assert newest is not None  # an event is known by its definition
+    return newest
 
 
 @definition.command("export")
 @SITE
+@EVENT
 @click.argument("folder", type=click.Path(path_type=Path))
-def export_definition(site: Site, folder: Path) -> None:
+def export_definition(site: Site, event: str | None, folder: Path) -> None:
     """Write the newest definition to FOLDER as the project's own CSV set."""
-    newest = site.definitions.newest()
-    if newest is None:
-        raise ElectionError("The site has no definition yet.", code="definition-none")
+    newest = _newest(site, event)
     csv_set.write_folder(newest, folder)
     click.echo(f"Wrote definition {newest.version} to {folder}.")
 
 
 @definition.command("show")
 @SITE
-def show_definition(site: Site) -> None:
+@EVENT
+def show_definition(site: Site, event: str | None) -> None:
     """Say what the newest definition holds."""
-    newest = site.definitions.newest()
-    if newest is None:
-        raise ElectionError("The site has no definition yet.", code="definition-none")
+    newest = _newest(site, event)
     click.echo(f"Definition {newest.version}:\n{_describe(newest)}")

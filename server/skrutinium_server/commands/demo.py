@@ -30,7 +30,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 def _make_up(site: Site) -> list[Due]:
     definition = made_up_definition(SEED, SMALL)
-    site.definitions.save(definition)
+    site.define(definition)
     assert definition.date is not None
     night = made_up_night(definition, SEED, datetime.datetime.combine(definition.date, START), LENGTH)
     click.echo(

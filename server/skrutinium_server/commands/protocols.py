@@ -8,8 +8,6 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skrutinium_server.commands.arguments import RUN, SITE
-from skrutinium_server.election.index import DefinitionIndex
-from skrutinium_server.election.law import load_law
 from skrutinium_server.intake.model import Received
 from skrutinium_server.intake.reading import FORMATS, read_path
 from skrutinium_server.process.errors import RunError
@@ -31,8 +29,8 @@ def _say_refused(answer: dict[str, Any]) -> None:
 
 
 def _read(site: Site, run: str, form: str, path: Path) -> list[Received]:
-    record = site.run(run)
-    return read_path(form, path, load_law(record.law), DefinitionIndex(site.definition(record.definition)))
+    basis = site.basis(run)
+    return read_path(form, path, basis.law, basis.index)
 
 
 @click.group()

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from skrutinium_server.commands.arguments import RUN, SITE
+from skrutinium_server.commands.arguments import EVENT, RUN, SITE
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
 from skrutinium_server.release.store.reading import StoreReader
@@ -23,12 +23,13 @@ def run() -> None:
 @click.option(
     "--phase", type=click.Choice(["test", "rehearsal", "live"]), required=True, help="What the run is for."
 )
-def open_run(site: Site, run: str, phase: str) -> None:
+@EVENT
+def open_run(site: Site, run: str, phase: str, event: str | None) -> None:
     """Open RUN: fix the definition, start its ledger, and publish that nothing is reported yet."""
 
     async def ask() -> None:
         async with commands(site) as house:
-            answer = await house.ask(do="open", run=run, phase=phase)
+            answer = await house.ask(do="open", run=run, phase=phase, event=event)
         click.echo(
             f"Opened run {run} ({phase}) of event {answer['event']} with definition {answer['definition']}."
         )

@@ -13,8 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from skrutinium_server.commands.arguments import RUN, SITE
-from skrutinium_server.election.index import DefinitionIndex
-from skrutinium_server.election.law import load_law
 from skrutinium_server.ledger.model import Accepted
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.errors import RunError
@@ -39,8 +37,8 @@ COLUMNS = (
 
 
 def _tally(site: Site, run: str) -> Tally:
-    record = site.run(run)
-    tally = Tally(DefinitionIndex(site.definition(record.definition)), load_law(record.law))
+    basis = site.basis(run)
+    tally = Tally(basis.index, basis.law)
     with SqliteReader(site.ledger(run)) as ledger:
         for entry in ledger.entries():
             if isinstance(entry.body, Accepted):

@@ -83,6 +83,16 @@ class DefinitionStore:
             raise StoreError(f"{path} holds version {definition.version}; expected {version}")
         return definition
 
+    def sha256(self, version: int) -> str:
+        """The hash written beside that version, which :meth:`load` has compared with its bytes; raises :class:`StoreError`."""
+        path = self._path(version)
+        try:
+            return path.with_name(f"{path.name}.sha256").read_text("ascii", errors="replace").split()[0]
+        except (FileNotFoundError, IndexError) as error:
+            raise StoreError(
+                f"Version {version} of the definition is not complete: its hash is missing"
+            ) from error
+
     def _path(self, version: int) -> Path:
         return self._folder / f"{version:04}.json"
 

@@ -12,20 +12,24 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from skrutinium_server import __version__
-from skrutinium_server.election.index import DefinitionIndex
-from skrutinium_server.election.law import Law, load_law
+from skrutinium_server.election.law import Law
 from skrutinium_server.intake.door import admit
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Admission, Origin, TakenOver
 from skrutinium_server.intake.reading import read_protocol
 from skrutinium_server.ledger.model import Accepted, Closed, Cut, Opened
 from skrutinium_server.ledger.sqlite import SqliteLedger
+from skrutinium_server.process.basis import Basis
 from skrutinium_server.process.cadence import Waiting, volby_due
 from skrutinium_server.process.clock import Monotonic, RunClock
 from skrutinium_server.process.errors import RunError
-from skrutinium_server.process.site import Site
+from skrutinium_server.process.site import Settings
 
 log = logging.getLogger("skrutinium.count")
+
+
+BATCH = "batch"
+"""What waits for the next batch of the series volby, beside what waits for each series."""
 
 
 @dataclass(slots=True)
@@ -78,26 +82,26 @@ def _nobody_told(_series: str) -> None:
 class Counting:
     """One open run. ``cut_made`` is called after every cut with the name of its series.
 
-    Making one reads definition and ledger: do it in a thread.
+    Making one reads the ledger: do it in a thread.
     """
 
     def __init__(
         self,
-        site: Site,
-        run: str,
+        basis: Basis,
+        settings: Settings,
         ledger: SqliteLedger,
         clock: RunClock,
         monotonic: Monotonic,
     ) -> None:
-        record = site.run(run)
-        self.run = run
-        self.phase = record.phase
-        self.definition = record.definition
+        self.record = basis.record
+        self.run = basis.record.run
+        self.phase = basis.record.phase
+        self.definition = basis.record.definition
         self.clock = clock
-        self.settings = site.settings()
-        self.index = DefinitionIndex(site.definition(record.definition))
-        self.law = load_law(record.law)
-        self.series: dict[str, SeriesState] = {"skrutinium": SeriesState(), "volby": SeriesState()}
+        self.settings = settings
+        self.index = basis.index
+        self.law = basis.law
+        self.series = {series: SeriesState() for series in basis.record.series}
         self.batches = 0
         self.closed = False
         self._ledger = ledger
@@ -105,7 +109,7 @@ class Counting:
         self.cut_made: Callable[[str], None] = _nobody_told
         self._cutting = asyncio.Lock()
         self._reported: set[tuple[str, str]] = set()
-        self._waiting = {"skrutinium": Waiting(), "volby": Waiting(), "batch": Waiting()}
+        self._waiting = {name: Waiting() for name in (*self.series, BATCH)}
         self._last_cut = float("-inf")
         self._accepted_at = 0
         self.closing = False
@@ -140,7 +144,7 @@ class Counting:
         cleared = [self._waiting[cut.series]]
         if cut.batch is not None:
             self.batches = cut.batch
-            cleared.append(self._waiting["batch"])
+            cleared.append(self._waiting[BATCH])
         for waiting in cleared:
             waiting.clear()
             if self._accepted_at > position:  # it came in while the cut was being written, and still waits
@@ -198,7 +202,7 @@ class Counting:
                 checkpoint=checkpoint
                 or pause >= self.settings.checkpoint_seconds
                 or (self.complete and not state.whole),
-                batch=self.batches + 1 if batch and self._waiting["batch"].count else None,
+                batch=self.batches + 1 if batch and self._waiting[BATCH].count else None,
                 time=time,
             )
             receipt = await self._ledger.append_cut(body)
@@ -210,7 +214,7 @@ class Counting:
 
     async def cut_skrutinium(self) -> bool:
         """Cut the series ``skrutinium`` when something is waiting and the last cut is long enough ago."""
-        if not self._waiting["skrutinium"].count:
+        if "skrutinium" not in self.series or not self._waiting["skrutinium"].count:
             return False
         if self._monotonic() - self._last_cut < self.settings.skrutinium_seconds:
             return False
@@ -220,7 +224,9 @@ class Counting:
 
     async def cut_volby(self, now: datetime.datetime, aggregates: bool) -> bool:
         """Cut the series ``volby`` when a boundary of the run's clock is past; without ``aggregates`` only for a batch."""
-        due = volby_due(self.settings, now, self._waiting["volby"], self._waiting["batch"])
+        if "volby" not in self.series:
+            return False
+        due = volby_due(self.settings, now, self._waiting["volby"], self._waiting[BATCH])
         if due is None or not (due[1] or aggregates):
             return False
         await self.cut("volby", due[0], batch=due[1])

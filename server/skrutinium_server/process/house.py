@@ -14,11 +14,10 @@ import msgspec
 
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.index import DefinitionIndex
-from skrutinium_server.election.law import load_law
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Origin, TakenOver
 from skrutinium_server.ledger.errors import ClosedError, LedgerError, LedgerLockedError
-from skrutinium_server.ledger.model import Closed
+from skrutinium_server.ledger.model import Closed, Phase
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.clock import RunClock, wall_time
@@ -26,7 +25,7 @@ from skrutinium_server.process.counting import Counting, clock_start
 from skrutinium_server.process.errors import ProcessError, RunError
 from skrutinium_server.process.lasting import keep_out_of_collections
 from skrutinium_server.process.publisher import WRITERS
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
 
 log = logging.getLogger("skrutinium.count")
@@ -66,7 +65,7 @@ class OpenRun:
     """A run that is being counted, with one publisher a series."""
 
     def __init__(self, site: Site, counting: Counting) -> None:
-        self.newest = dict.fromkeys(SERIES, 0)
+        self.newest = dict.fromkeys(counting.series, 0)
         self.published = asyncio.Condition()
         self.wake = asyncio.Event()
         self._said: set[asyncio.Task[None]] = set()
@@ -77,7 +76,7 @@ class OpenRun:
                 [str(site.root), counting.run, series],
                 lambda message, series=series: self._heard(series, message),  # type: ignore[misc]
             )
-            for series in SERIES
+            for series in counting.series
         }
         self.counting = counting
         counting.cut_made = self._cut_made
@@ -98,7 +97,8 @@ class OpenRun:
 
     def behind(self, series: str) -> int:
         """How many cuts of a series are not published yet."""
-        return self.counting.series[series].number - self.newest[series]
+        state = self.counting.series.get(series)
+        return 0 if state is None else state.number - self.newest[series]
 
     async def until_published(self, series: str, at_most_behind: int = 0) -> None:
         """Wait until the publisher of a series has caught up; raises :class:`RunError` when it ends again and again."""
@@ -138,6 +138,10 @@ class OpenRun:
         if not self.behind("skrutinium"):
             await self.counting.cut_skrutinium()
         await self.counting.cut_volby(self.counting.clock.now(), aggregates=not self.behind("volby"))
+
+    async def until_all_published(self) -> None:
+        """Wait until every publisher has caught up."""
+        await asyncio.gather(*(self.until_published(series) for series in self.publishers))
 
 
 class House:
@@ -194,7 +198,7 @@ class House:
         try:
             match request.get("do"):
                 case "open":
-                    return await self._open_new(str(request["run"]), request["phase"])
+                    return await self._open_new(request)
                 case "take":
                     return await self._take(request)
                 case "cut":
@@ -220,18 +224,16 @@ class House:
 
     def _count(self, run: str) -> Counting:
         """Open or make the ledger of a run; reads files."""
-        self.site.check_fixed(run)
+        basis = self.site.basis(run)
         path = self.site.ledger(run)
         clock = RunClock()
         if path.exists():
             ledger = SqliteLedger.open(path)
         else:
-            record = self.site.run(run)
-            if record.phase != "live":
-                definition, law = self.site.definition(record.definition), load_law(record.law)
-                clock.follow(clock_start(definition.date, law, None, clock.now()), 1)
-            ledger = SqliteLedger.create(path, self.site.opened(run, clock.now()))
-        return Counting(self.site, run, ledger, clock, time.monotonic)
+            if basis.record.phase != "live":
+                clock.follow(clock_start(basis.definition.date, basis.law, None, clock.now()), 1)
+            ledger = SqliteLedger.create(path, basis.record.opened(clock.now()))
+        return Counting(basis, self.site.settings(), ledger, clock, time.monotonic)
 
     async def _open(self, run: str) -> OpenRun:
         counting = await asyncio.to_thread(self._count, run)
@@ -247,25 +249,26 @@ class House:
             self._tasks.append(asyncio.create_task(opened.keep_cutting(), name=f"cut {run}"))
         return opened
 
-    async def _open_new(self, run: str, phase: Any) -> dict[str, Any]:
+    async def _open_new(self, request: dict[str, Any]) -> dict[str, Any]:
+        run, phase = str(request["run"]), request["phase"]
         if phase not in ("test", "rehearsal", "live"):
             raise RunError(f"{phase!r} is no phase: expected test, rehearsal or live.")
-        await asyncio.to_thread(self._check_publishable)
-        record = await asyncio.to_thread(self.site.prepare_run, run, phase)
+        self.site.run_folder(run)
+        event = await asyncio.to_thread(self.site.event, request.get("event"))
+        await asyncio.to_thread(self._check_publishable, run, phase, event)
+        record = await asyncio.to_thread(self.site.prepare_run, run, phase, event)
         await asyncio.to_thread(self.site.write_state, opened=run, closed=None, now=wall_time())
         opened = await self._open(run)
-        await asyncio.gather(*(opened.until_published(series) for series in SERIES))
+        await opened.until_all_published()
         return {"ok": True, "run": run, "event": record.event, "definition": record.definition}
 
-    def _check_publishable(self) -> None:
+    def _check_publishable(self, run: str, phase: Phase, event: str) -> None:
         """Raise :class:`RunError` when a format cannot carry the definition; reads files."""
-        definition = self.site.definitions.newest()
-        if definition is None:
-            return  # refused for that
-        index, law = DefinitionIndex(definition), load_law(definition.law)
-        for series, writer in WRITERS.items():
+        record, definition, law = self.site.plan_run(run, phase, event)
+        index = DefinitionIndex(definition)
+        for series in record.series:
             try:
-                writer(index, law)
+                WRITERS[series](index, law)
             except ReleaseError as error:
                 raise RunError(f"The series {series} could not be published: {error}") from error
 
@@ -307,7 +310,7 @@ class House:
 
     async def _cut(self, run: OpenRun) -> dict[str, Any]:
         numbers = await run.counting.cut_everything()
-        await asyncio.gather(*(run.until_published(series) for series in SERIES))
+        await run.until_all_published()
         return {"ok": True, "releases": numbers}
 
     async def _close(self, run: OpenRun) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.index import DefinitionIndex
-from skrutinium_server.election.law import Law, load_law
+from skrutinium_server.election.law import Law
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import wall_time
@@ -31,6 +31,7 @@ from skrutinium_server.release.formats.volby.writer import VolbyWriter
 from skrutinium_server.release.model import Writer
 from skrutinium_server.release.publisher import Publisher
 from skrutinium_server.release.store.errors import StoreError
+from skrutinium_server.release.store.model import SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
 from skrutinium_server.release.store.writing import StoreWriter
 from skrutinium_server.release.validate import Validator
@@ -49,16 +50,12 @@ WRITERS: dict[str, Callable[[DefinitionIndex, Law], Writer]] = {
 
 def make_publisher(site: Site, run: str, series: str) -> Publisher:
     """The publisher of one series of a run, at the beginning of its ledger."""
-    site.check_fixed(run)
-    record = site.run(run)
-    index = DefinitionIndex(site.definition(record.definition))
-    law = load_law(record.law)
-    writer = WRITERS[series](index, law)
+    basis = site.basis(run)
     return Publisher(
-        site.series_key(run, series),
+        SeriesKey(basis.record.event, run, series),
         SqliteReader(site.ledger(run)),
-        Tally(index, law),
-        writer,
+        Tally(basis.index, basis.law),
+        WRITERS[series](basis.index, basis.law),
         Validator(),
         StoreReader(site.store),
         StoreWriter(site.store, site.signer()),
@@ -75,10 +72,12 @@ def follow(publisher: Publisher, descriptor: int) -> None:
 
     A checkpoint waits until nothing else is asked for, and is written before the end.
     """
-    publisher.catch_up()
+    beat = float("-inf")
+    while publisher.catch_up(at_most=1):  # a long backlog is no reason to look dead
+        _say(newest=publisher.newest)
+        beat = _beat(publisher, beat)
     _say(newest=publisher.newest)
-    publisher.heartbeat(wall_time())
-    beat = time.monotonic()
+    beat = _beat(publisher, beat)
     owing = True
     while True:
         rest = 0.0 if owing else max(0.0, beat + HEARTBEAT_SECONDS - time.monotonic())
@@ -91,9 +90,17 @@ def follow(publisher: Publisher, descriptor: int) -> None:
         if ready:
             while publisher.catch_up(at_most=1):
                 _say(newest=publisher.newest)
-        if time.monotonic() - beat >= HEARTBEAT_SECONDS:
-            publisher.heartbeat(wall_time())
-            beat = time.monotonic()
+                beat = _beat(publisher, beat)
+        beat = _beat(publisher, beat)
+
+
+def _beat(publisher: Publisher, last: float) -> float:
+    """A heartbeat when it is time for one; the moment of the last one."""
+    now = time.monotonic()
+    if now - last < HEARTBEAT_SECONDS:
+        return last
+    publisher.heartbeat(wall_time())
+    return now
 
 
 def main() -> int:

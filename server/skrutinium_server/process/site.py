@@ -1,4 +1,4 @@
-"""The site: one folder that holds everything of one event. The only module that knows its layout.
+"""The site: one folder that holds everything of its events. The only module that knows its layout.
 
 Source: docs/architecture.md.
 """
@@ -9,14 +9,16 @@ import fcntl
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from skrutinium_server.election.canonical import canonical, sha256
-from skrutinium_server.election.law import law_sha256
+from skrutinium_server.election.law import Law, law_sha256, load_law
+from skrutinium_server.election.merge import merge
 from skrutinium_server.election.model import IDENTIFIER, Definition
 from skrutinium_server.election.store import DefinitionStore
-from skrutinium_server.ledger.model import Opened, Phase
+from skrutinium_server.ledger.model import Phase
+from skrutinium_server.process.basis import Basis, RunRecord, read_basis
 from skrutinium_server.process.errors import RunError, SiteError
 from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.store.model import Run, SeriesKey
@@ -25,6 +27,10 @@ from skrutinium_server.release.store.signing import Signer
 from skrutinium_server.release.store.writing import StoreWriter, write_whole
 
 SERIES = ("skrutinium", "volby")
+"""Every series that can be published."""
+
+RESERVED = frozenset({"registers"})
+"""Names beside the runs in a release store, which no run may have."""
 
 ACCESS = """\
 # Who may read the feed. Addresses that no range holds get nothing but a refusal and /access.
@@ -48,34 +54,25 @@ volby_aggregate_seconds = 60
 volby_batch_seconds = 300
 # A full index of the snapshot is signed this often, by the wall clock.
 checkpoint_seconds = 600
+# The series that the next runs publish. volby is left out by itself where the law has nothing to do with that format.
+series = ["skrutinium", "volby"]
 """
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cadence of the releases, whole seconds (see the comments in ``site.toml``)."""
+    """Cadence of the releases, whole seconds, and the series that are published (see the comments in ``site.toml``)."""
 
     skrutinium_seconds: int = 1
     volby_aggregate_seconds: int = 60
     volby_batch_seconds: int = 300
     checkpoint_seconds: int = 600
+    series: tuple[Literal["skrutinium", "volby"], ...] = ("skrutinium", "volby")
 
 
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``site.toml``."""
 
     release: Settings = Settings()
-
-
-class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``runs/RUN/run.json``: what the run rests on, fixed when it opens."""
-
-    event: str
-    run: str
-    phase: Phase
-    definition: int
-    definition_sha256: str
-    law: str
-    law_sha256: str
 
 
 class FeedFolder:
@@ -108,7 +105,6 @@ class Site:
         self.socket = root / "count.sock"
         self.access = root / "access.toml"
         self.store = root / "store"
-        self.definitions = DefinitionStore(root / "definition")
 
     @classmethod
     def create(cls, root: Path) -> "Site":
@@ -143,11 +139,76 @@ class Site:
         """The site's signing key."""
         return Signer.load(self.root / "keys")
 
+    def events(self) -> tuple[str, ...]:
+        """Ids of the events that have a definition."""
+        folder = self.root / "definition"
+        found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        return tuple(
+            name for name in found if IDENTIFIER.fullmatch(name) and self.definitions(name).versions()
+        )
+
+    def event(self, told: str | None) -> str:
+        """The event that a command speaks of; raises :class:`SiteError` unless it is told or the only one."""
+        events = self.events()
+        known = ", ".join(events) or "none"
+        if told is not None and told not in events:
+            raise SiteError(f"The site has no event {told!r} (known: {known}). Import its definition first.")
+        if told is None and not events:
+            raise SiteError(
+                "There is no definition yet. Import one with: skrutinium-server definition import ..."
+            )
+        if told is None and len(events) > 1:
+            raise SiteError(f"The site has several events: {known}. Say which one with --event.")
+        return told if told is not None else events[0]
+
+    def definitions(self, event: str) -> DefinitionStore:
+        """The versions of one event's definition."""
+        if not IDENTIFIER.fullmatch(event):
+            raise SiteError(
+                f"{event!r} cannot be an event: letters, digits, '.' and '-' are allowed, at most 64."
+            )
+        return DefinitionStore(self.root / "definition" / event)
+
+    def define(self, definition: Definition) -> int:
+        """Store a definition as the next version of its event's; the number of the version."""
+        return self.definitions(definition.event).save(definition)
+
+    def complete(self, facts: Definition) -> Definition:
+        """Join facts to what is known of their event, store that, and return it.
+
+        Facts that do not tell a date have an event without a year; they are those of the event that gets, or has, one.
+        """
+        with self._alone():
+            known = self._same_event(facts)
+            joined = facts if known is None else merge(self.definitions(known).newest(), facts)
+            if known is not None and joined.event != known:  # no run rests on an event that has no date yet
+                folder = self.root / "definition"
+                (folder / known).rename(folder / joined.event)
+            return self.definitions(joined.event).load(self.define(joined))
+
+    def _same_event(self, facts: Definition) -> str | None:
+        events = self.events()
+        if facts.event in events:
+            return facts.event
+        same = []
+        for event in events:
+            known = self.definitions(event).newest()
+            assert known is not None
+            dated, other = (facts, known) if known.date is None else (known, facts)
+            if dated.date and other.date is None and dated.event == f"{other.event}{dated.date.year}":
+                same.append(event)
+        if len(same) > 1:
+            raise SiteError(
+                f"These facts may be of the events {', '.join(same)}. Say which one with --event."
+            )
+        return same[0] if same else None
+
     def run_folder(self, run: str) -> Path:
         """Where a run lies."""
-        if not IDENTIFIER.fullmatch(run):
+        if not IDENTIFIER.fullmatch(run) or run in RESERVED:
             raise RunError(
-                f"{run!r} cannot name a run: letters, digits, '.' and '-' are allowed, at most 64."
+                f"{run!r} cannot name a run: letters, digits, '.' and '-' are allowed, at most 64; "
+                f"{', '.join(sorted(RESERVED))} is something else."
             )
         return self.root / "runs" / run
 
@@ -175,20 +236,22 @@ class Site:
                 f"skrutinium-server run open {self.root} {run} --phase test"
             ) from None
 
-    def definition(self, version: int) -> Definition:
-        """One version of the definition."""
-        return self.definitions.load(version)
+    def basis(self, run: str) -> Basis:
+        """What a run rests on, read and checked; raises :class:`RunError` when it is not what it was opened with."""
+        record = self.run(run)
+        return read_basis(record, self.definitions(record.event))
 
-    def prepare_run(self, run: str, phase: Phase) -> RunRecord:
+    def prepare_run(self, run: str, phase: Phase, event: str | None = None) -> RunRecord:
         """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing."""
         with self._alone():
-            return self._prepare_run(run, phase)
+            return self._prepare_run(run, phase, self.event(event))
 
-    def _prepare_run(self, run: str, phase: Phase) -> RunRecord:
-        folder = self.run_folder(run)
-        if (folder / "run.json").exists():
+    def plan_run(self, run: str, phase: Phase, event: str) -> tuple[RunRecord, Definition, Law]:
+        """What a new run would rest on; raises :class:`RunError` saying what is missing. Writes nothing."""
+        if (self.run_folder(run) / "run.json").exists():
             raise RunError(f"The run {run!r} exists already. Choose another name.")
-        definition = self.definitions.newest()
+        store = self.definitions(event)
+        definition = store.newest()
         if definition is None:
             raise RunError(
                 "There is no definition yet. Import one with: skrutinium-server definition import ..."
@@ -203,53 +266,50 @@ class Site:
             )
         if phase == "live" and definition.made_up:
             raise RunError("A made-up election cannot be run live. Use the phase test or rehearsal.")
+        self._check_alone_live(event, phase)
+        law = load_law(definition.law)
         record = RunRecord(
-            event=definition.event,
+            event=event,
             run=run,
             phase=phase,
             definition=definition.version,
-            definition_sha256=sha256(canonical(definition)),
+            definition_sha256=store.sha256(definition.version),
             law=definition.law,
             law_sha256=law_sha256(definition.law),
+            series=self._series(law),
         )
+        return record, definition, law
+
+    def _check_alone_live(self, event: str, phase: Phase) -> None:
+        """While an event is live nothing else of it may be opened: its tests and rehearsals are over."""
+        for run in self.told().values():
+            if run.event == event and run.phase == "live" and run.open:
+                raise RunError(
+                    f"The event {event} has the live run {run.id!r} open: no {phase} run of it can be opened beside it. "
+                    "Close that run first, or open a run of another event."
+                )
+
+    def _series(self, law: Law) -> tuple[str, ...]:
+        """The series of a new run: those of the settings, without volby where the law names no attributes of it."""
+        carried = all(field.volby is not None for field in law.fields)
+        return tuple(name for name in self.settings().series if name != "volby" or carried)
+
+    def _prepare_run(self, run: str, phase: Phase, event: str) -> RunRecord:
+        record, _, _ = self.plan_run(run, phase, event)
+        folder = self.run_folder(run)
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "run.json", msgspec.json.encode(record))
         return record
-
-    def opened(self, run: str, now: datetime.datetime) -> Opened:
-        """The first entry of a run's ledger."""
-        record = self.run(run)
-        return Opened(
-            event=record.event,
-            run=run,
-            phase=record.phase,
-            definition=record.definition,
-            definition_sha256=record.definition_sha256,
-            law=record.law,
-            law_sha256=record.law_sha256,
-            time=now,
-        )
 
     def told(self) -> dict[str, Run]:
         """The runs that the state file names, by id."""
         return {run.id: run for run in StoreReader(self.store).state()[1]}
 
-    def check_fixed(self, run: str) -> None:
-        """Raise :class:`RunError` unless definition and law are still those that the run was opened with."""
-        record = self.run(run)
-        if sha256(canonical(self.definitions.load(record.definition))) != record.definition_sha256:
-            raise RunError(
-                f"Definition {record.definition} is not the one that the run {run!r} was opened with. "
-                "Restore the folder definition/ from a copy of the site."
-            )
-        if law_sha256(record.law) != record.law_sha256:
-            raise RunError(
-                f"The law {record.law} is not the one that the run {run!r} was opened with: the program was changed since. "
-                "Go on with the version of the program that opened it."
-            )
-
     def write_state(self, opened: str | None, closed: str | None, now: datetime.datetime) -> None:
-        """Rewrite the signed state file: ``opened`` becomes the event's current run, ``closed`` accepts no more."""
+        """Rewrite the signed state file: ``opened`` becomes its event's current run, ``closed`` accepts no more.
+
+        What is read at the event's own address stays live once it was: a test opened afterwards is not put in its place.
+        """
         with self._alone():
             self._write_state(opened, closed, now)
 
@@ -264,20 +324,7 @@ class Site:
         number, known = StoreReader(self.store).state()
         runs = {run.id: run for run in known}
         if opened is not None:
-            record = self.run(opened)
-            definition = self.definitions.load(record.definition)
-            runs = {name: msgspec.structs.replace(run, current=False) for name, run in runs.items()}
-            runs[opened] = Run(
-                event=record.event,
-                id=opened,
-                name=definition.name,
-                date=str(definition.date),
-                law=record.law,
-                phase=record.phase,
-                open=True,
-                current=True,
-                series=SERIES,
-            )
+            runs = _with_opened(runs, self._row(self.run(opened)))
         if closed is not None and closed in runs:
             runs[closed] = msgspec.structs.replace(runs[closed], open=False)
         signer = self.signer()
@@ -285,6 +332,34 @@ class Site:
         writer.write_state(papers.feed_state(number + 1, now, tuple(runs.values())))
         writer.close()
 
+    def _row(self, record: RunRecord) -> Run:
+        definition = self.definitions(record.event).load(record.definition)
+        first = definition.first_round
+        return Run(
+            event=record.event,
+            id=record.run,
+            name=definition.name,
+            date=str(definition.date),
+            law=record.law,
+            phase=record.phase,
+            open=True,
+            current=True,
+            series=record.series,
+            not_before=record.not_before,
+            first_date=str(first.date) if first is not None else None,
+        )
+
     def series_key(self, run: str, series: str) -> SeriesKey:
         """Where the releases of a run are published."""
         return SeriesKey(self.run(run).event, run, series)
+
+
+def _with_opened(runs: dict[str, Run], opened: Run) -> dict[str, Run]:
+    """The runs with one that opens, which becomes its event's current one unless a live run is that already."""
+    before = next((run for run in runs.values() if run.event == opened.event and run.current), None)
+    if before is not None and before.id != opened.id:
+        if before.phase == "live" and opened.phase != "live":
+            opened = msgspec.structs.replace(opened, current=False)
+        else:
+            runs = runs | {before.id: msgspec.structs.replace(before, current=False)}
+    return runs | {opened.id: opened}

@@ -162,13 +162,17 @@ class Publisher:
             self._tally.take_changes()
             if cut.checkpoint and cut.number not in self._checkpoints:
                 self._owed.append(_Owed(self._stamp, None))
-        if self.key.series != "volby" or cut.batch is not None:
+        if self._carries_arrivals(cut):
             self._arrivals.clear()
         return due
 
+    def _carries_arrivals(self, cut: Cut) -> bool:
+        """Whether the release of this cut holds what came in; a series with batches collects it for them."""
+        return not self._writer.by_batch or cut.batch is not None
+
     def _publish(self, entry: Entry, cut: Cut, opened: Opened, stamp: Stamp) -> None:
         state: State = "complete" if self._tally.complete else "interim"
-        arrivals = self._arrivals if self.key.series != "volby" or cut.batch is not None else []
+        arrivals = self._arrivals if self._carries_arrivals(cut) else []
         cutting = Cutting(
             event=opened.event,
             run=opened.run,

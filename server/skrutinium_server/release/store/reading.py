@@ -5,6 +5,7 @@ Source: design § 4.3 and § 4.4.
 """
 
 import contextlib
+import datetime
 import hashlib
 import re
 from collections.abc import Iterator
@@ -68,6 +69,16 @@ def _row(element: etree._Element) -> ManifestRow:
     )
 
 
+def _utc(told: str | None) -> datetime.datetime | None:
+    """A moment of the state file; raises ValueError for one without its zone, which could be read an hour too early."""
+    if told is None:
+        return None
+    moment = datetime.datetime.fromisoformat(told)
+    if moment.utcoffset() is None:
+        raise ValueError(f"the time {told[:60]!r} has no zone")
+    return moment.astimezone(datetime.UTC)
+
+
 def read_manifest(path: Path, data: bytes) -> Manifest:
     """Read a manifest; raises :class:`StoreDamaged`. It was validated when it was written."""
     element = _parse(path, data, "manifest")
@@ -109,6 +120,8 @@ def read_state(path: Path, data: bytes) -> tuple[int, tuple[Run, ...]]:
                     open=told["open"] == "true",
                     current=told["current"] == "true",
                     series=series,
+                    not_before=_utc(told.get("not-before")),
+                    first_date=told.get("first-date"),
                 )
             )
         return int(element.attrib["number"]), tuple(runs)

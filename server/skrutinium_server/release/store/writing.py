@@ -149,9 +149,8 @@ class StoreWriter:
         number: int,
         manifest: bytes,
         documents: Iterable[tuple[str, bytes]],
-        checkpoint: bytes | None = None,
     ) -> None:
-        """Publish a release whose objects are stored: pack, signature, manifest, newest; then the checkpoint, if any.
+        """Publish a release whose objects are stored: pack, signature, manifest, newest.
 
         ``newest`` is renamed when the rest of the release is durable.
         """
@@ -164,8 +163,6 @@ class StoreWriter:
         write_whole(path, manifest)
         digest = hashlib.sha256(manifest).hexdigest()
         write_whole(self.layout.newest(key), f"{number} {digest}\n".encode("ascii"))
-        if checkpoint is not None:
-            self.write_checkpoint(key, number, checkpoint)
 
     def write_checkpoint(self, key: SeriesKey, number: int, document: bytes) -> None:
         """Store the checkpoint of a release that is published, after its signature."""

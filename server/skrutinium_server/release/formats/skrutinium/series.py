@@ -86,11 +86,13 @@ def feed_state(number: int, time: datetime.datetime, runs: Iterable[Run]) -> byt
 
 def _run_row(run: Run) -> str:
     date = f' date="{attribute(run.date)}"' if run.date else ""
+    not_before = "" if run.not_before is None else f' not-before="{utc(run.not_before)}"'
+    first = "" if run.first_date is None else f' first-date="{attribute(run.first_date)}"'
     series = "".join(f'  <series id="{attribute(name)}"/>\n' for name in sorted(run.series))
     return (
         f' <run event="{attribute(run.event)}" id="{attribute(run.id)}" name="{attribute(run.name)}"{date} '
         f'law="{attribute(run.law)}" phase="{attribute(run.phase)}" open="{_boolean(run.open)}" '
-        f'current="{_boolean(run.current)}">\n{series} </run>\n'
+        f'current="{_boolean(run.current)}"{not_before}{first}>\n{series} </run>\n'
     )
 
 

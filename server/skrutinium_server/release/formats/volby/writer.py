@@ -32,6 +32,7 @@ class VolbyWriter:
     """
 
     series = "volby"
+    by_batch = True
 
     def __init__(self, index: DefinitionIndex, law: Law) -> None:
         definition = index.definition
