@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Final, get_args
 
 from skrutinium_server.election.canonical import KEYS
+from skrutinium_server.election.check_first_round import first_round_faults
 from skrutinium_server.election.errors import DefinitionError
 from skrutinium_server.election.law import PRECINCT_KINDS
 from skrutinium_server.election.model import IDENTIFIER, AreaKind, Definition, List, UnnumberedList
@@ -55,6 +56,7 @@ def _faults(definition: Definition) -> Iterator[str]:
     yield from _polls(definition)
     yield from _lists(definition)
     yield from _candidates(definition)
+    yield from first_round_faults(definition)
 
 
 def _event(definition: Definition) -> Iterator[str]:

@@ -61,6 +61,12 @@ class MergeError(ElectionError):
     code = "definition-merge"
 
 
+class SecondRoundError(ElectionError):
+    """A second round that cannot be made from what is told of the first."""
+
+    code = "second-round"
+
+
 class StoreError(ElectionError):
     """A stored version of a definition that is missing or was changed after it was written."""
 

@@ -53,6 +53,7 @@ def merge(base: Definition | None, facts: Definition) -> Definition:
         name=_known("name", "the event", base.name, facts.name),
         date=date,
         law=_known("law", "the event", base.law, facts.law),
+        first_round=_known("first_round", "the event", base.first_round, facts.first_round),
         made_up=_known("made_up", "the event", base.made_up, facts.made_up),
         **tables,
     )
@@ -102,7 +103,7 @@ def _known(field: str, what: str, one: Any, other: Any) -> Any:
         return one
     if one is None:
         return other
-    if field == "name":
+    if field in ("name", "family_name"):
         if is_placeholder(other):
             return one
         if is_placeholder(one):

@@ -7,9 +7,9 @@ a register tells one (see :mod:`skrutinium_server.election.merge`).
 import re
 from typing import Final, Literal
 
-Key = Literal["KODZASTUP", "CIS_OBEC", "CIS_OBVODU", "VSTRANA"]
+Key = Literal["KODZASTUP", "CIS_OBEC", "CIS_OBVODU", "VSTRANA", "CIS_OBVOD", "PORADOVE_CISLO"]
 
-_PLACEHOLDER: Final = re.compile(r"(KODZASTUP|CIS_OBEC|CIS_OBVODU|VSTRANA) [0-9.]+")
+_PLACEHOLDER: Final = re.compile(r"(KODZASTUP|CIS_OBEC|CIS_OBVODU|CIS_OBVOD|VSTRANA|PORADOVE_CISLO) [0-9.]+")
 
 
 def placeholder(key: Key, code: str) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from skrutinium_server.election.canonical import in_order
 from skrutinium_server.election.errors import SourceError
+from skrutinium_server.election.formats import csv_first_round
 from skrutinium_server.election.formats.csv_table import MOST_BYTES, Row, rows
 from skrutinium_server.election.law import Law
 from skrutinium_server.election.model import (
@@ -78,7 +79,7 @@ def write_folder(definition: Definition, folder: Path) -> None:
 
 def read_set(tables: Mapping[str, bytes]) -> Definition:
     """The definition in a set of files by name; raises :class:`SourceError` naming file, line and column."""
-    known = ("event.csv", *(f"{name}.csv" for name in TABLES))
+    known = ("event.csv", *(f"{name}.csv" for name in _READERS))
     for name in tables:
         if name not in known:
             raise SourceError(name, None, None, "not a table of the set", f"one of {', '.join(known)}")
@@ -87,14 +88,15 @@ def read_set(tables: Mapping[str, bytes]) -> Definition:
     event = _read_table("event.csv", tables["event.csv"], _EVENT_READERS)
     if len(event) != 1:
         raise SourceError("event.csv", None, None, f"{len(event)} rows", "one row")
-    read: dict[str, Any] = {
-        name: tuple(
-            struct(**row) for row in _read_table(f"{name}.csv", tables[f"{name}.csv"], _READERS[name])
-        )
-        for name, struct in TABLES.items()
+    found = {
+        name: _read_table(f"{name}.csv", tables[f"{name}.csv"], readers)
+        for name, readers in _READERS.items()
         if f"{name}.csv" in tables
     }
-    return in_order(Definition(**event[0], **read))
+    read: dict[str, Any] = {
+        name: tuple(struct(**row) for row in found.pop(name, ())) for name, struct in TABLES.items()
+    }
+    return in_order(Definition(**event[0], **read, first_round=csv_first_round.join(found)))
 
 
 def write_set(definition: Definition) -> dict[str, bytes]:
@@ -103,6 +105,10 @@ def write_set(definition: Definition) -> dict[str, bytes]:
     files = {"event.csv": _write_table(EVENT_COLUMNS, (definition,))}
     for name, struct in TABLES.items():
         files[f"{name}.csv"] = _write_table(struct.__struct_fields__, getattr(definition, name))
+    if definition.first_round is not None:
+        for name, rows_ in csv_first_round.split(definition.first_round).items():
+            columns = csv_first_round.TABLES[name].__struct_fields__
+            files[f"{name}.csv"] = _write_table(columns, rows_)
     return files
 
 
@@ -171,4 +177,7 @@ def _readers(struct: type[msgspec.Struct], columns: Sequence[str]) -> dict[str, 
 
 
 _EVENT_READERS: Final = _readers(Definition, EVENT_COLUMNS)
-_READERS: Final = {name: _readers(struct, struct.__struct_fields__) for name, struct in TABLES.items()}
+_READERS: Final = {
+    name: _readers(struct, struct.__struct_fields__)
+    for name, struct in {**TABLES, **csv_first_round.TABLES}.items()
+}

@@ -1,0 +1,43 @@
+"""The facts of a first round as a second one needs them: from the tally to plain data of the definition."""
+
+import datetime
+from collections.abc import Mapping
+
+from skrutinium_server.election.model import ContestFirstRound, Elected, FirstRound, Runoff
+from skrutinium_server.tally.errors import TallyError
+from skrutinium_server.tally.model import ContestTally
+from skrutinium_server.tally.tally import Tally
+
+
+def first_round_facts(
+    tally: Tally, date: datetime.date, decided: Mapping[str, Elected | Runoff] | None = None
+) -> FirstRound:
+    """What every contest of the tally ended with; ``date`` is the first round's.
+
+    ``decided`` tells, by contest, what people decided where the tally cannot: a lot, or who takes the place of a finalist
+    who withdrew. Raises :class:`TallyError` while a protocol is out or a contest has no outcome.
+    """
+    if not tally.complete:
+        raise TallyError(
+            "first-round-open",
+            f"{tally.expected - tally.reported} of {tally.expected} protocols are out; expected the complete first round",
+        )
+    told = decided or {}
+    if unknown := sorted(told.keys() - tally.contests.keys()):
+        raise TallyError("first-round-contest", f"there is no contest {', '.join(unknown)} in this event")
+    contests = tuple(_facts(contest, told.get(contest.id)) for contest in tally.contests.values())
+    return FirstRound(tally.index.definition.event, date, contests)
+
+
+def _facts(contest: ContestTally, decided: Elected | Runoff | None) -> ContestFirstRound:
+    (district,) = contest.districts.values()
+    outcome = decided or district.outcome
+    if not isinstance(outcome, Elected | Runoff):
+        raise TallyError(
+            "first-round-undecided",
+            f"contest {contest.id} has neither somebody elected nor two who run again ({type(outcome).__name__}); "
+            "decide it as the law says and tell who",
+        )
+    count = contest.count
+    figures = {name: value for name, value in count.figures.items() if count.told[name] == count.reported}
+    return ContestFirstRound(contest.id, figures, dict(district.candidate_votes.get(0, {})), outcome)
