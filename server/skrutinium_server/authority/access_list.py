@@ -47,7 +47,7 @@ class Exported(NamedTuple):
     kept: Path | None
 
 
-MACHINE: Final = Granted(THIS_MACHINE, "this machine", live=("127.0.0.0/8", "::1"))
+MACHINE: Final = Granted(THIS_MACHINE, "This machine", live=("127.0.0.0/8", "::1"))
 
 
 def granted(state: State, settings: SubscriberSettings) -> tuple[Granted, ...]:

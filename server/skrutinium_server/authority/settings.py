@@ -36,15 +36,14 @@ class SubscriberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class LetterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an access letter says besides what is registered.
 
-    ``language`` of the wording; ``organisation`` is who writes, ``sender`` the e-mail address it writes from; ``addresses``
-    are those of the feed (``https://...``), the second site's too; ``contacts`` and ``windows`` are lines of text;
-    ``font`` is a TrueType file, where the ones that come with the program are not to be used.
+    ``language`` of the wording; ``organisation`` is who writes, ``sender`` the e-mail address it writes from; ``contacts``
+    and ``windows`` (times of tests, where the site has no calendar) are lines of text; ``font`` is a TrueType file, where
+    the one that comes with the program is not to be used.
     """
 
     language: Literal["en", "cs"] = "en"
     organisation: str = ""
     sender: str = ""
-    addresses: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
     font: str = ""
