@@ -21,7 +21,7 @@ from skrutinium_server.feed import errors as feed_errors
 from skrutinium_server.feed import refusals
 from skrutinium_server.feed import volby as feed_volby
 from skrutinium_server.process import logs
-from skrutinium_server.process.site import ACCESS, SETTINGS, Settings
+from skrutinium_server.process.site import ACCESS, SETTINGS, SiteSettings
 from tests.contract.codes import stage_codes
 from tests.contract.pages import DOCS, PAGES, ROOT, blocks, named, rows, section, text, unfenced
 
@@ -158,9 +158,16 @@ def test_settings_are_documented_with_their_defaults() -> None:
     """Both files are shown as they are created, and every setting has its row."""
     assert blocks("docs/settings.md", "toml") == [SETTINGS, ACCESS]
     told = {named(row[0])[0]: row[1] for row in rows(section(text("docs/settings.md"), "site.toml"))}
-    defaults = json.loads(msgspec.json.encode(Settings()))
-    assert told == {name: json.dumps(value) for name, value in defaults.items()}
-    assert tomllib.loads(SETTINGS)["release"] == defaults
+    sections = json.loads(msgspec.json.encode(SiteSettings()))
+    assert told == {
+        name: "none" if value is None else json.dumps(value)
+        for defaults in sections.values()
+        for name, value in defaults.items()
+    }
+    assert tomllib.loads(SETTINGS) == {
+        section: {name: value for name, value in defaults.items() if value is not None}
+        for section, defaults in sections.items()
+    }
     keys = {named(row[0])[0] for row in rows(section(text("docs/settings.md"), "access.toml"))}
     assert keys == {"number", "id", "name", "events", "live", "test", "until"}
     assert set(tomllib.loads(ACCESS)["subscriber"][0]) < keys

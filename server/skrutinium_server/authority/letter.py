@@ -8,9 +8,11 @@ import datetime
 import textwrap
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from skrutinium_server.authority.errors import LetterError
 from skrutinium_server.authority.letter_wording import WORDINGS, Wording
 from skrutinium_server.authority.model import Approved, Revoked, Subscriber
 from skrutinium_server.authority.ranges import networks, shown
@@ -65,6 +67,7 @@ def compose(
     words = WORDINGS[settings.language]
     told = subscriber.registration
     kind = _kind(subscriber, number)
+    zone = zone_of(settings)
     sections = (
         _withdrawn(subscriber, words) if kind == "withdrawn" else _access(subscriber, facts, settings, words)
     )
@@ -74,14 +77,14 @@ def compose(
     return Letter(
         language=settings.language,
         number=number,
-        date=now,
-        subject=words.subjects[kind].format(name=told.name),
+        date=now.astimezone(zone),
+        subject=words.subjects[kind].format(id=told.id),
         reference=f"{told.id}/{number:04}",
         sender=(organisation, settings.sender),
         recipient=(told.name, told.email, told.telephone),
         opening=(
             words.greeting,
-            words.openings[kind].format(name=told.name, date=_moment(_decided(subscriber))),
+            words.openings[kind].format(date=_moment(_decided(subscriber), zone)),
         ),
         sections=sections,
         closing=(words.closing, organisation),
@@ -114,7 +117,11 @@ def _access(
     events = told.events or facts.events
     ranges = [(words.live, shown(one)) for one in networks(told.live)]
     ranges += [(words.test, shown(one)) for one in networks(told.test)]
-    until = words.no_end if told.until is None else words.until.format(moment=_moment(told.until))
+    until = (
+        words.no_end
+        if told.until is None
+        else words.until.format(moment=_moment(told.until, zone_of(settings)))
+    )
     windows = facts.windows or settings.windows
     bundles = tuple(
         ("", f"{address}/event/{event}/registers/newest/bundle.zip")
@@ -160,8 +167,19 @@ def _halves(fingerprint: str) -> tuple[str, ...]:
     return " ".join(groups[:half]), " ".join(groups[half:])
 
 
-def _moment(moment: datetime.datetime) -> str:
-    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M} UTC"
+def zone_of(settings: LetterSettings) -> ZoneInfo:
+    """The time zone that a letter tells times in; raises :class:`LetterError`."""
+    try:
+        return ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise LetterError(
+            f"There is no time zone {settings.timezone!r}; [letter] timezone in site.toml takes names such as Europe/Prague.",
+            code="letter-timezone",
+        ) from error
+
+
+def _moment(moment: datetime.datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def _lines(letter: Letter, words: Wording) -> Iterator[str]:
@@ -184,9 +202,9 @@ def _lines(letter: Letter, words: Wording) -> Iterator[str]:
             yield section.heading.upper()
         for label, text in section.rows:
             yield from _wrapped(f"{label}: {text}" if label else text, "  " if section.heading else "")
-    for paragraph in letter.closing:
-        yield ""
-        yield from _wrapped(paragraph, "")
+    yield ""
+    for line in letter.closing:
+        yield from _wrapped(line, "")
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

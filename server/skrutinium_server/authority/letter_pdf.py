@@ -58,10 +58,11 @@ def pdf_of(letter: Letter, words: Wording, font: str = "") -> bytes:
     document = SimpleDocTemplate(
         out,
         pagesize=A4,
-        leftMargin=24 * mm,
-        rightMargin=24 * mm,
-        topMargin=20 * mm,
-        bottomMargin=20 * mm,
+        # A frame keeps 6 points of its own on each side.
+        leftMargin=24 * mm - 6,
+        rightMargin=24 * mm - 6,
+        topMargin=15 * mm,
+        bottomMargin=15 * mm,
         title=letter.subject,
         author=letter.sender[0],
         subject=letter.reference,
@@ -72,8 +73,8 @@ def pdf_of(letter: Letter, words: Wording, font: str = "") -> bytes:
     def foot(canvas: Any, page: Any) -> None:
         canvas.setFont(faces.plain, 8)
         canvas.setFillColor(_FAINT)
-        canvas.drawString(24 * mm, 11 * mm, f"{words.reference} {letter.reference}")
-        canvas.drawRightString(A4[0] - 24 * mm, 11 * mm, str(page.page))
+        canvas.drawString(24 * mm, 9 * mm, f"{words.reference} {letter.reference}")
+        canvas.drawRightString(A4[0] - 24 * mm, 9 * mm, str(page.page))
 
     document.build(list(_story(letter, words, faces)), onFirstPage=foot, onLaterPages=foot)
     return out.getvalue()
@@ -139,45 +140,39 @@ def _check_letters(letter: Letter, words: Wording, faces: Faces) -> None:
 
 
 def _story(letter: Letter, words: Wording, faces: Faces) -> Iterator[Any]:
-    text = ParagraphStyle("text", fontName=faces.plain, fontSize=10.5, leading=14.5, textColor=_INK)
+    text = ParagraphStyle("text", fontName=faces.plain, fontSize=10, leading=13, textColor=_INK)
     faint = ParagraphStyle("faint", parent=text, fontSize=9, leading=12, textColor=_FAINT)
     right = ParagraphStyle("right", parent=faint, alignment=TA_RIGHT)
     title = ParagraphStyle(
-        "title", parent=text, fontName=faces.bold, fontSize=15, leading=19, textColor=_ACCENT
+        "title", parent=text, fontName=faces.bold, fontSize=14.5, leading=18, textColor=_ACCENT
     )
     sender = "<br/>".join(escape(line) for line in letter.sender if line)
     when = f"{escape(words.date)} {letter.date:%Y-%m-%d}<br/>{escape(words.reference)} {escape(letter.reference)}"
     yield _beside(Paragraph(sender, faint), Paragraph(when, right), (100, 62))
     yield Spacer(1, 3 * mm)
-    yield HRFlowable(width="100%", thickness=0.8, color=_ACCENT, spaceAfter=7 * mm)
+    yield HRFlowable(width="100%", thickness=0.8, color=_ACCENT, spaceAfter=5 * mm)
     name, *rest = letter.recipient
     yield Paragraph(
         f'<font name="{faces.bold}">{escape(name)}</font><br/>' + "<br/>".join(map(escape, rest)), text
     )
-    yield Spacer(1, 8 * mm)
+    yield Spacer(1, 6 * mm)
     yield Paragraph(escape(letter.subject), title)
     for paragraph in letter.opening:
-        yield Spacer(1, 3 * mm)
+        yield Spacer(1, 2 * mm)
         yield Paragraph(escape(paragraph), text)
     for section in letter.sections:
         yield KeepTogether(list(_section(section, faces, text)))
-    yield KeepTogether(
-        [
-            part
-            for paragraph in letter.closing
-            for part in (Spacer(1, 3.5 * mm), Paragraph(escape(paragraph), text))
-        ]
-    )
+    yield KeepTogether([Spacer(1, 3 * mm), Paragraph("<br/>".join(map(escape, letter.closing)), text)])
 
 
 def _section(section: Section, faces: Faces, text: ParagraphStyle) -> Iterator[Any]:
     heading = ParagraphStyle("heading", parent=text, fontName=faces.bold, textColor=_ACCENT, fontSize=11)
     label = ParagraphStyle("label", parent=text, textColor=_FAINT)
     fixed = ParagraphStyle("fixed", parent=text, fontName=faces.fixed, fontSize=10)
-    yield Spacer(1, 4 * mm if section.heading else 1.5 * mm)
+    yield Spacer(1, 3 * mm if section.heading else 1 * mm)
     if section.heading:
         yield Paragraph(escape(section.heading), heading)
-        yield Spacer(1, 1 * mm)
+        yield Spacer(1, 0.5 * mm)
     for name, value in section.rows:
         # What is compared by eye is ASCII (addresses, hexadecimal digits), which every face of one width has.
         shown = Paragraph(escape(value), fixed if section.fixed and value.isascii() else text)
@@ -192,7 +187,7 @@ def _beside(left: Paragraph, right: Paragraph, widths: tuple[int, int]) -> Table
                 ("LEFTPADDING", (0, 0), (-1, -1), 0),
                 ("RIGHTPADDING", (0, 0), (-1, -1), 0),
                 ("TOPPADDING", (0, 0), (-1, -1), 0),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 1),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ]
         )

@@ -45,9 +45,9 @@ class Wording(msgspec.Struct, frozen=True):
 ENGLISH: Final = Wording(
     organiser="The organiser of the election results",
     subjects={
-        "granted": "Access to election results: granted to {name}",
-        "changed": "Access to election results: registration of {name}",
-        "withdrawn": "Access to election results: withdrawn from {name}",
+        "granted": "Access to election results granted: {id}",
+        "changed": "Access to election results, registration changed: {id}",
+        "withdrawn": "Access to election results withdrawn: {id}",
     },
     greeting="Dear colleagues,",
     openings={
@@ -105,9 +105,9 @@ ENGLISH: Final = Wording(
 CZECH: Final = Wording(
     organiser="Pořadatel zpracování výsledků voleb",
     subjects={
-        "granted": "Přístup k výsledkům voleb: povolen pro {name}",
-        "changed": "Přístup k výsledkům voleb: registrace {name}",
-        "withdrawn": "Přístup k výsledkům voleb: odebrán, {name}",
+        "granted": "Přístup k výsledkům voleb povolen: {id}",
+        "changed": "Přístup k výsledkům voleb, změna registrace: {id}",
+        "withdrawn": "Přístup k výsledkům voleb odebrán: {id}",
     },
     greeting="Vážení kolegové,",
     openings={
@@ -153,7 +153,7 @@ CZECH: Final = Wording(
     windows="Termíny",
     test_rule="Váš testovací rozsah",
     test_rule_text=(
-        "Čte pouze testy a zkoušky. Po dobu zveřejňování ostrých výsledků voleb z nich nečte nic: "
+        "Čte pouze testy a zkoušky. Po dobu zveřejňování ostrých výsledků některých voleb z nich nečte nic: "
         "při zahájení ostrého zpracování je odpojen. Testy jiných voleb pokračují."
     ),
     reason="Důvod",

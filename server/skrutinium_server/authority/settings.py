@@ -36,12 +36,13 @@ class SubscriberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class LetterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an access letter says besides what is registered.
 
-    ``language`` of the wording; ``organisation`` is who writes, ``sender`` the e-mail address it writes from; ``contacts``
+    ``language`` of the wording; times are told in ``timezone`` (a name of the IANA database); ``organisation`` is who writes, ``sender`` the e-mail address it writes from; ``contacts``
     and ``windows`` (times of tests, where the site has no calendar) are lines of text; ``font`` is a TrueType file, where
     the one that comes with the program is not to be used.
     """
 
     language: Literal["en", "cs"] = "en"
+    timezone: str = "UTC"
     organisation: str = ""
     sender: str = ""
     contacts: tuple[str, ...] = ()

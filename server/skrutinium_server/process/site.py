@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from skrutinium_server.authority.settings import LetterSettings, SubscriberSettings
 from skrutinium_server.election.law import Law, law_sha256, load_law
 from skrutinium_server.election.merge import merge
 from skrutinium_server.election.model import IDENTIFIER, Definition
@@ -56,6 +57,36 @@ volby_batch_seconds = 300
 checkpoint_seconds = 600
 # The series that the next runs publish. volby is left out by itself where the law has nothing to do with that format.
 series = ["skrutinium", "volby"]
+
+[feed]
+# Addresses under which readers reach the feed, the second site's too, as letters name them: ["https://results.example"]
+addresses = []
+
+[subscribers]
+# The most ranges that one subscriber has, and the widest of them (bits that are fixed).
+live_ranges = 2
+test_ranges = 1
+widest_v4 = 24
+widest_v6 = 48
+# Whether private, loopback and other addresses that are not the public internet's may be registered.
+special_addresses = false
+# Whether programs on the server's own machine read.
+this_machine = true
+# Requests are late from this moment on: 2030-09-30T16:00:00Z, or one an event: { kv2030 = 2030-09-30T16:00:00Z }
+# closing =
+
+[letter]
+# Wording: en or cs. Times are told in this time zone.
+language = "en"
+timezone = "UTC"
+# Who writes to subscribers, and from which e-mail address; without one a letter is a draft.
+organisation = ""
+sender = ""
+# Lines of text: whom to call, and times of tests where the site has no calendar.
+contacts = []
+windows = []
+# A TrueType file, where the font that comes with the program is not to be used.
+font = ""
 """
 
 
@@ -69,10 +100,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     series: tuple[Literal["skrutinium", "volby"], ...] = ("skrutinium", "volby")
 
 
+class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told of the feed: ``addresses`` under which readers reach it, without a stroke at the end."""
+
+    addresses: tuple[str, ...] = ()
+
+
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``site.toml``."""
 
     release: Settings = Settings()
+    feed: FeedSettings = FeedSettings()
+    subscribers: SubscriberSettings = SubscriberSettings()
+    letter: LetterSettings = LetterSettings()
 
 
 class FeedFolder:
@@ -122,10 +162,14 @@ class Site:
         return cls(root)
 
     def settings(self) -> Settings:
+        """The section ``[release]`` of ``site.toml``; raises :class:`SiteError` naming what is wrong."""
+        return self.all_settings().release
+
+    def all_settings(self) -> SiteSettings:
         """Read ``site.toml``; raises :class:`SiteError` naming what is wrong."""
         path = self.root / "site.toml"
         try:
-            return msgspec.convert(tomllib.loads(path.read_text("utf-8")), SiteSettings).release
+            return msgspec.convert(tomllib.loads(path.read_text("utf-8")), SiteSettings)
         except (
             msgspec.ValidationError,
             tomllib.TOMLDecodeError,
