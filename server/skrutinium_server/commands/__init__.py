@@ -9,6 +9,8 @@ import sys
 import click
 
 from skrutinium_server import __version__
+from skrutinium_server.archive.errors import ArchiveError
+from skrutinium_server.commands.archive import archive
 from skrutinium_server.commands.definition import definition
 from skrutinium_server.commands.demo import demo
 from skrutinium_server.commands.protocols import protocols, replay
@@ -16,6 +18,7 @@ from skrutinium_server.commands.release import release
 from skrutinium_server.commands.run import run
 from skrutinium_server.commands.serve import count, feed, serve
 from skrutinium_server.commands.site import site
+from skrutinium_server.commands.store import store
 from skrutinium_server.commands.tally import tally
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.intake.errors import IntakeError
@@ -27,6 +30,7 @@ from skrutinium_server.tally.errors import TallyError
 from skrutinium_server.tally.seats.errors import SeatsError
 
 REFUSALS = (
+    ArchiveError,
     ElectionError,
     IntakeError,
     LedgerError,
@@ -44,7 +48,21 @@ def group() -> None:
     """Count an election's precinct protocols and publish interim and final results."""
 
 
-for command in (site, definition, run, protocols, replay, release, serve, count, feed, tally, demo):
+for command in (
+    site,
+    definition,
+    run,
+    protocols,
+    replay,
+    release,
+    store,
+    serve,
+    count,
+    feed,
+    tally,
+    demo,
+    archive,
+):
     group.add_command(command)
 
 

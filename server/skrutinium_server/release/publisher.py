@@ -8,7 +8,9 @@ release is out; who was killed in between owes it, and writes it when started ag
 import datetime
 import hashlib
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol as Interface
 
 from skrutinium_server.ledger.model import Accepted, Cut, Entry, Opened
 from skrutinium_server.ledger.store import LedgerReader
@@ -19,8 +21,7 @@ from skrutinium_server.release.model import Arrival, Cutting, Document, State, W
 from skrutinium_server.release.store.errors import StoreDamaged
 from skrutinium_server.release.store.model import ZEROS, ManifestRow, Newest, SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
-from skrutinium_server.release.store.signing import signature_holds
-from skrutinium_server.release.store.writing import StoreWriter
+from skrutinium_server.release.store.signing import Signer, signature_holds
 from skrutinium_server.release.validate import Validator
 from skrutinium_server.tally.tally import Tally
 
@@ -39,6 +40,28 @@ class _Owed:
     rows: tuple[ManifestRow, ...] | None
 
 
+class Store(Interface):
+    """Where releases go: a :class:`~.store.writing.StoreWriter`, or what compares them with those that went there before."""
+
+    @property
+    def signer(self) -> Signer:
+        """Whose key signs."""
+
+    def put_objects(self, documents: Iterable[tuple[str, bytes, str, int]]) -> list[ManifestRow]:
+        """Take (path, bytes, schema, codebook); their rows in the same order."""
+
+    def publish(
+        self, key: SeriesKey, number: int, manifest: bytes, documents: Iterable[tuple[str, bytes]]
+    ) -> None:
+        """Take a release whose documents were put."""
+
+    def write_checkpoint(self, key: SeriesKey, number: int, document: bytes) -> None:
+        """Take the checkpoint of a release."""
+
+    def write_heartbeat(self, key: SeriesKey, document: bytes) -> None:
+        """Take a heartbeat."""
+
+
 class Publisher:
     """Publishes one series of one run.
 
@@ -55,7 +78,7 @@ class Publisher:
         writer: Writer,
         validator: Validator,
         reader: StoreReader,
-        store: StoreWriter,
+        store: Store,
     ) -> None:
         self.key = key
         self._ledger = ledger

@@ -1,0 +1,301 @@
+"""Proving a whole release store: hashes, chain of manifests, signatures, schemas, packs, checkpoints. Nothing is written.
+
+Whoever finds a fault goes on: the report names every broken file. What is not reachable from a manifest is counted, not
+judged. Sources: design § 4.3 and § 4.4, requirement M2.
+"""
+
+import hashlib
+import io
+import itertools
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from skrutinium_server.release.errors import DocumentInvalid, SchemaUnknown
+from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA
+from skrutinium_server.release.store.errors import StoreDamaged, StoreError
+from skrutinium_server.release.store.layout import Layout
+from skrutinium_server.release.store.model import ZEROS, Manifest, ManifestRow, SeriesKey
+from skrutinium_server.release.store.packing import expand
+from skrutinium_server.release.store.reading import LARGEST, StoreReader, read_manifest
+from skrutinium_server.release.store.signing import key_id, read_public_key, signature_holds, split_signed
+from skrutinium_server.release.validate import Validator
+
+THREADS = 2
+"""Unpacking, hashing and validating let other threads work meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is broken: ``where`` is a path or a release, ``what`` says how, for people."""
+
+    where: str
+    what: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was looked at, how often, and what is broken; ``unfinished`` counts files that a killed writer left behind."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    unfinished: int = 0
+
+    def count(self, what: str, number: int = 1) -> None:
+        """So many more were looked at."""
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def fault(self, where: object, what: str) -> None:
+        """One more is broken."""
+        self.faults.append(Fault(str(where), what))
+
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being checked, how many are done, and of how many."""
+
+
+def _silent(_what: str, _done: int, _all: int) -> None:
+    """For those who only want the findings."""
+
+
+def trusted_keys(
+    layout: Layout, own: Ed25519PublicKey | None, findings: Findings
+) -> dict[str, Ed25519PublicKey]:
+    """The keys that signatures may be made with: ``own`` and those before it that vouch for one another; all without ``own``.
+
+    A key after a rotation has a line beside it, signed by the key before.
+    """
+    known: dict[str, Ed25519PublicKey] = {}
+    for path in sorted(layout.keys.glob("*.pem")):
+        try:
+            key = read_public_key(path.read_bytes())
+        except ValueError as error:
+            findings.fault(path, f"is no public key ({error})")
+            continue
+        findings.count("keys")
+        if key_id(key) != path.stem:
+            findings.fault(path, f"holds the key {key_id(key)}, not the one that its name says")
+        known[key_id(key)] = key
+    if own is None:
+        return known
+    trusted = {key_id(own): own}
+    if key_id(own) not in known:
+        findings.fault(layout.key(key_id(own)), "is missing: the site signs with this key")
+    newest = own
+    while True:
+        path = layout.key(key_id(newest))
+        line = path.with_name(f"{path.name}.sig")
+        if not line.is_file():
+            return trusted
+        told = line.read_bytes()
+        signers = [
+            key
+            for id, key in known.items()
+            if id not in trusted and path.is_file() and signature_holds(key, path.read_bytes(), told)
+        ]
+        if not signers:
+            findings.fault(line, "is not signed by a key before it")
+            return trusted
+        newest = signers[0]
+        trusted[key_id(newest)] = newest
+
+
+def check_store(root: Path, own: Ed25519PublicKey | None, progress: Progress = _silent) -> Findings:
+    """Check everything that the release store in ``root`` publishes; ``own`` is the key that must have signed it."""
+    findings = Findings()
+    reader = StoreReader(root)
+    keys = trusted_keys(reader.layout, own, findings)
+    checking = _Checking(reader, keys, findings, progress)
+    for key in checking.state():
+        checking.series(key)
+    checking.documents()
+    findings.unfinished = sum(1 for path in root.rglob(".*") if path.is_file())
+    return findings
+
+
+class _Checking:
+    """One pass over a store; documents that several releases share are checked once."""
+
+    def __init__(
+        self,
+        reader: StoreReader,
+        keys: Mapping[str, Ed25519PublicKey],
+        findings: Findings,
+        progress: Progress,
+    ) -> None:
+        self._reader = reader
+        self._keys = keys
+        self._findings = findings
+        self._progress = progress
+        self._validator = Validator()
+        self._rows: dict[str, ManifestRow] = {}
+
+    def state(self) -> Iterator[SeriesKey]:
+        """Check the state file; the series of all runs that it names."""
+        path = self._reader.layout.state
+        try:
+            _, runs = self._reader.state()
+        except StoreError as error:
+            self._findings.fault(path, str(error))
+            return
+        if path.is_file():
+            self._signed_whole(path, path.read_bytes())
+        for run in runs:
+            for series in run.series:
+                yield SeriesKey(run.event, run.id, series)
+
+    def series(self, key: SeriesKey) -> None:
+        """Check every manifest of a series with its signature, its pack, and the checkpoints."""
+        name = "/".join(key)
+        try:
+            newest = self._reader.newest(key)
+        except StoreError as error:
+            self._findings.fault(name, str(error))
+            return
+        if newest is None:
+            self._findings.fault(name, "is named by the state file and has no release")
+            return
+        previous, position = ZEROS, 0
+        snapshot: dict[str, ManifestRow] = {}
+        checkpoints = frozenset(self._reader.checkpoints(key))
+        for number in range(1, newest.number + 1):
+            self._progress(name, number, newest.number)
+            manifest, digest = self._manifest(key, number, previous, position)
+            if manifest is None:
+                previous = ""
+                continue
+            previous, position = digest, manifest.position
+            self._pack(key, number, manifest)
+            for row in manifest.rows:
+                snapshot[row.path] = row
+                self._rows.setdefault(row.sha256, row)
+            if number in checkpoints:
+                self._checkpoint(key, number, digest, snapshot)
+        if previous and previous != newest.sha256:
+            self._findings.fault(self._reader.layout.newest(key), "names another manifest than the last one")
+        beat = self._reader.heartbeat(key)
+        if beat is not None:
+            self._signed_whole(self._reader.layout.heartbeat(key), beat)
+
+    def documents(self) -> None:
+        """Check every document that some release names: its hash, its size, and that it is valid."""
+        rows = list(self._rows.values())
+        done = itertools.count(1)
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="check") as threads:
+            shares = (rows[start::THREADS] for start in range(THREADS))
+            for told in threads.map(lambda share: self._documents(share, done, len(rows)), shares):
+                for where, what in told:
+                    self._findings.fault(where, what)
+        self._findings.count("documents", len(rows))
+
+    def _documents(
+        self, rows: Iterable[ManifestRow], done: Iterator[int], whole: int
+    ) -> list[tuple[str, str]]:
+        validator = Validator()
+        found = []
+        for row in rows:
+            self._progress("documents", next(done), whole)
+            try:
+                data = self._reader.object(row.sha256)
+                if len(data) != row.size:
+                    found.append((row.path, f"has {len(data)} bytes; its manifest says {row.size}"))
+                validator.validate(row.path, data, row.schema)
+            except (StoreError, DocumentInvalid, SchemaUnknown) as error:
+                found.append((row.path, str(error)))
+        return found
+
+    def _manifest(
+        self, key: SeriesKey, number: int, previous: str, position: int
+    ) -> tuple[Manifest | None, str]:
+        path = self._reader.layout.manifest(key, number)
+        try:
+            data = self._reader.manifest_bytes(key, number)
+            self._signed(path, data, self._reader.manifest_signature(key, number))
+            self._validator.validate("manifest.xml", data, SCHEMA)
+            manifest = read_manifest(path, data)
+        except (StoreError, DocumentInvalid) as error:
+            self._findings.fault(path, str(error))
+            return None, ""
+        self._findings.count("releases")
+        if (manifest.event, manifest.run, manifest.series, manifest.number) != (*key, number):
+            self._findings.fault(path, "is the manifest of another release")
+        if previous and manifest.previous != previous:
+            self._findings.fault(path, "does not follow from the manifest before it")
+        if manifest.position <= position:
+            self._findings.fault(path, "was cut no later in the ledger than the release before it")
+        return manifest, hashlib.sha256(data).hexdigest()
+
+    def _pack(self, key: SeriesKey, number: int, manifest: Manifest) -> None:
+        path = self._reader.layout.pack(key, number)
+        due = {row.path: row.sha256 for row in manifest.rows}
+        try:
+            due |= {
+                "manifest.xml": hashlib.sha256(self._reader.manifest_bytes(key, number)).hexdigest(),
+                "manifest.xml.sig": hashlib.sha256(self._reader.manifest_signature(key, number)).hexdigest(),
+            }
+            members = _members(path, self._reader.pack_gzip(key, number))
+        except StoreError as error:
+            self._findings.fault(path, str(error))
+            return
+        self._findings.count("packs")
+        if members != due:
+            other = sorted(name for name in {*members, *due} if members.get(name) != due.get(name))
+            self._findings.fault(path, f"differs from its release in {', '.join(other[:5])}")
+
+    def _checkpoint(
+        self, key: SeriesKey, number: int, digest: str, snapshot: Mapping[str, ManifestRow]
+    ) -> None:
+        path = self._reader.layout.checkpoint(key, number)
+        try:
+            data, line = self._reader.checkpoint(key, number)
+            self._signed(path, data, line)
+            self._validator.validate("checkpoint.xml", data, SCHEMA)
+            rows = self._reader.snapshot(key, number)
+        except (StoreError, DocumentInvalid) as error:
+            self._findings.fault(path, str(error))
+            return
+        self._findings.count("checkpoints")
+        if rows != snapshot:
+            other = sorted(name for name in {*rows, *snapshot} if rows.get(name) != snapshot.get(name))
+            self._findings.fault(path, f"differs from the releases up to {number} in {', '.join(other[:5])}")
+        if f'manifest="{digest}"'.encode() not in data[:4096]:
+            self._findings.fault(path, "names another manifest")
+
+    def _signed_whole(self, path: Path, data: bytes) -> None:
+        try:
+            body, line = split_signed(data)
+        except ValueError as error:
+            self._findings.fault(path, str(error))
+            return
+        self._signed(path, body, line)
+
+    def _signed(self, path: Path, data: bytes, line: bytes) -> None:
+        self._findings.count("signatures")
+        told = line.decode("ascii", "replace").split()
+        key = self._keys.get(told[1]) if len(told) == 3 else None
+        if key is None:
+            self._findings.fault(
+                path, f"is signed with a key that is not trusted here ({' '.join(told[:2])[:60]})"
+            )
+        elif not signature_holds(key, data, line):
+            self._findings.fault(
+                path, "has a signature that does not hold: it was changed after it was signed"
+            )
+
+
+def _members(path: Path, packed: bytes) -> dict[str, str]:
+    """Names and hashes of what a pack holds; raises :class:`StoreDamaged`."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(expand(packed, LARGEST)), mode="r:") as archive:
+            return {
+                member.name: hashlib.sha256(
+                    file.read() if (file := archive.extractfile(member)) else b""
+                ).hexdigest()
+                for member in archive
+            }
+    except (ValueError, tarfile.TarError) as error:
+        raise StoreDamaged(path, f"is no pack ({error})") from error
