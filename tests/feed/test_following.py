@@ -94,7 +94,9 @@ async def test_access_list_is_reloaded(fed: Fed) -> None:
     ):
         assert (await fed.get(path))[0] == 403
     async with fed.client.get(fed.base + "/access") as response:
-        assert await response.json() == {"address": "127.0.0.1", "allowed": False, "range": None}
+        told = await response.json()
+        assert (told["address"], told["allowed"], told["range"]) == ("127.0.0.1", False, None)
+        assert told["why"]["code"] == "access-refused"
     await to_thread(fed.store.access.write_text, ALLOWED)
     await fed.until(DOCUMENT, b'version="3"')
 

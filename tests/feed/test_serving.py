@@ -276,7 +276,14 @@ async def test_no_cache_carries_a_test_into_the_live_run(store: MadeStore) -> No
 async def test_pages_about_the_feed(fed: Fed) -> None:
     """/access, /status and /health tell about reader, releases and feed."""
     async with fed.client.get(fed.base + "/access") as response:
-        assert await response.json() == {"address": "127.0.0.1", "allowed": True, "range": "this machine"}
+        told = await response.json()
+        assert {name: told[name] for name in ("address", "allowed", "range", "kind", "until")} == {
+            "address": "127.0.0.1",
+            "allowed": True,
+            "range": "This machine",
+            "kind": "live",
+            "until": None,
+        }
     async with fed.client.get(fed.base + "/status") as response:
         told = await response.json()
     assert told["alarms"] == []

@@ -4,6 +4,8 @@ import asyncio
 import datetime
 import itertools
 import logging
+import math
+from array import array
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -11,18 +13,26 @@ from functools import partial
 from typing import Final
 
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.web import BaseRequest, RequestHandler, StreamResponse
+from aiohttp.web import BaseRequest, StreamResponse
 
-from skrutinium_server.feed.access import AccessList
-from skrutinium_server.feed.addresses import Page, Push, parse_target
+from skrutinium_server.feed.addresses import (
+    Address,
+    ObjectByHash,
+    Page,
+    Push,
+    VolbyFile,
+    VolbyProcedure,
+    parse_target,
+)
 from skrutinium_server.feed.answering import Answers
 from skrutinium_server.feed.conditional import choose_coding, not_modified
-from skrutinium_server.feed.memory import Fetch, Memory
+from skrutinium_server.feed.connections import Connections, Registered
+from skrutinium_server.feed.memory import Fetch, Found, Memory
+from skrutinium_server.feed.objects import Objects, holds, short
 from skrutinium_server.feed.pages import access_page, health_page, status_page
 from skrutinium_server.feed.past import Past
 from skrutinium_server.feed.push import FIRST, Broadcaster, Listener, heartbeat_event, release_event
 from skrutinium_server.feed.refusals import (
-    ACCESS,
     ALLOWED,
     BAD_NUMBER,
     BAD_REQUEST,
@@ -31,6 +41,7 @@ from skrutinium_server.feed.refusals import (
     GONE,
     HEADERS_TOO_LARGE,
     METHOD,
+    NO_OBJECT,
     NOT_ACCEPTABLE,
     STOPPING,
     URI_TOO_LONG,
@@ -48,14 +59,13 @@ log = logging.getLogger("skrutinium.feed")
 MEMOISED: Final = 200
 """Longer targets are read anew each time, so that nobody fills the memory of read ones."""
 
-Admission = Callable[[RequestHandler], tuple[str, str | None]]
-
 
 class Handling:
-    """What the feed does with requests; ``admission`` tells address and range of a connection."""
+    """What the feed does with requests; ``connections`` knows who may read what."""
 
     def __init__(
         self,
+        connections: Connections,
         past: Past,
         memory: Memory,
         executor: Executor,
@@ -65,7 +75,8 @@ class Handling:
         name: str,
     ) -> None:
         self.answers = Answers(past, memory, now)
-        self.access = AccessList()
+        self.connections = connections
+        self.objects = Objects()
         self.broadcaster = broadcaster
         self.dateline = Dateline(lambda: now().timestamp())
         self.stopping = False
@@ -77,18 +88,23 @@ class Handling:
         self._requests = (f"{name}-{number}" for number in itertools.count(1))
         self._digests: dict[tuple[SeriesKey, int], str] = {}
 
-    async def handle(self, request: BaseRequest, address: str, name: str | None) -> StreamResponse:
-        """Answer one request from ``address``, which is in the range ``name`` or in none."""
+    async def handle(self, request: BaseRequest, registered: Registered) -> StreamResponse:
+        """Answer one request that came on a registered connection."""
         bodyless = request.method == "HEAD"
+        registered.under_way = True
         try:
-            found = await self._answer(request, address, name)
+            found = await self._answer(request, registered)
         except ConnectionError:
             raise
         except Exception:
             request_id = next(self._requests)
             log.exception("request %s failed unexpectedly", request_id)
             found = unexpected(request_id)
+        finally:
+            registered.under_way = False
         if isinstance(found, Refusal):
+            if found.until is not None:
+                found = replace(found, lines=found.lines + self._retry(found.until), until=None)
             return refused(found, self.dateline.line(), bodyless)
         if isinstance(found, StreamResponse):
             return found
@@ -111,15 +127,20 @@ class Handling:
         log.info("a malformed request was refused: %s", type(error).__name__)
         return refused(refusal, self.dateline.line(), bodyless=False)
 
+    def _retry(self, moment: datetime.datetime) -> bytes:
+        """When to ask again, in whole seconds, never too early (RFC 9110, 10.2.3)."""
+        left = max(1, math.ceil((moment - self._now()).total_seconds()))
+        return b"Retry-After: %d\r\n" % left
+
     async def _answer(
-        self, request: BaseRequest, address: str, name: str | None
+        self, request: BaseRequest, registered: Registered
     ) -> Answer | Refusal | StreamResponse:
         target = request.raw_path
         asked = parse_target(target) if len(target) <= MEMOISED else parse_target.__wrapped__(target)
         if isinstance(asked, Page) and asked.name == "access" and request.method in ("GET", "HEAD"):
-            return access_page(address, name)
-        if name is None:
-            return ACCESS
+            return access_page(registered.address, registered.allowed, self.connections.runs)
+        if registered.allowed.barred:
+            return registered.allowed.barred
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             return replace(METHOD, closes=request.body_exists)
         if request.body_exists:
@@ -131,13 +152,47 @@ class Handling:
         if isinstance(asked, Refusal):
             return asked
         if isinstance(asked, Page):
-            return self._page(asked)
+            return self._page(asked, registered)
         if isinstance(asked, Push):
-            return await self._push(request, asked)
+            return await self._push(request, asked, registered)
         coding = choose_coding(request.headers.get("Accept-Encoding"))
         if coding is None:
             return NOT_ACCEPTABLE
-        found = self.answers.look_up(asked, coding)
+        refusal = self._refusal(asked, registered)
+        if refusal is None and isinstance(asked, ObjectByHash):
+            refusal = await self._object_refusal(asked.sha256, registered)
+        return refusal or await self._found(self.answers.look_up(asked, coding))
+
+    def _refusal(self, asked: Address, registered: Registered) -> Refusal | None:
+        """Why the run that is asked for may not be read here; otherwise it is noted as being read."""
+        run = self.answers.run_of(asked)
+        if run is None or isinstance(run, Refusal):
+            return run
+        refusal = registered.read(run)
+        if refusal is not None and refusal.until and isinstance(asked, VolbyProcedure | VolbyFile):
+            return self.answers.volby_not_yet(asked, refusal)
+        return refusal
+
+    async def _object_refusal(self, sha256: str, registered: Registered) -> Refusal | None:
+        """None when the document belongs to a run that may be read here; nothing tells whether another run has it."""
+        if short(sha256) in self.objects.public:
+            return None
+        if any(registered.read(run) is None for run in self.objects.holders(sha256)):
+            return None
+        for key, last in list(self.objects.older(registered.allowed.readable)):
+            hashes = await self._fetch(
+                Fetch(("hashes", key, last), partial(self._past.hashes, key, last), _no_then)
+            )
+            # Meanwhile this run may have been closed to the range: it is asked anew.
+            if (
+                isinstance(hashes, array)
+                and holds(hashes, sha256)
+                and registered.read((key.event, key.run)) is None
+            ):
+                return None
+        return NO_OBJECT
+
+    async def _found(self, found: Found) -> Answer | Refusal:
         while isinstance(found, Fetch):
             fetched = await self._fetch(found)
             found = fetched if isinstance(fetched, Refusal) else found.then(fetched)
@@ -146,15 +201,20 @@ class Handling:
     async def _fetch(self, fetch: Fetch) -> object:
         return await self._memory.fetch(replace(fetch, load=partial(_read, fetch.load)), self._executor)
 
-    def _page(self, asked: Page) -> Answer:
+    def _page(self, asked: Page, registered: Registered) -> Answer:
         if asked.name == "health":
             return health_page(self._looked())
-        return status_page(self.answers.published, self.broadcaster.waiting, self._now())
+        return status_page(self.answers.published, self.broadcaster.waiting, self._now(), registered.allowed)
 
-    async def _push(self, request: BaseRequest, asked: Push) -> Refusal | StreamResponse:
+    async def _push(
+        self, request: BaseRequest, asked: Push, registered: Registered
+    ) -> Refusal | StreamResponse:
         key = self.answers.key(asked.place)
         if isinstance(key, Refusal):
             return key
+        refusal = registered.read((key.event, key.run))
+        if refusal is not None and refusal.until is None:
+            return refusal
         told = request.headers.get("Last-Event-ID", "").strip()
         if told and not (told.isascii() and told.isdecimal() and len(told) <= 9):
             return BAD_NUMBER
@@ -166,20 +226,43 @@ class Handling:
         if request.method == "HEAD":
             transport.write(head)
             return Streamed()
+        listener = Listener(transport, asked.place.run is None)
+        head += FIRST
+        if refusal is not None:
+            transport.write(head)
+            head = b""
+            if not await self._until_readable(key, asked, listener, registered):
+                return Streamed()
         missed = await self._missed(key, int(told) if told else None)
         if isinstance(missed, Refusal):
-            return missed
+            return missed if head else Streamed()
         # From here to the wait nothing gives way, so no release is told twice or not at all.
-        listener = Listener(transport, asked.place.run is None)
         self.broadcaster.join(key, listener)
         try:
-            transport.write(head + FIRST + missed)
+            transport.write(head + missed)
             if asked.place.run is None and not self._still_current(key):
                 return Streamed()
             await listener.ended
         finally:
             self.broadcaster.leave(key, listener)
         return Streamed()
+
+    async def _until_readable(
+        self, key: SeriesKey, asked: Push, listener: Listener, registered: Registered
+    ) -> bool:
+        """Wait for the minute from which the run may be read; false when it is not going to be read here."""
+        self.broadcaster.hold(listener)
+        try:
+            while not self.stopping and self.answers.key(asked.place) == key:
+                refusal = registered.read((key.event, key.run))
+                if refusal is None:
+                    return True
+                if refusal.until is None:
+                    return False
+                await self.connections.changed()
+        finally:
+            self.broadcaster.let_go(listener)
+        return False
 
     async def _missed(self, key: SeriesKey, after: int | None) -> bytes | Refusal:
         """The events of all releases after ``after``; of the newest one without it, or when it is not older."""
@@ -216,7 +299,9 @@ class Handling:
         """Serve a new state from now on and tell it to all who listen; returns what is worth reading ahead."""
         before = self.answers.published
         self.answers.published = published
+        self.objects.adopt(published.series)
         if published.runs is not before.runs:
+            self.connections.adopt(published.runs)
             self.broadcaster.end_where(self._misplaced)
         ahead: list[Fetch] = []
         for key, series in published.series.items():

@@ -4,6 +4,7 @@ Only the event loop touches it; reading happens in threads, once for all who ask
 """
 
 import asyncio
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor
@@ -90,6 +91,8 @@ def _weight(value: Any) -> int:
     match value:
         case Representation():
             return len(value.body) + 1024
+        case array():
+            return len(value) * value.itemsize + 1024
         case Mapping():
             return 400 * len(value) + 1024
         case _:

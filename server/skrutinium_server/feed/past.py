@@ -9,13 +9,16 @@ it is an archive without members.
 import datetime
 import hashlib
 import io
+import re
 import tarfile
+from array import array
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from skrutinium_server.feed.conditional import Coding
+from skrutinium_server.feed.objects import packed
 from skrutinium_server.feed.refusals import NO_CHECKPOINT, NO_KEY, NO_OBJECT, TOO_FAR_BACK, Refusal
 from skrutinium_server.feed.representation import Representation, represent
 from skrutinium_server.release.store.errors import StoreDamaged, StoreMissing
@@ -29,6 +32,8 @@ FARTHEST: Final = 200
 
 LARGEST_CHANGES: Final = 64 * 1024 * 1024
 """Documents in one tar of changes, bytes at most."""
+
+_HASH: Final = re.compile(rb'\ssha256="([0-9a-f]{64})"')
 
 TAR: Final = b"application/x-tar"
 GZIP: Final = b"application/gzip"
@@ -96,6 +101,17 @@ class Past:
             else:
                 high = middle - 1
         return low
+
+    def hashes(self, key: SeriesKey, last: int) -> "array[int]":
+        """The documents of the releases up to ``last``, as :func:`~skrutinium_server.feed.objects.packed` keeps them."""
+        found: set[str] = set()
+        for number in range(1, last + 1):
+            try:
+                data = self.reader.manifest_bytes(key, number)
+            except StoreMissing:
+                continue  # what the store keeps no more is not served either
+            found.update(match.decode("ascii") for match in _HASH.findall(data))
+        return packed(found)
 
     def digests(self, key: SeriesKey, numbers: range) -> dict[int, str]:
         """The hashes of those manifests."""

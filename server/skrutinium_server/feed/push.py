@@ -66,16 +66,25 @@ class Broadcaster:
         self._slow = slow
         self._keep_alive = keep_alive
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting: set[Listener] = set()
         self.dropped = 0
 
     @property
     def waiting(self) -> int:
         """How many listen."""
-        return sum(map(len, self._listeners.values()))
+        return sum(map(len, self._listeners.values())) + len(self._waiting)
 
     def start(self) -> None:
         """Begin to send comments."""
         self._timer = asyncio.get_running_loop().call_later(self._keep_alive, self._comment)
+
+    def hold(self, listener: Listener) -> None:
+        """Keep the line open until something may be told."""
+        self._waiting.add(listener)
+
+    def let_go(self, listener: Listener) -> None:
+        """It waits no longer."""
+        self._waiting.discard(listener)
 
     def join(self, key: SeriesKey, listener: Listener) -> None:
         """Tell the listener from now on."""
@@ -114,7 +123,7 @@ class Broadcaster:
         self.end_where(lambda _key, _listener: True)
 
     def _comment(self) -> None:
-        for held in list(self._listeners.values()):
+        for held in [*self._listeners.values(), self._waiting]:
             self._write(held, _COMMENT)
         self.start()
 

@@ -23,12 +23,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import uvloop
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
 
 from skrutinium_server.feed.access import AccessList, seen_as
+from skrutinium_server.feed.connections import Connections, Registered
 from skrutinium_server.feed.errors import AddressInUse
 from skrutinium_server.feed.handling import Handling
 from skrutinium_server.feed.memory import Memory
@@ -48,9 +49,9 @@ IDLE: Final = 75.0
 
 
 class Connection(RequestHandler):
-    """One connection: its address is looked up when it is made, and again only after the list has changed."""
+    """One connection, registered with its range from its beginning to its end."""
 
-    __slots__ = ("_checked", "_feed", "_range", "address", "streams")
+    __slots__ = ("_feed", "registered", "streams")
 
     def __init__(self, manager: "Door", *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -62,26 +63,25 @@ class Connection(RequestHandler):
             max_headers=64,
         )
         self._feed = manager.handling
-        self._checked: AccessList | None = None
-        self._range: str | None = None
-        self.address = ""
+        self.registered: Registered | None = None
         self.streams = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Look up who it is."""
         peer = transport.get_extra_info("peername")
-        self.address = peer[0] if peer else ""
-        if self.admitted() is None:
-            log.info("refused: %s is in no range", seen_as(self.address))
+        # Transports of uvloop are none of asyncio's classes.
+        self.registered = self._feed.connections.enter(
+            cast("asyncio.Transport", transport), peer[0] if peer else ""
+        )
+        if self.registered.allowed.barred:
+            log.info("refused: %s is in no range", seen_as(self.registered.address))
         super().connection_made(transport)
 
-    def admitted(self) -> str | None:
-        """The range that holds the other side, by the list as it is now."""
-        if self._checked is not self._feed.access:
-            self._checked = self._feed.access
-            found = self._checked.find(self.address)
-            self._range = found.name if found else None
-        return self._range
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is gone."""
+        if self.registered is not None:
+            self._feed.connections.leave(self.registered)
+        super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
@@ -120,23 +120,13 @@ class Door(Server):
         """A new connection."""
         return Connection(self, loop=asyncio.get_running_loop())
 
-    def drop_refused(self) -> None:
-        """End every connection that the list no longer lets in, downloads and streams included."""
-        for connection in self.connections:
-            if (
-                isinstance(connection, Connection)
-                and connection.admitted() is None
-                and connection.transport is not None
-            ):
-                log.info("dropped: %s is in no range any more", seen_as(connection.address))
-                connection.transport.abort()
-
     async def _handle(self, request: BaseRequest) -> StreamResponse:
         connection = request.protocol
         assert isinstance(connection, Connection)
         target = request.raw_path.partition("?")[0]
         connection.streams = target.endswith("/push")
-        return await self.handling.handle(request, connection.address, connection.admitted())
+        assert connection.registered is not None
+        return await self.handling.handle(request, connection.registered)
 
 
 class Running:
@@ -188,12 +178,12 @@ class Running:
 
     def admit(self, access: AccessList) -> None:
         """Let in whom a new list names, and nobody else from now on."""
-        self._handling.access = access
-        self._door.drop_refused()
+        self._handling.connections.admit(access)
 
     async def close(self, patience: float = 5.0) -> None:
         """Accept nothing more, end the streams, let answers under way be sent, and stop."""
         self._handling.stopping = True
+        self._handling.connections.close()
         for server in self._servers:
             server.close()
         self._handling.broadcaster.close()
@@ -234,7 +224,9 @@ async def serve(
     reader = StoreReader(store)
     executor = ThreadPoolExecutor(4, thread_name_prefix="feed")
     watcher: Watcher
+    connections = Connections(now)
     handling = Handling(
+        connections,
         Past(reader),
         Memory(memory),
         executor,
@@ -261,6 +253,7 @@ async def serve(
     sockets = await _listening(host, port, reuse_port)
     await asyncio.to_thread(watcher.look)
     handling.broadcaster.start()
+    connections.start()
     watcher.start()
     await running.listen(sockets)
     return running

@@ -29,7 +29,8 @@ class Shelved:
     ``since`` (the checkpoint that loading began with); ``moments``: Last-Modified of every release from ``since`` on;
     ``digests``: hashes of those manifests; ``written``: when the newest manifest was written, by the wall clock;
     ``checkpoint``: the newest one that is there, 0 for none: it is written after its release; ``batch``: number of the
-    newest ``volby`` batch, 0 for none.
+    newest ``volby`` batch, 0 for none; ``fresh``: the documents that changed since it was held before; ``brought``: the hashes of all
+    documents on the way from there, or from ``since``, that are not in ``rows`` any more, and of those that are fresh.
     """
 
     key: SeriesKey
@@ -48,6 +49,7 @@ class Shelved:
     written: datetime.datetime
     marks: bytes
     fresh: tuple[ManifestRow, ...]
+    brought: tuple[str, ...]
 
     def last_change(self, path: str) -> int:
         """The release that changed the path last, or ``since`` when it was then or before."""
@@ -141,8 +143,12 @@ def _shelve(
     rows: dict[str, ManifestRow],
 ) -> Shelved:
     changed = dict(before.changed) if before else {}
+    brought = []
     for link in chain:
         for row in link.manifest.rows:
+            brought.append(row.sha256)
+            if (replaced := rows.get(row.path)) is not None and before is None:
+                brought.append(replaced.sha256)
             rows[row.path] = row
             changed[row.path] = link.manifest.number
     links = [start, *chain] if start else chain
@@ -174,6 +180,7 @@ def _shelve(
         written=_written(reader, key, number),
         marks=marks(key.run, newest.manifest.phase, number),
         fresh=tuple(fresh.values()),
+        brought=tuple(brought),
     )
 
 

@@ -6,7 +6,7 @@ and ``CHYBA``. Codes: 10 before there is anything, 30 outside of what there is. 
 
 import datetime
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -43,6 +43,29 @@ class Asked:
     path: str
 
 
+def run_of(address: VolbyProcedure | VolbyFile, published: Published) -> Run | None:
+    """The run that an address speaks of: the newest current one that fits."""
+    fitting = (
+        _fitting_procedure(address, published)
+        if isinstance(address, VolbyProcedure)
+        else _fitting_file(address, published)
+    )
+    return fitting[-1] if fitting else None
+
+
+def not_yet(
+    address: VolbyProcedure | VolbyFile, run: Run, now: datetime.datetime, refusal: Refusal
+) -> Refusal:
+    """Before a run may be read its addresses answer as the source does when there is nothing yet; ``Retry-After`` as in ``refusal``."""
+    if isinstance(address, VolbyProcedure):
+        root = {family: family for _, family in _FAMILIES}.get(address.name.upper())
+        status = 200
+    else:
+        root = next((root for pattern, root in _FAMILIES if pattern.fullmatch(address.path)), None)
+        status = 404
+    return NOT_FOUND if root is None else replace(_chyba(root, 10, status, now, run), until=refusal.until)
+
+
 def ask_procedure(address: VolbyProcedure, published: Published, now: datetime.datetime) -> Asked | Refusal:
     """What a procedure asks for; keys come in any order, empty values count as absent."""
     root = {family: family for _, family in _FAMILIES}.get(address.name.upper())
@@ -52,8 +75,7 @@ def ask_procedure(address: VolbyProcedure, published: Published, now: datetime.d
     runs = _runs(published, address.election)
     if not any(run.date.startswith(f"{address.year}-") for run in runs):
         return NO_EVENT
-    day = next((told[key] for key in _DAYS[address.election] if key in told), None)
-    fitting = [run for run in runs if (_day(run) == day if day else run.date.startswith(f"{address.year}-"))]
+    fitting = _fitting_procedure(address, published)
     if not fitting:
         return _chyba(root, 30, 200, now, runs[-1])
     run = fitting[-1]
@@ -70,11 +92,7 @@ def ask_procedure(address: VolbyProcedure, published: Published, now: datetime.d
 
 def ask_file(address: VolbyFile, published: Published, now: datetime.datetime) -> Asked | Refusal:
     """What a file address asks for: the paths are those of the series, and the newest batch has a name without number."""
-    fitting = [
-        run
-        for run in _runs(published, address.election)
-        if _day(run) == address.date and run.date.startswith(f"{address.year}-")
-    ]
+    fitting = _fitting_file(address, published)
     if not fitting:
         return NO_EVENT
     root = next((root for pattern, root in _FAMILIES if pattern.fullmatch(address.path)), None)
@@ -88,6 +106,24 @@ def ask_file(address: VolbyFile, published: Published, now: datetime.datetime) -
     if path == "okrsky/vysledky_okrsky.xml":
         path = _batch(series.batch)
     return Asked(series, path) if path in series.rows else _chyba(root, 10, 404, now, run)
+
+
+def _fitting_procedure(address: VolbyProcedure, published: Published) -> list[Run]:
+    keys = _DAYS.get(address.election, ())
+    day = next((value for key in keys for name, value in address.query if name == key and value), None)
+    return [
+        run
+        for run in _runs(published, address.election)
+        if (_day(run) == day if day else run.date.startswith(f"{address.year}-"))
+    ]
+
+
+def _fitting_file(address: VolbyFile, published: Published) -> list[Run]:
+    return [
+        run
+        for run in _runs(published, address.election)
+        if _day(run) == address.date and run.date.startswith(f"{address.year}-")
+    ]
 
 
 def _runs(published: Published, election: str) -> list[Run]:

@@ -1,0 +1,39 @@
+"""What the feed is told besides store and access list: one JSON argument of its process, ``[feed]`` in ``site.toml``.
+
+Sources: issue "Who may read"; docs/settings.md.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of the feed, whole numbers.
+
+    ``proxies``: networks of the proxies whose forwarded header counts; ``forwarded``: the one header that they write;
+    ``certificate`` and ``key``: PEM files for TLS, both or none; ``requests_per_second`` and ``burst``: of one subscriber at one process,
+    0 requests a second for no limit; ``connections``: of one subscriber at one process, 0 for no limit.
+    """
+
+    proxies: tuple[str, ...] = ()
+    forwarded: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    certificate: Path | None = None
+    key: Path | None = None
+    requests_per_second: Whole = 50
+    burst: Positive = 500
+    connections: Whole = 200
+
+
+def read_settings(text: str) -> FeedSettings:
+    """Settings from JSON; raises :class:`msgspec.ValidationError` naming the field."""
+    return msgspec.json.decode(text.encode(), type=FeedSettings)
+
+
+def write_settings(settings: FeedSettings) -> str:
+    """Settings as JSON, for the command line of the feed."""
+    return msgspec.json.encode(settings).decode()
