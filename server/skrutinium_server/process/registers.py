@@ -17,6 +17,7 @@ from skrutinium_server.release.registers.publish import (
     publish,
     settle,
 )
+from skrutinium_server.release.registers.rows import row_registers
 from skrutinium_server.release.store.registers import RegistersReader
 from skrutinium_server.release.store.writing import StoreWriter
 from skrutinium_server.release.validate import Validator
@@ -42,13 +43,14 @@ def publish_registers(site: Site, definition: Definition, now: datetime.datetime
 
 def papers(definition: Definition) -> Iterator[Paper]:
     """Every document of the registers of a definition but the bundle."""
-    yield from codebooks(definition.event, _codebooks(), made_up=definition.made_up)
+    yield from codebooks(definition.event, _tables("codebooks"), made_up=definition.made_up)
     yield from registers(definition)
+    yield from row_registers(definition, _tables("codebooks", "volby"))
 
 
-def _codebooks() -> dict[str, bytes]:
-    """The CSV files of the contract by name."""
-    folder = resources.files("skrutinium_server").joinpath("_contract", "codebooks")
+def _tables(*folders: str) -> dict[str, bytes]:
+    """The CSV files of a folder of the contract by name."""
+    folder = resources.files("skrutinium_server").joinpath("_contract", *folders)
     return {
         file.name.removesuffix(".csv"): file.read_bytes()
         for file in folder.iterdir()

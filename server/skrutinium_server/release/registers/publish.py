@@ -16,6 +16,7 @@ from skrutinium_server.election.canonical import canonical, sha256
 from skrutinium_server.election.model import Definition
 from skrutinium_server.release.registers.index import index
 from skrutinium_server.release.registers.model import SCHEMA, Edition, Paper
+from skrutinium_server.release.registers.streaming import validate
 from skrutinium_server.release.store.model import ZEROS
 from skrutinium_server.release.store.registers import (
     RegisterRow,
@@ -80,7 +81,7 @@ def publish(
     known = {} if before is None else before.rows
     for paper, with_what, data in settled:
         if paper.schema is not None and with_what is edition:
-            validator.validate(paper.path, data, paper.schema)
+            validate(validator, paper.path, data, paper.schema)
     stored = writer.put_objects(
         (paper.path, data, paper.schema or "", with_what.definition) for paper, with_what, data in settled
     )
