@@ -9,7 +9,7 @@ import pytest
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import Candidate, UnnumberedList
 from skrutinium_server.intake.canonical import in_order
-from skrutinium_server.intake.door import admit, check_date
+from skrutinium_server.intake.door import admit, check_event
 from skrutinium_server.intake.errors import RefusedError, RuleError
 from skrutinium_server.intake.model import Admission, ListVotes
 from tests.intake.made import INDEX, LAW, ORIGIN, WHOLE, read
@@ -164,12 +164,13 @@ def test_contest_of_another_law_is_refused() -> None:
 
 def test_batch_of_another_date_is_refused() -> None:
     """The date of the batch is that of the event; an event without a date takes any."""
-    check_date(datetime.date(2030, 10, 4), "1.xml", INDEX)
+    check_event(datetime.date(2030, 10, 4), None, "1.xml", INDEX)
     with pytest.raises(RefusedError) as caught:
-        check_date(datetime.date(2026, 10, 9), "1.xml", INDEX)
+        check_event(datetime.date(2026, 10, 9), None, "1.xml", INDEX)
     assert caught.value.code == "event-date"
-    check_date(
+    check_event(
         datetime.date(2026, 10, 9),
+        None,
         "1.xml",
         DefinitionIndex(msgspec.structs.replace(INDEX.definition, date=None)),
     )

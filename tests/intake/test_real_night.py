@@ -10,7 +10,7 @@ from skrutinium_server.election.formats import volby_registers
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.merge import merge
 from skrutinium_server.election.model import Definition
-from skrutinium_server.intake.door import admit, check_date
+from skrutinium_server.intake.door import admit, check_event
 from skrutinium_server.intake.formats.volby_batches import Batch, parse_record, read_batch, read_folder
 from tests.intake.made import LAW, ORIGIN
 
@@ -68,7 +68,7 @@ def test_every_record_is_admitted(
     findings: dict[str, int] = {}
     for batch in read_folder(night / "batches", LAW):
         assert isinstance(batch, Batch)
-        check_date(batch.date, batch.source, index)
+        check_event(batch.date, batch.round, batch.source, index)
         for record in batch.records:
             admission = admit(record.protocol, record.taken_over, ORIGIN, index, LAW)
             admitted += 1

@@ -37,10 +37,24 @@ _TEXT: Final = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]{1,1000
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
-def check_date(date: datetime.date, source: str, index: DefinitionIndex) -> None:
-    """Refuse what belongs to an event on another date; a definition without a date takes any."""
+def check_event(date: datetime.date | None, round_: int | None, source: str, index: DefinitionIndex) -> None:
+    """Refuse what belongs to an event on another date, or to another round; what is not told is not compared.
+
+    A source names both rounds by the date of the first, so a second round's definition takes that date with round 2.
+    """
+    rounds = {contest.round for contest in index.definition.contests}
+    if round_ is not None and round_ not in rounds:
+        raise TimeError(
+            source,
+            f"it belongs to round {round_}",
+            f"round {', '.join(map(str, sorted(rounds)))} of {index.definition.event}",
+            code="event-round",
+        )
+    first = index.definition.first_round
+    if first is not None and round_ == 2 and date == first.date:
+        return
     expected = index.definition.date
-    if expected is not None and date != expected:
+    if expected is not None and date is not None and date != expected:
         raise TimeError(
             source,
             f"it belongs to an event on {date}",
@@ -169,6 +183,10 @@ def _check_ballot(protocol: Protocol, index: DefinitionIndex, where: str) -> Non
     numbers = {votes.number for votes in protocol.lists}
     if len(numbers) != len(protocol.lists):
         raise BallotError(where, "a list stands twice", "each list once", code="list-twice")
+    if index.contests[protocol.contest].form == "persons" and numbers - {0}:
+        unknown = ", ".join(map(str, sorted(numbers - {0})))
+        expected = "list 0, on which all persons of this contest stand"
+        raise BallotError(where, f"list {unknown} is not on the ballot", expected, code="unknown-list")
     ballot = {row.number for row in index.lists_of_district(protocol.district)}
     # Where numbers were not drawn yet when the register was made, a number that it lacks is one of those lists.
     if ballot and not numbers <= ballot and protocol.district not in _undrawn(index):

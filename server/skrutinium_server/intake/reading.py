@@ -6,7 +6,7 @@ from typing import Final
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law
-from skrutinium_server.intake.door import check_date
+from skrutinium_server.intake.door import check_event
 from skrutinium_server.intake.errors import ReadError
 from skrutinium_server.intake.formats import csv_set, volby_batches
 from skrutinium_server.intake.model import Protocol, Received, TakenOver
@@ -18,7 +18,7 @@ def _batches(path: Path, law: Law, index: DefinitionIndex) -> list[Received]:
     received: list[Received] = []
     for batch in volby_batches.read_folder(path, law):
         if isinstance(batch, volby_batches.Batch):
-            check_date(batch.date, batch.source, index)
+            check_event(batch.date, batch.round, batch.source, index)
             received += batch.records
     return received
 

@@ -1,9 +1,10 @@
-"""Definitions from what batches of precinct protocols tell themselves (``VYSLEDKY_OKRSKY`` of municipal elections).
+"""Definitions from what batches of precinct protocols tell themselves (``VYSLEDKY_OKRSKY``).
 
 Where no register is at hand, the batches give the date, the contests, districts, precincts, polls and the lists by
 number. They give no names: areas, contests and districts are called by their key and code (``KODZASTUP 500011``, see
 :mod:`skrutinium_server.election.placeholders`), lists have none. Seats, candidates and counties stay unknown, so every
-municipality lies in the country directly; and what has not come in yet is not there.
+municipality lies in the country directly; and what has not come in yet is not there. Batches of the Senate give
+constituencies (``CIS_OBVOD``), the candidates by number and the round; a ward cannot be told from a municipality there.
 
 Votes are read by the intake, not here.
 """
@@ -24,6 +25,7 @@ from skrutinium_server.election.formats.czech_areas import COUNTRY
 from skrutinium_server.election.law import Law
 from skrutinium_server.election.model import (
     Area,
+    Candidate,
     Contest,
     ContestKind,
     Definition,
@@ -33,6 +35,7 @@ from skrutinium_server.election.model import (
     Precinct,
 )
 from skrutinium_server.election.placeholders import placeholder
+from skrutinium_server.xml_parsing import xml_parser
 
 MOST_BYTES: Final = 16 * 2**20
 """Larger batches are refused; the largest known one has 1.8 MB."""
@@ -58,6 +61,8 @@ class _Told:
     polls: dict[tuple[str, str], str] = field(default_factory=dict)
     lists: set[tuple[str, str, int]] = field(default_factory=set)
     wards: dict[str, str] = field(default_factory=dict)
+    candidates: set[tuple[str, str, int, int]] = field(default_factory=set)
+    rounds: set[int] = field(default_factory=set)
 
 
 def read_paths(law: Law, paths: Sequence[Path], *, event: str | None = None) -> Definition:
@@ -75,8 +80,10 @@ def read_batches(law: Law, batches: Iterable[tuple[str, bytes]], *, event: str |
     """
     told = _Told()
     for file, data in batches:
-        _read_batch(file, data, told)
-    date = next(iter(told.dates), None)
+        _read_batch(file, data, told, persons=law.majority is not None)
+    # A second round is named by the date of the first, so its own date is not told.
+    round_ = max(told.rounds, default=1)
+    date = next(iter(told.dates), None) if round_ == 1 else None
     definition = Definition(
         event=event or f"{law.prefix}{date.year if date else ''}",
         name=law.name_cs,
@@ -84,11 +91,9 @@ def read_batches(law: Law, batches: Iterable[tuple[str, bytes]], *, event: str |
         law=law.id,
         version=1,
         areas=tuple(_areas(told)),
-        contests=tuple(
-            Contest(id, kind, "lists", id, placeholder("KODZASTUP", id)) for id, kind in told.kinds.items()
-        ),
+        contests=tuple(_contest(id, kind, round_) for id, kind in told.kinds.items()),
         districts=tuple(
-            District(id, contest, number, placeholder("CIS_OBVODU", id))
+            District(id, contest, number, _district_name(id, contest, told))
             for id, (contest, number) in told.districts.items()
         ),
         precincts=tuple(Precinct(id, area, number) for id, (area, number) in told.precincts.items()),
@@ -96,8 +101,23 @@ def read_batches(law: Law, batches: Iterable[tuple[str, bytes]], *, event: str |
             Poll(precinct, contest, district) for (precinct, contest), district in told.polls.items()
         ),
         lists=tuple(List(*key) for key in told.lists),
+        candidates=tuple(
+            Candidate(*key, "", placeholder("PORADOVE_CISLO", str(key[-1]))) for key in told.candidates
+        ),
     )
     return BatchesTold(in_order(definition), told.expected)
+
+
+def _contest(id: str, kind: ContestKind, round_: int) -> Contest:
+    if kind == "senate":
+        return Contest(id, kind, "persons", COUNTRY.id, placeholder("CIS_OBVOD", id), 1, round_)
+    return Contest(id, kind, "lists", id, placeholder("KODZASTUP", id))
+
+
+def _district_name(id: str, contest: str, told: _Told) -> str:
+    if told.kinds[contest] == "senate":
+        return placeholder("CIS_OBVOD", contest)
+    return placeholder("CIS_OBVODU", id)
 
 
 def _bytes(file: Path) -> bytes:
@@ -113,9 +133,8 @@ def _parse(file: str, data: bytes) -> etree._Element:
     # contain ASCII, so others are refused with it.
     if b"<!DOCTYPE" in data or not data.removeprefix(b"\xef\xbb\xbf").startswith(b"<"):
         raise SourceError(file, 1, None, "a document type or an unknown encoding", "XML without DOCTYPE")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False)
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, xml_parser())
     except etree.XMLSyntaxError as error:
         raise SourceError(file, error.lineno, None, f"not XML: {error.msg}", "a whole batch") from error
     if etree.QName(root).localname != "VYSLEDKY_OKRSKY":
@@ -123,13 +142,15 @@ def _parse(file: str, data: bytes) -> etree._Element:
     return root
 
 
-def _read_batch(file: str, data: bytes, told: _Told) -> None:
+def _read_batch(file: str, data: bytes, told: _Told, *, persons: bool) -> None:
     heads = 0
     for element in _parse(file, data).iterchildren(etree.Element):
         name = etree.QName(element).localname
         if name == "DAVKA":
             heads += 1
-            _read_head(file, element, told)
+            _read_head(file, element, told, persons=persons)
+        elif name == "OKRSEK" and persons:
+            _read_senate_record(file, element, told)
         elif name == "OKRSEK":
             _read_record(file, element, told)
         elif name == "CHYBA":
@@ -142,7 +163,12 @@ def _read_batch(file: str, data: bytes, told: _Told) -> None:
         raise SourceError(file, None, "DAVKA", f"stands {heads} times", "once")
 
 
-def _read_head(file: str, element: etree._Element, told: _Told) -> None:
+def _read_head(file: str, element: etree._Element, told: _Told, *, persons: bool) -> None:
+    told.expected = max(told.expected or 0, _number(file, element, "OKRSKY_CELKEM", most=999_999))
+    if persons:
+        _read_round(file, element, told)
+        if element.get("DATUMVOLEB") is None:
+            return
     value = element.get("DATUMVOLEB", "")
     try:
         date = datetime.datetime.strptime(value, "%Y%m%d").replace(tzinfo=datetime.UTC).date()
@@ -156,7 +182,14 @@ def _read_head(file: str, element: etree._Element, told: _Told) -> None:
             file, element.sourceline, "DATUMVOLEB", f"{date}", f"{other} as in the other batches"
         )
     told.dates.add(date)
-    told.expected = max(told.expected or 0, _number(file, element, "OKRSKY_CELKEM", most=999_999))
+
+
+def _read_round(file: str, element: etree._Element, told: _Told) -> None:
+    round_ = 1 if element.get("KOLO") is None else _number(file, element, "KOLO", least=1, most=2)
+    if told.rounds and round_ not in told.rounds:
+        expected = f"{next(iter(told.rounds))} as in the other batches"
+        raise SourceError(file, element.sourceline, "KOLO", f"round {round_}", expected)
+    told.rounds.add(round_)
 
 
 def _read_record(file: str, element: etree._Element, told: _Told) -> None:
@@ -188,17 +221,41 @@ def _read_record(file: str, element: etree._Element, told: _Told) -> None:
         told.lists.add((contest, district, _number(file, votes, "POR_STR_HLAS_LIST", least=1, most=999)))
 
 
+def _read_senate_record(file: str, element: etree._Element, told: _Told) -> None:
+    """One precinct of a constituency; the candidates stand on list 0."""
+    place = _code(file, element, "CIS_OBEC")
+    number = _number(file, element, "CIS_OKRSEK", least=1, most=99_999)
+    key = _key(element, "CIS_OBVOD", "CIS_OBVODU")
+    contest = str(_number(file, element, key, least=1, most=999))
+    district, precinct = f"{contest}.1", f"{place}-{number}"
+    told.kinds[contest] = "senate"
+    told.districts[district] = (contest, 1)
+    told.precincts[precinct] = (place, number)
+    told.polls[precinct, contest] = district
+    for votes in element.iterchildren("{*}HLASY_OKRSEK"):
+        key = _key(votes, "PORADOVE_CISLO", "POR_STR_HLAS_LIST")
+        told.candidates.add((contest, district, 0, _number(file, votes, key, least=1, most=999)))
+
+
+def _key(element: etree._Element, own: str, of_councils: str) -> str:
+    """Which of two attributes with one meaning is there."""
+    return of_councils if element.get(own) is None and element.get(of_councils) is not None else own
+
+
 def _areas(told: _Told) -> Iterable[Area]:
     yield COUNTRY
     for contest, kind in told.kinds.items():
         if kind == "municipal-council":
             yield Area(contest, "municipality", placeholder("KODZASTUP", contest), COUNTRY.id)
-        else:
+        elif kind == "ward-council":
             city = told.wards.get(contest, COUNTRY.id)
             yield Area(contest, "ward", placeholder("KODZASTUP", contest), city)
     for ward, city in told.wards.items():
         if ward not in told.kinds:
             yield Area(ward, "ward", placeholder("CIS_OBEC", ward), city)
+    if "senate" in told.kinds.values():
+        for place in {place for place, _ in told.precincts.values()}:
+            yield Area(place, "municipality", placeholder("CIS_OBEC", place), COUNTRY.id)
 
 
 def _code(file: str, element: etree._Element, name: str) -> str:

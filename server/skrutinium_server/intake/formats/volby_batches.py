@@ -25,13 +25,20 @@ from skrutinium_server.intake.formats.volby_records import (
     attributes,
     local_time,
     whole_number,
-    xml_parser,
 )
 from skrutinium_server.intake.model import Protocol, Received, TakenOver
+from skrutinium_server.xml_parsing import xml_parser
 
 FORMAT: Final = "volby-batches"
 NAMESPACE: Final = "http://www.volby.cz/kv/"
+SENATE_NAMESPACES: Final = (
+    "http://www.volby.cz/senat/",
+    "http://www.volby.cz/se/",
+    "http://www.w3.org/namespace/",
+)
+"""What the Senate's documents were seen with; the last one is a placeholder that the source left in."""
 ROOT: Final = "VYSLEDKY_OKRSKY"
+COUNTS: Final = ("PORADI_DAVKY", "OKRSKY_DAVKA", "OKRSKY_CELKEM", "OKRSKY_ZPRAC")
 MOST_BYTES: Final = 16 * 2**20
 """Larger batches are refused; the largest known one has 1.8 MB."""
 ENCODINGS: Final = ("UTF-8", "ISO-8859-2", "WINDOWS-1250", "US-ASCII")
@@ -51,18 +58,21 @@ _FORBIDDEN: Final = re.compile(rb"<[!?]")
 class Batch(msgspec.Struct, frozen=True):
     """One batch: the election's first day, the batch's number and stamp (UTC), its records in their order.
 
+    ``round`` is that of the Senate where the batch tells it; ``date`` is None only where a batch of the Senate lacks it.
+
     ``announced``, ``expected`` and ``processed`` are what it says of itself: records in it, in the country, and so far.
     """
 
     source: str
     sha256: str
-    date: datetime.date
+    date: datetime.date | None
     number: int
     stamp: datetime.datetime
     announced: int
     expected: int
     processed: int
     records: tuple[Received, ...]
+    round: int | None = None
 
 
 class Unavailable(msgspec.Struct, frozen=True):
@@ -88,12 +98,13 @@ def read_folder(folder: Path, law: Law) -> Iterator[Batch | Unavailable]:
 def read_batch(data: bytes, source: str, law: Law) -> Batch | Unavailable:
     """One batch from its bytes, all of it or none; ``source`` is its file name. Raises :class:`ReadError`."""
     encoding, start = _encoding(data, source)
-    root = _parse(data, source, start)
+    root = _parse(data, source, start, SENATE_NAMESPACES if law.majority else (NAMESPACE,))
+    namespace = etree.QName(root).namespace
     children = list(root)
-    if [child.tag for child in children] == [f"{{{NAMESPACE}}}CHYBA"]:
+    if [child.tag for child in children] == [f"{{{namespace}}}CHYBA"]:
         return Unavailable(source, children[0].get("KOD_CHYBY"))
     names = [child.tag for child in children]
-    if names[:1] != [f"{{{NAMESPACE}}}DAVKA"] or set(names[1:]) - {f"{{{NAMESPACE}}}OKRSEK"}:
+    if names[:1] != [f"{{{namespace}}}DAVKA"] or set(names[1:]) - {f"{{{namespace}}}OKRSEK"}:
         raise ReadError(source, start, "unexpected elements in the root", "one DAVKA, then OKRSEK elements")
     if len(children[0]):
         raise ReadError(source, start, "elements in DAVKA", "attributes only")
@@ -105,12 +116,7 @@ def read_batch(data: bytes, source: str, law: Law) -> Batch | Unavailable:
         raise ReadError(
             source, start, problem, "each precinct written as <OKRSEK …>…</OKRSEK>", code="slices"
         )
-    head = attributes(
-        children[0],
-        source,
-        start,
-        ("DATUMVOLEB", "PORADI_DAVKY", "OKRSKY_DAVKA", "OKRSKY_CELKEM", "OKRSKY_ZPRAC"),
-    )
+    head = _head(children[0], source, start, law)
     announced, expected, processed, number = (
         whole_number(head[name], name, source, start)
         for name in ("OKRSKY_DAVKA", "OKRSKY_CELKEM", "OKRSKY_ZPRAC", "PORADI_DAVKY")
@@ -132,7 +138,7 @@ def read_batch(data: bytes, source: str, law: Law) -> Batch | Unavailable:
     return Batch(
         source,
         sha256,
-        _date(head["DATUMVOLEB"], source, start),
+        _date(head["DATUMVOLEB"], source, start) if "DATUMVOLEB" in head else None,
         number,
         stamp,
         announced,
@@ -145,7 +151,22 @@ def read_batch(data: bytes, source: str, law: Law) -> Batch | Unavailable:
             )
             for offset, record in slices
         ),
+        _round(head.get("KOLO"), source, start),
     )
+
+
+def _head(element: etree._Element, source: str, start: int, law: Law) -> dict[str, str]:
+    """What the batch tells of itself; one of the Senate may tell its round, and the date is not sure to be there."""
+    names: tuple[str, ...] = ("DATUMVOLEB", *COUNTS)
+    if law.majority is not None:
+        names = (*(name for name in ("DATUMVOLEB", "KOLO") if name in element.attrib), *COUNTS)
+    return attributes(element, source, start, names)
+
+
+def _round(value: str | None, source: str, start: int) -> int | None:
+    if value not in (None, "1", "2"):
+        raise ReadError(source, start, f"KOLO is {value!r}", "1 or 2", code="number")
+    return None if value is None else int(value)
 
 
 def parse_record(
@@ -211,16 +232,17 @@ def _forbid(data: bytes, source: str, start: int) -> None:
         )
 
 
-def _parse(data: bytes, source: str, start: int) -> etree._Element:
+def _parse(data: bytes, source: str, start: int, namespaces: tuple[str, ...]) -> etree._Element:
     try:
-        root = etree.fromstring(data, xml_parser(None))
+        root = etree.fromstring(data, xml_parser())
     except etree.XMLSyntaxError as error:
         problem = f"line {error.lineno}: {error.msg}"
         raise ReadError(
             source, start, problem, "a whole, well-formed batch", code="not-well-formed"
         ) from error
-    if root.tag != f"{{{NAMESPACE}}}{ROOT}":
-        raise ReadError(source, start, f"the root is {root.tag!s}", f"{{{NAMESPACE}}}{ROOT}", code="root")
+    expected = [f"{{{namespace}}}{ROOT}" for namespace in namespaces]
+    if root.tag not in expected:
+        raise ReadError(source, start, f"the root is {root.tag!s}", " or ".join(expected), code="root")
     return root
 
 

@@ -2,8 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +11,7 @@ from lxml import etree
 from skrutinium_server.election.law import Law
 from skrutinium_server.intake.errors import ReadError
 from skrutinium_server.intake.model import ListVotes, Protocol
+from skrutinium_server.xml_parsing import xml_parser
 
 RECORD: Final = (
     "CIS_OBEC",
@@ -23,6 +23,13 @@ RECORD: Final = (
     "DATUM_CAS_ZPRAC",
     "OPAKOVANE",
 )
+SENATE_RECORD: Final = ("CIS_OBEC", "CIS_OKRSEK", "PORADI_ZPRAC", "DATUM_CAS_ZPRAC", "OPAKOVANE")
+CONSTITUENCY: Final = ("CIS_OBVOD", "CIS_OBVODU")
+"""Where a record of the Senate tells its constituency: by its own key or by that of councils."""
+SENATE_UNREAD: Final = frozenset({"KODZASTUP", "OZNAC_TYPU", "KOLO"})
+"""Attributes that may stand in a record of the Senate and say nothing that is needed; the bytes keep them."""
+BALLOT_NUMBERS: Final = ("PORADOVE_CISLO", "POR_STR_HLAS_LIST")
+"""Where votes for persons tell the candidate: by their own key or by that of lists."""
 ALWAYS: Final = ("ZAPSANI_VOLICI", "VYDANE_OBALKY", "PLATNE_HLASY")
 """Figures that every generation of the feed carried; the law's others may be absent and are then unknown."""
 UNREAD: Final = frozenset({"VOLICSKE_PRUKAZY", "PLATNE_LISTKY"})
@@ -34,19 +41,6 @@ _TAG: Final = re.compile(rb"<[^<>]*>")
 _STAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
-@lru_cache(maxsize=8)
-def xml_parser(encoding: str | None) -> etree.XMLParser:
-    """A parser that resolves nothing and loads nothing; ``encoding`` overrides what the document declares."""
-    return etree.XMLParser(
-        encoding=encoding,
-        resolve_entities=False,
-        no_network=True,
-        huge_tree=False,
-        load_dtd=False,
-        remove_blank_text=False,
-    )
-
-
 class RecordReader:
     """Reads records by the attributes that a law gives its fields."""
 
@@ -55,6 +49,7 @@ class RecordReader:
         self._fields = {field.volby: field.id for field in law.fields if field.volby is not None}
         self._always = tuple(name for name in ALWAYS if name in self._fields)
         self._known = self._fields.keys() | UNREAD
+        self._persons = law.majority is not None
 
     def read(self, data: bytes, encoding: str, source: str, offset: int) -> Protocol:
         """The protocol of one element; ``source`` and ``offset`` are named in a :class:`ReadError`."""
@@ -66,7 +61,6 @@ class RecordReader:
             ) from error
         if element.tag != "OKRSEK":
             raise ReadError(source, offset, f"an element {element.tag!s}", "OKRSEK")
-        told = attributes(element, source, offset, RECORD)
         children = list(element)
         if (
             not children
@@ -83,21 +77,25 @@ class RecordReader:
             raise ReadError(source, offset, "elements in elements of the record", "attributes only")
         if _TAG.sub(b"", data).strip():
             raise ReadError(source, offset, "text between the elements of the record", "attributes only")
-        if told["OZNAC_TYPU"] not in ("OBEC", "MCMO"):
-            raise ReadError(source, offset, f"OZNAC_TYPU is {told['OZNAC_TYPU']!r}", "OBEC or MCMO")
+        votes: tuple[ListVotes, ...]
+        if self._persons:
+            told, contest, district = _senate_place(element, source, offset)
+            votes = _votes_for_persons(children[1:], source, offset)
+        else:
+            told, contest, district = _council_place(element, source, offset)
+            votes = _votes(children[1:], source, offset)
         if told["OPAKOVANE"] not in REPEATED:
             raise ReadError(
                 source, offset, f"OPAKOVANE is {told['OPAKOVANE']!r}", f"one of {', '.join(REPEATED)}"
             )
-        contest = _code(told["KODZASTUP"], "KODZASTUP", source, offset)
         return Protocol(
             f"{_code(told['CIS_OBEC'], 'CIS_OBEC', source, offset)}-{whole_number(told['CIS_OKRSEK'], 'CIS_OKRSEK', source, offset)}",
             contest,
-            f"{contest}.{whole_number(told['CIS_OBVODU'], 'CIS_OBVODU', source, offset)}",
+            district,
             whole_number(told["PORADI_ZPRAC"], "PORADI_ZPRAC", source, offset),
             local_time(told["DATUM_CAS_ZPRAC"], "DATUM_CAS_ZPRAC", self.zone, source, offset),
             self._figures(children[0], source, offset),
-            _votes(children[1:], source, offset),
+            votes,
             REPEATED[told["OPAKOVANE"]],
         )
 
@@ -151,6 +149,53 @@ def local_time(value: str, name: str, zone: ZoneInfo, source: str, offset: int) 
     except (ValueError, OverflowError) as error:
         raise ReadError(source, offset, f"{name} is {value!r} ({error})", expected, code="stamp") from error
     return moment
+
+
+def _council_place(element: etree._Element, source: str, offset: int) -> tuple[dict[str, str], str, str]:
+    """The attributes of a council's record, its contest and its district."""
+    told = attributes(element, source, offset, RECORD)
+    if told["OZNAC_TYPU"] not in ("OBEC", "MCMO"):
+        raise ReadError(source, offset, f"OZNAC_TYPU is {told['OZNAC_TYPU']!r}", "OBEC or MCMO")
+    contest = _code(told["KODZASTUP"], "KODZASTUP", source, offset)
+    return told, contest, f"{contest}.{whole_number(told['CIS_OBVODU'], 'CIS_OBVODU', source, offset)}"
+
+
+def _senate_place(element: etree._Element, source: str, offset: int) -> tuple[dict[str, str], str, str]:
+    """The same of a record of the Senate: the constituency is the contest, and its only district."""
+    told = dict(element.items())
+    key = one_of(told, CONSTITUENCY, element, source, offset)
+    for name in SENATE_RECORD:
+        if name not in told:
+            raise _missing(name, element, source, offset)
+    unknown = told.keys() - {*SENATE_RECORD, key} - SENATE_UNREAD
+    if unknown:
+        raise _unknown(unknown, element, source, offset)
+    contest = str(whole_number(told[key], key, source, offset))
+    return told, contest, f"{contest}.1"
+
+
+def one_of(
+    told: Mapping[str, str], names: tuple[str, ...], element: etree._Element, source: str, offset: int
+) -> str:
+    """Which of several attributes with one meaning is there; exactly one is expected."""
+    there = [name for name in names if name in told]
+    if len(there) != 1:
+        raise _missing(" or ".join(names), element, source, offset)
+    return there[0]
+
+
+def _votes_for_persons(elements: Iterable[etree._Element], source: str, offset: int) -> tuple[ListVotes, ...]:
+    """All candidates stand on list 0, its votes are their sum."""
+    given: dict[int, int] = {}
+    for element in elements:
+        key = one_of(dict(element.items()), BALLOT_NUMBERS, element, source, offset)
+        told = attributes(element, source, offset, (key, "HLASY"))
+        number = whole_number(told[key], key, source, offset)
+        if number in given:
+            problem = f"{key} {number} stands twice"
+            raise ReadError(source, offset, problem, "each candidate once", code="candidate-twice")
+        given[number] = whole_number(told["HLASY"], "HLASY", source, offset)
+    return (ListVotes(0, sum(given.values()), tuple(sorted(given.items()))),)
 
 
 def _votes(elements: Iterable[etree._Element], source: str, offset: int) -> tuple[ListVotes, ...]:
