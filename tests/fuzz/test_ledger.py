@@ -123,7 +123,7 @@ class Life(RuleBasedStateMachine):
         if sure:
             return
         try:
-            self.runner.run(self.opened().append_closed(NIGHT))
+            self.runner.run(self.opened().append_step(Closed(NIGHT)))
         except ClosedError:
             assert self.closed
             return

@@ -211,14 +211,14 @@ async def test_cuts_are_numbered_without_gaps(path: Path) -> None:
 async def test_closed_ledger_takes_nothing(path: Path) -> None:
     """After the last entry everything is refused, also after opening again."""
     async with await asyncio.to_thread(SqliteLedger.create, path, OPENED) as ledger:
-        mark = await ledger.append_closed(NIGHT)
+        mark = await ledger.append_step(Closed(NIGHT))
         assert (mark.position, ledger.closed) == (2, True)
     async with await asyncio.to_thread(SqliteLedger.open, path) as ledger:
         assert ledger.closed
         for asked in (
             ledger.append([admission(1)], NIGHT),
             ledger.append_cut(cut(1)),
-            ledger.append_closed(NIGHT),
+            ledger.append_step(Closed(NIGHT)),
         ):
             with pytest.raises(ClosedError):
                 await asked

@@ -69,13 +69,52 @@ class Cut(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
     time: datetime.datetime
 
 
+class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="held"):
+    """What comes in for ``contest`` from here on is not published until it is lifted; ``reason`` is public."""
+
+    contest: str
+    reason: str
+    who: str
+    time: datetime.datetime
+
+
+class Lifted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="lifted"):
+    """What was set aside of ``contest`` is published with the next release."""
+
+    contest: str
+    who: str
+    time: datetime.datetime
+
+
+class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="declared"):
+    """Somebody with the authority says that the results are final, or certified; ``who`` are the persons who entered it."""
+
+    state: Literal["final", "certified"]
+    reason: str
+    authority: str
+    who: tuple[str, ...]
+    time: datetime.datetime
+
+
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="closed"):
-    """The last entry: nothing is accepted afterwards."""
+    """Nothing is accepted afterwards, unless the run is opened again."""
 
     time: datetime.datetime
 
 
-Body = Opened | Accepted | Cut | Closed
+class Reopened(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="reopened"):
+    """A closed run accepts again, for a reason and by an authority such as a court; ``who`` are the persons who entered it."""
+
+    who: tuple[str, ...]
+    reason: str
+    authority: str
+    time: datetime.datetime
+
+
+Step = Held | Lifted | Declared | Closed | Reopened
+"""What people decide about a run, beside protocols and cuts."""
+
+Body = Opened | Accepted | Cut | Step
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,12 +16,12 @@ from typing import Self
 from skrutinium_server.intake.model import Admission
 from skrutinium_server.ledger.errors import ClosedError, LedgerFileError
 from skrutinium_server.ledger.lock import Lock
-from skrutinium_server.ledger.model import Cut, Entry, Opened
+from skrutinium_server.ledger.model import Cut, Entry, Opened, Step
 from skrutinium_server.ledger.reading import SqliteReader, connect
 from skrutinium_server.ledger.state import State
 from skrutinium_server.ledger.store import Mark, Receipt
 from skrutinium_server.ledger.tables import APPLICATION_ID, INSERT, SCHEMA, SCHEMA_VERSION
-from skrutinium_server.ledger.writing import AppendCall, ClosedCall, CutCall, Writer
+from skrutinium_server.ledger.writing import AppendCall, CutCall, StepCall, Writer
 
 __all__ = ["SqliteLedger", "SqliteReader"]
 
@@ -85,9 +85,9 @@ class SqliteLedger:
         self._writer.submit(call)
         return await call.future
 
-    async def append_closed(self, time: datetime.datetime) -> Mark:
-        """See :meth:`~skrutinium_server.ledger.store.Ledger.append_closed`."""
-        call = ClosedCall(time, asyncio.get_running_loop().create_future())
+    async def append_step(self, step: Step) -> Mark:
+        """See :meth:`~skrutinium_server.ledger.store.Ledger.append_step`."""
+        call = StepCall(step, asyncio.get_running_loop().create_future())
         self._writer.submit(call)
         return await call.future
 
@@ -113,7 +113,7 @@ class SqliteLedger:
 
     @property
     def closed(self) -> bool:
-        """Whether the last entry is written."""
+        """Whether nothing is accepted, unless the run is opened again."""
         return self._writer.closed
 
     async def close(self) -> None:

@@ -14,7 +14,20 @@ import msgspec
 from skrutinium_server.intake.model import Admission
 from skrutinium_server.ledger.chain import GENESIS, Row, entry_hash, head_bytes
 from skrutinium_server.ledger.errors import ClosedError, RefusedError
-from skrutinium_server.ledger.model import Accepted, Body, Closed, Cut, Entry, Opened
+from skrutinium_server.ledger.model import (
+    Accepted,
+    Body,
+    Closed,
+    Cut,
+    Declared,
+    Entry,
+    Held,
+    Lifted,
+    Opened,
+    Reopened,
+    Step,
+)
+from skrutinium_server.ledger.standing import COUNTED, Standing, declare
 from skrutinium_server.ledger.store import Mark, Receipt
 
 SOURCE_PATHS: Final = frozenset({"import", "replay"})
@@ -40,7 +53,7 @@ class Unit(NamedTuple):
 class State:
     """Head, versions and release numbers after some entries.
 
-    ``plan``, ``plan_cut`` and ``plan_closed`` return the rows to store and go forward at once; when the rows could not be
+    ``plan``, ``plan_cut`` and ``plan_step`` return the rows to store and go forward at once; when the rows could not be
     stored, the state must be built again from what is.
     """
 
@@ -48,6 +61,8 @@ class State:
         self.position = 0
         self.hash = GENESIS
         self.closed = False
+        self.held: set[str] = set()
+        self.standing: Standing = COUNTED
         self.releases: dict[str, int] = {}
         self.units: dict[tuple[str, str], Unit] = {}
         for entry in entries:
@@ -98,11 +113,50 @@ class State:
         self.releases[cut.series] = cut.number
         return planned
 
-    def plan_closed(self, time: datetime.datetime) -> tuple[Row, Mark]:
-        """The row of the last entry."""
-        row, mark = self._append(Closed(self._clock(time)))
-        self.closed = True
-        return row, mark
+    def plan_step(self, step: Step) -> tuple[Row, Mark]:
+        """The row of what people decided; raises RefusedError when it does not follow from what was decided before."""
+        if isinstance(step, Reopened):
+            if not self.closed:
+                raise RefusedError(
+                    "The run is open; only a closed one can be opened again", code="ledger-state"
+                )
+            step = msgspec.structs.replace(step, time=_utc(step.time))
+        else:
+            step = msgspec.structs.replace(step, time=self._clock(step.time))
+        self._check_step(step)
+        planned = self._append(step)
+        self._learn_step(step)
+        return planned
+
+    def _check_step(self, step: Step) -> None:
+        match step:
+            case Held(contest=contest) if contest in self.held:
+                raise RefusedError(
+                    f"Contest {contest} is held already; expected one that is not, or lift it",
+                    code="ledger-held",
+                )
+            case Lifted(contest=contest) if contest not in self.held:
+                held = ", ".join(sorted(self.held)) or "none"
+                raise RefusedError(
+                    f"Contest {contest} is not held; expected one that is (held: {held})", code="ledger-held"
+                )
+            case Declared(state=state):
+                declare(self.standing, state)
+            case _:
+                pass
+
+    def _learn_step(self, step: Step) -> None:
+        match step:
+            case Held(contest=contest):
+                self.held.add(contest)
+            case Lifted(contest=contest):
+                self.held.discard(contest)
+            case Declared(state=state):
+                self.standing = declare(self.standing, state)
+            case Closed():
+                self.closed = True
+            case Reopened():
+                self.closed = False
 
     def plan_opened(self, opened: Opened) -> Row:
         """The row of the first entry."""
@@ -118,9 +172,7 @@ class State:
             raise ClosedError(
                 "The run is closed: its ledger has its last entry and takes nothing more. Open another run."
             )
-        if time.utcoffset() is None:
-            raise RefusedError("The time of an entry has no zone; expected an aware time", code="ledger-time")
-        return time if time.tzinfo is datetime.UTC else time.astimezone(datetime.UTC)
+        return _utc(time)
 
     def _learn(self, entry: Entry) -> None:
         match entry.body:
@@ -130,10 +182,16 @@ class State:
                 self.units[key] = _next_unit(self.units.get(key), body, stored)
             case Cut() as cut:
                 self.releases[cut.series] = cut.number
-            case Closed():
-                self.closed = True
             case Opened():
                 pass
+            case step:
+                self._learn_step(step)
+
+
+def _utc(time: datetime.datetime) -> datetime.datetime:
+    if time.utcoffset() is None:
+        raise RefusedError("The time of an entry has no zone; expected an aware time", code="ledger-time")
+    return time if time.tzinfo is datetime.UTC else time.astimezone(datetime.UTC)
 
 
 def _next_unit(unit: Unit | None, body: Accepted, stored: Stored) -> Unit:

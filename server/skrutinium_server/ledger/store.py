@@ -7,7 +7,7 @@ from typing import Protocol as Interface
 import msgspec
 
 from skrutinium_server.intake.model import Admission
-from skrutinium_server.ledger.model import Cut, Entry
+from skrutinium_server.ledger.model import Cut, Entry, Step
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -59,5 +59,5 @@ class Ledger(LedgerReader, Interface):
     async def append_cut(self, cut: Cut) -> Mark:
         """Append a cut; its number must be the next one of its series."""
 
-    async def append_closed(self, time: datetime.datetime) -> Mark:
-        """Append the last entry."""
+    async def append_step(self, step: Step) -> Mark:
+        """Append what people decided; raises RefusedError when it does not follow from what was decided before."""

@@ -12,7 +12,7 @@ from typing import Any, Final, assert_never
 from skrutinium_server.intake.model import Admission
 from skrutinium_server.ledger.chain import Row
 from skrutinium_server.ledger.errors import ClosedError, LedgerError, LedgerWriteError
-from skrutinium_server.ledger.model import Cut
+from skrutinium_server.ledger.model import Cut, Step
 from skrutinium_server.ledger.state import State
 from skrutinium_server.ledger.store import Mark, Receipt
 from skrutinium_server.ledger.tables import INSERT
@@ -39,10 +39,10 @@ class CutCall:
 
 
 @dataclass(slots=True, frozen=True)
-class ClosedCall:
-    """The last entry to append."""
+class StepCall:
+    """A decision of people to append."""
 
-    time: datetime.datetime
+    step: Step
     future: asyncio.Future[Mark]
 
 
@@ -53,7 +53,7 @@ class StopCall:
     future: asyncio.Future[None]
 
 
-Call = AppendCall | CutCall | ClosedCall
+Call = AppendCall | CutCall | StepCall
 Outcome = tuple[asyncio.Future[Any], Any]
 
 
@@ -148,8 +148,8 @@ class Writer:
                 return self._state.plan(call.admissions, call.time)
             case CutCall():
                 row, mark = self._state.plan_cut(call.cut)
-            case ClosedCall():
-                row, mark = self._state.plan_closed(call.time)
+            case StepCall():
+                row, mark = self._state.plan_step(call.step)
             case _:
                 assert_never(call)
         return [row], mark

@@ -15,9 +15,20 @@ from skrutinium_server import __version__
 from skrutinium_server.election.law import Law
 from skrutinium_server.intake.door import admit
 from skrutinium_server.intake.errors import IntakeError
-from skrutinium_server.intake.model import Admission, Origin, TakenOver
+from skrutinium_server.intake.model import Admission, Origin, Protocol, TakenOver
 from skrutinium_server.intake.reading import read_protocol
-from skrutinium_server.ledger.model import Accepted, Closed, Cut, Opened
+from skrutinium_server.ledger.model import (
+    Accepted,
+    Closed,
+    Cut,
+    Declared,
+    Held,
+    Lifted,
+    Opened,
+    Reopened,
+    Step,
+)
+from skrutinium_server.ledger.standing import COUNTED, Standing, declare
 from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.process.basis import Basis
 from skrutinium_server.process.cadence import Waiting, volby_due
@@ -108,10 +119,15 @@ class Counting:
         self._monotonic = monotonic
         self.cut_made: Callable[[str], None] = _nobody_told
         self._cutting = asyncio.Lock()
-        self._reported: set[tuple[str, str]] = set()
+        self._sequences: dict[tuple[str, str], int] = {}
+        # Contests that are held: where their hold stands in the ledger, and how many protocols were set aside since.
+        self.held: dict[str, tuple[int, int]] = {}
+        self.standing: Standing = COUNTED
+        self.owing = False
+        """People decided something that no release of the series skrutinium tells yet."""
         self._waiting = {name: Waiting() for name in (*self.series, BATCH)}
         self._last_cut = float("-inf")
-        self._accepted_at = 0
+        self._arrived_at = 0
         self.closing = False
         self._remember()
 
@@ -122,23 +138,54 @@ class Counting:
             last = entry.body.time
             match entry.body:
                 case Accepted(protocol=protocol, time=time):
-                    self._accepted_at = entry.position
-                    self._reported.add((protocol.precinct, protocol.contest))
-                    for waiting in self._waiting.values():
-                        waiting.add(1, time)
+                    self._note_accepted(protocol, entry.position, time)
                 case Cut() as cut:
                     self._note_cut(cut, entry.position)
-                case Closed():
-                    self.closed = True
                 case Opened():
                     pass
+                case step:
+                    self._note_step(step, entry.position)
         if last is not None and self.phase == "live":
             self.clock.not_before(last)
         elif last is not None:
             self.clock.follow(clock_start(self.index.definition.date, self.law, last, self.clock.now()), 1)
 
+    def _note_accepted(self, protocol: Protocol, position: int, time: datetime.datetime) -> None:
+        key = (protocol.precinct, protocol.contest)
+        self._sequences[key] = max(protocol.sequence, self._sequences.get(key, -1))
+        held = self.held.get(protocol.contest)
+        if held is not None and position > held[0]:
+            self.held[protocol.contest] = (held[0], held[1] + 1)
+        else:
+            self._note_arrivals(1, position, time)
+
+    def _note_arrivals(self, count: int, position: int, time: datetime.datetime) -> None:
+        """So many protocols wait to be published since that position."""
+        self._arrived_at = max(self._arrived_at, position)
+        for waiting in self._waiting.values():
+            waiting.add(count, time)
+
+    def _note_step(self, step: Step, position: int) -> None:
+        match step:
+            case Held(contest=contest):
+                self.held[contest] = (position, 0)
+                self.owing = True
+            case Lifted(contest=contest, time=time):
+                _, aside = self.held.pop(contest)
+                if aside:
+                    self._note_arrivals(aside, position, time)
+                self.owing = True
+            case Declared(state=state):
+                self.standing = declare(self.standing, state)
+                self.owing = True
+            case Closed():
+                self.closed = True
+            case Reopened():
+                self.closed = False
+
     def _note_cut(self, cut: Cut, position: int) -> None:
         state = self.series[cut.series]
+        self.owing = self.owing and cut.series != "skrutinium"
         state.number = cut.number
         state.whole = state.whole or (cut.checkpoint and self.complete)
         cleared = [self._waiting[cut.series]]
@@ -147,13 +194,14 @@ class Counting:
             cleared.append(self._waiting[BATCH])
         for waiting in cleared:
             waiting.clear()
-            if self._accepted_at > position:  # it came in while the cut was being written, and still waits
+            if self._arrived_at > position:  # it came in while the cut was being written, and still waits
                 waiting.add(1, self.clock.now())
 
     @property
     def complete(self) -> bool:
-        """Whether every expected protocol is in."""
-        return len(self._reported) >= len(self.index.definition.polls)
+        """Whether every expected protocol is in, and none is set aside."""
+        whole = len(self._sequences) >= len(self.index.definition.polls)
+        return whole and not any(aside for _, aside in self.held.values())
 
     async def take(self, brought: Iterable[TakenOver], origin: Origin) -> Taken:
         """Bring protocols: those that pass the door are in the ledger, durable, when this returns.
@@ -174,15 +222,11 @@ class Counting:
         now = self.clock.now()
         if admissions:
             receipts = await self._ledger.append(admissions, now)
-            self._accepted_at = max(
-                self._accepted_at, *(receipt.position for receipt in receipts if not receipt.duplicate), 0
-            )
             taken.duplicates = sum(receipt.duplicate for receipt in receipts)
             taken.accepted = len(receipts) - taken.duplicates
-            for admission in admissions:
-                self._reported.add((admission.protocol.precinct, admission.protocol.contest))
-        for waiting in self._waiting.values():
-            waiting.add(taken.accepted, now)
+            for admission, receipt in zip(admissions, receipts, strict=True):
+                if not receipt.duplicate:
+                    self._note_accepted(admission.protocol, receipt.position, now)
         for text in taken.refused:
             log.warning("refused: %s", text)
         taken.refused = taken.refused[:100]
@@ -191,24 +235,27 @@ class Counting:
     async def cut(self, series: str, time: datetime.datetime, batch: bool, checkpoint: bool = False) -> int:
         """Ask for a release of everything so far; its number. A batch is only made where something waits for one."""
         async with self._cutting:
-            state = self.series[series]
-            pause = self._monotonic() - state.checkpoint_at
-            body = Cut(
-                series=series,
-                number=state.number + 1,
-                phase=self.phase,
-                code=__version__,
-                definition=self.definition,
-                checkpoint=checkpoint
-                or pause >= self.settings.checkpoint_seconds
-                or (self.complete and not state.whole),
-                batch=self.batches + 1 if batch and self._waiting[BATCH].count else None,
-                time=time,
-            )
-            receipt = await self._ledger.append_cut(body)
-            if body.checkpoint:
-                state.checkpoint_at = self._monotonic()
-            self._note_cut(body, receipt.position)
+            return await self._cut(series, time, batch=batch, checkpoint=checkpoint)
+
+    async def _cut(self, series: str, time: datetime.datetime, *, batch: bool, checkpoint: bool) -> int:
+        state = self.series[series]
+        pause = self._monotonic() - state.checkpoint_at
+        body = Cut(
+            series=series,
+            number=state.number + 1,
+            phase=self.phase,
+            code=__version__,
+            definition=self.definition,
+            checkpoint=checkpoint
+            or pause >= self.settings.checkpoint_seconds
+            or (self.complete and not state.whole),
+            batch=self.batches + 1 if batch and self._waiting[BATCH].count else None,
+            time=time,
+        )
+        receipt = await self._ledger.append_cut(body)
+        if body.checkpoint:
+            state.checkpoint_at = self._monotonic()
+        self._note_cut(body, receipt.position)
         self.cut_made(series)
         return body.number
 
@@ -240,9 +287,52 @@ class Counting:
             for series in self.series
         }
 
+    async def step(self, step: Step) -> None:
+        """Record what people decided, and cut the series ``skrutinium`` so that it is told at once.
+
+        Nothing is cut in between: no other series can show what was lifted before this one says so. Raises RunError and
+        the ledger's RefusedError for what does not follow.
+        """
+        async with self._cutting:
+            self._check(step)
+            mark = await self._ledger.append_step(step)
+            self._note_step(step, mark.position)
+            await self._tell()
+
+    async def tell_steps(self) -> None:
+        """Cut what a kill left untold."""
+        async with self._cutting:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        if self.owing and "skrutinium" in self.series:
+            await self._cut("skrutinium", self.clock.now(), batch=False, checkpoint=False)
+
+    def _check(self, step: Step) -> None:
+        """Raise :class:`RunError` for what the definition or the count forbids."""
+        match step:
+            case Held(contest=contest) if contest not in self.index.contests:
+                raise RunError(
+                    f"The event {self.record.event} has no contest {contest!r}; expected one of its definition."
+                )
+            case Declared() if not self.complete:
+                aside = ", ".join(contest for contest, (_, count) in self.held.items() if count) or "none"
+                raise RunError(
+                    f"{len(self._sequences)} of {len(self.index.definition.polls)} protocols are in, and protocols are set aside "
+                    f"in the contests: {aside}; expected all of them counted before the results are declared.",
+                )
+            case _:
+                pass
+
+    async def reopen(self, step: Reopened) -> None:
+        """Accept again."""
+        mark = await self._ledger.append_step(step)
+        self._note_step(step, mark.position)
+        self.closing = False
+
     async def close_run(self) -> None:
         """Accept nothing more."""
-        await self._ledger.append_closed(self.clock.now())
+        await self._ledger.append_step(Closed(self.clock.now()))
         self.closed = True
 
     async def close(self) -> None:

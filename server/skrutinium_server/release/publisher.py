@@ -10,9 +10,21 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol as Interface
+from typing import assert_never
 
-from skrutinium_server.ledger.model import Accepted, Cut, Entry, Opened
+from skrutinium_server.ledger.model import Accepted, Cut, Declared, Entry, Held, Lifted, Opened
+from skrutinium_server.ledger.standing import (
+    COUNTED,
+    Certified,
+    Corrected,
+    Counted,
+    DeclaredFinal,
+    Standing,
+    change,
+    declare,
+)
 from skrutinium_server.ledger.store import LedgerReader
 from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.formats.skrutinium import series as papers
@@ -23,6 +35,7 @@ from skrutinium_server.release.store.model import ZEROS, ManifestRow, Newest, Se
 from skrutinium_server.release.store.reading import StoreReader
 from skrutinium_server.release.store.signing import Signer, signature_holds
 from skrutinium_server.release.validate import Validator
+from skrutinium_server.tally.model import Changes
 from skrutinium_server.tally.tally import Tally
 
 
@@ -90,6 +103,12 @@ class Publisher:
         self._position = 0
         self._opened: Opened | None = None
         self._arrivals: list[tuple[int, Accepted, tuple[int, Accepted] | None]] = []
+        self._held: dict[str, str] = {}
+        self._aside: dict[str, list[tuple[int, Accepted]]] = {}
+        self._standing: Standing = COUNTED
+        # Contests whose document says something else although no protocol came, and whether all documents do.
+        self._touched: set[str] = set()
+        self._restated = False
         published = reader.newest(key)
         if published is not None:
             self._check_own(published)
@@ -120,8 +139,17 @@ class Publisher:
             match entry.body:
                 case Opened():
                     self._opened = entry.body
-                case Accepted():
-                    self._accept(entry.position, entry.body)
+                case Accepted() as body if body.protocol.contest in self._held:
+                    self._aside[body.protocol.contest].append((entry.position, body))
+                case Accepted() as body:
+                    self._accept(entry.position, body)
+                case Held(contest=contest, reason=reason):
+                    self._held[contest], self._aside[contest] = reason, []
+                    self._touched.add(contest)
+                case Lifted(contest=contest):
+                    self._lift(contest)
+                case Declared(state=declared):
+                    self._stand(declare(self._standing, declared))
                 case Cut(series=series) if series == self.key.series:
                     if self._cut(entry, entry.body):
                         made.append(entry.body.number)
@@ -157,9 +185,46 @@ class Publisher:
         self._store.write_heartbeat(self.key, document)
         return True
 
-    def _accept(self, position: int, body: Accepted) -> None:
-        applied = self._tally.apply(position, body)
+    def _accept(self, position: int, body: Accepted, *, set_aside: bool = False) -> None:
+        applied = self._tally.apply(position, body, set_aside=set_aside)
         self._arrivals.append((position, body, applied.replaced))
+        if applied.replaced is not None:
+            self._stand(change(self._standing))
+
+    def _lift(self, contest: str) -> None:
+        """Count what was set aside: it came in, for those who read, when it was lifted."""
+        del self._held[contest]
+        for position, body in self._aside.pop(contest):
+            self._accept(position, body, set_aside=True)
+        self._touched.add(contest)
+
+    def _stand(self, standing: Standing) -> None:
+        self._restated = self._restated or standing != self._standing
+        self._standing = standing
+
+    @property
+    def _state(self) -> State:
+        match self._standing:
+            case Counted():
+                # A correction that is set aside is known to the ledger only: all is in, but not all that counts is shown.
+                whole = self._tally.complete and not any(self._aside.values())
+                return "complete" if whole else "interim"
+            case DeclaredFinal():
+                return "final"
+            case Certified():
+                return "certified"
+            case Corrected():
+                return "corrected"
+            case _:
+                assert_never(self._standing)
+
+    def _take_changes(self) -> Changes:
+        """What the next release has to say anew."""
+        changes = self._tally.take_changes()
+        changes.contests |= self._touched
+        changes.everything = changes.everything or self._restated
+        self._touched, self._restated = set(), False
+        return changes
 
     def _cut(self, entry: Entry, cut: Cut) -> bool:
         """Make the release of this cut unless the store has it already; whether it was made."""
@@ -182,7 +247,7 @@ class Publisher:
         if due:
             self._publish(entry, cut, self._opened, self._stamp)
         else:
-            self._tally.take_changes()
+            self._take_changes()
             if cut.checkpoint and cut.number not in self._checkpoints:
                 self._owed.append(_Owed(self._stamp, None))
         if self._carries_arrivals(cut):
@@ -194,8 +259,9 @@ class Publisher:
         return not self._writer.by_batch or cut.batch is not None
 
     def _publish(self, entry: Entry, cut: Cut, opened: Opened, stamp: Stamp) -> None:
-        state: State = "complete" if self._tally.complete else "interim"
-        arrivals = self._arrivals if self._carries_arrivals(cut) else []
+        state = self._state
+        # What was set aside comes late: a release tells its protocols in the order of the ledger.
+        arrivals = sorted(self._arrivals, key=itemgetter(0)) if self._carries_arrivals(cut) else []
         cutting = Cutting(
             event=opened.event,
             run=opened.run,
@@ -209,8 +275,9 @@ class Publisher:
                 for position, body, replaced in arrivals
             ),
             batch=cut.batch,
+            held=dict(self._held),
         )
-        documents = list(self._writer.documents(self._tally, self._tally.take_changes(), cutting))
+        documents = list(self._writer.documents(self._tally, self._take_changes(), cutting))
         rows = self._store_documents(documents, cut)
         rows.sort(key=lambda row: row.path)
         manifest = papers.manifest(

@@ -73,15 +73,17 @@ class Tally:
         """Every expected protocol is in."""
         return self.reported >= self.expected
 
-    def apply(self, position: int, body: Accepted) -> Applied:
+    def apply(self, position: int, body: Accepted, *, set_aside: bool = False) -> Applied:
         """Count the entry at ``position``, in place of the one of its precinct and contest that counted before.
+
+        One that was ``set_aside`` while its contest was held comes after later entries of other contests.
 
         Raises :class:`~.errors.EntryError` and changes nothing when the position is not after the last one or when
         the definition has no such poll.
         """
         protocol = body.protocol
-        poll = self._poll(position, protocol)
-        self.position = position
+        poll = self._poll(position, protocol, set_aside=set_aside)
+        self.position = max(self.position, position)
         key = (protocol.precinct, protocol.contest)
         before = self._versions.get(key)
         if before is not None and protocol.sequence <= before.sequence:
@@ -111,8 +113,8 @@ class Tally:
         changes, self._changes = self._changes, Changes(everything=False)
         return changes
 
-    def _poll(self, position: int, protocol: Protocol) -> PollTotals:
-        if position <= self.position:
+    def _poll(self, position: int, protocol: Protocol, *, set_aside: bool) -> PollTotals:
+        if position <= self.position and not set_aside:
             raise EntryError(
                 "tally-order",
                 f"entry {position} comes after entry {self.position}; apply every entry once, in the order of the ledger",

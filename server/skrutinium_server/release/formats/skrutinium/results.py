@@ -66,7 +66,7 @@ class Results:
         held = f' held="{len(self._held)}"' if self._held else ""
         return (
             f'{DECLARATION}<event-results {self._stamp} name="{attribute(definition.name)}"{date} {_precincts(country)}'
-            f'{held} state="{unit_state(self._state, country.count)}"{made_up}>\n{self._kinds(country.kinds)}'
+            f'{held} state="{self._state}"{made_up}>\n{self._kinds(country.kinds)}'
             f"{self._area_rows(self._outline.country)}</event-results>\n"
         ).encode()
 

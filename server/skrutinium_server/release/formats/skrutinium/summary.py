@@ -10,7 +10,6 @@ from typing import Final
 
 from skrutinium_server.release.formats.escaping import attribute, text
 from skrutinium_server.release.formats.skrutinium.outline import KINDS, Outline
-from skrutinium_server.release.formats.skrutinium.results import unit_state
 from skrutinium_server.release.formats.skrutinium.stamp import DECLARATION, Stamp
 from skrutinium_server.release.model import State
 from skrutinium_server.tally.model import Count, KindTally
@@ -46,7 +45,6 @@ class _Ahead:
 def summary(outline: Outline, tally: Tally, stamp: Stamp, state: State) -> bytes:
     """The document; ``state`` is that of the whole event."""
     definition, country = outline.definition, tally.country
-    state = unit_state(state, country.count)
     prefix = _prefix(stamp, state, definition.made_up)
     kinds = "".join(
         _kind(id, country.kinds[id], prefix, _ahead(id, outline, tally))
