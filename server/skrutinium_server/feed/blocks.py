@@ -6,9 +6,9 @@ is the bytes from the end of the request line to the empty line, both included. 
 
 import asyncio
 import re
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpRequestParser, HttpVersion11
 from aiohttp.http_exceptions import HttpProcessingError
@@ -26,9 +26,10 @@ LINE: Final = 8190
 TAG: Final = re.compile(rb'"[0-9a-f]{32}"')
 """A tag as the feed makes it."""
 
-CONDITION: Final = b"If-None-Match: "
+CONDITION: Final = b"\nIf-None-Match: "
+"""How most clients write it; a block that begins with it is read the longer way."""
 
-_SPELLINGS: Final = (CONDITION, b"if-none-match: ")
+_SPELLINGS: Final = (b"If-None-Match: ", b"if-none-match: ")
 _GENERATION: Final = 2048
 _LONGEST: Final = 4096
 """A longer block is read each time."""
@@ -56,8 +57,7 @@ _ELSEWHERE: Final = frozenset(
 """Header fields that only the ordinary path looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What one request asks for besides its target; ``closes``: the client wants the connection closed after the answer."""
 
     coding: Coding
@@ -129,6 +129,18 @@ class Blocks:
 
     def read(self, block: bytes) -> Facts | None:
         """What the block asks for, None when it is for the ordinary path; remembers what may be remembered."""
+        key, tag = _cut(block)
+        gzip = self.known.get(key)
+        if gzip is None:
+            gzip = self._before.get(key)
+            if gzip is None:
+                return self._parse(block)
+            self._keep(key, gzip)
+        if tag and not TAG.fullmatch(tag):
+            return self._parse(block)
+        return Facts("gzip" if gzip else "identity", tag.decode("ascii") if tag else None, None, "", False)
+
+    def _parse(self, block: bytes) -> Facts | None:
         facts = read_block(block, self._loop)
         if (
             facts is not None
@@ -142,24 +154,6 @@ class Blocks:
                 self._keep(key, facts.coding == "gzip")
         return facts
 
-    def find(self, block: bytes) -> tuple[bool, bytes] | None:
-        """Whether gzip is asked for, and the tag that is asked about or nothing; None when the block is not known."""
-        for spelling in _SPELLINGS:
-            at = block.find(spelling) + len(spelling)
-            if at >= len(spelling):
-                end = block.find(b"\r\n", at)
-                key, tag = block[:at] + block[end:], block[at:end]
-                break
-        else:
-            key, tag = block, b""
-        gzip = self.known.get(key)
-        if gzip is None:
-            gzip = self._before.get(key)
-            if gzip is None:
-                return None
-            self._keep(key, gzip)
-        return gzip, tag
-
     def _keep(self, key: bytes, gzip: bool) -> None:
         if len(self.known) >= _GENERATION:
             # The front holds on to this dictionary: it is emptied, never replaced.
@@ -168,17 +162,18 @@ class Blocks:
         self.known[key] = gzip
 
 
-def _without_tag(block: bytes, told: str) -> bytes | None:
-    """The block without the one tag in it, None when the tag does not stand as the front looks for it."""
-    tag = told.encode("latin-1", "replace")
-    if not TAG.fullmatch(tag):
-        return None
+def _cut(block: bytes) -> tuple[bytes, bytes]:
+    """The block without the tag in it, and that tag; the whole block and nothing where none stands as clients write it."""
     for spelling in _SPELLINGS:
         at = block.find(spelling)
-        if at >= 0:
-            begins_line = at == 0 or block[at - 2 : at] == b"\r\n"
+        if at == 0 or (at > 0 and block[at - 1 : at] == b"\n"):
             at += len(spelling)
-            if not begins_line or block[at : at + len(tag) + 2] != tag + b"\r\n":
-                return None
-            return block[:at] + block[at + len(tag) :]
-    return None
+            end = block.find(b"\r\n", at)
+            return block[:at] + block[end:], block[at:end]
+    return block, b""
+
+
+def _without_tag(block: bytes, told: str) -> bytes | None:
+    """The block without its one tag, None when that does not stand where the front looks for it."""
+    key, tag = _cut(block)
+    return key if TAG.fullmatch(tag) and tag.decode("ascii") == told else None

@@ -43,12 +43,14 @@ Scope = tuple[str, str]
 class Held:
     """One coding of an entry; ``whole`` is everything in one piece, good as long as the entry's tail is ``tail``."""
 
-    __slots__ = ("body", "head", "size", "tag", "tail", "unchanged", "whole")
+    __slots__ = ("body", "etag", "head", "modified", "size", "tag", "tail", "unchanged", "whole")
 
     def __init__(self, answer: Answer) -> None:
         held = answer.representation
         self.head = answer.head()
         self.unchanged = answer.unchanged_head()
+        self.etag = held.etag
+        self.modified = answer.modified
         self.tag = held.etag.encode("ascii")
         self.body = held.body
         self.size = len(held.body)
@@ -150,7 +152,7 @@ class Memo:
             if entry is None:
                 return None
             self._keep(start, entry)
-        return entry if entry.moment is self.moment or self._renew(entry) else None
+        return entry if entry.moment is self.moment or self.renew(entry) else None
 
     def keep(
         self, start: bytes, address: Address, scope: Scope | None, answer: Answer, coding: Coding
@@ -196,7 +198,7 @@ class Memo:
                 return Entry(scope, series.key, row.path if row else "", row)
         return Entry(scope, None, "", None)
 
-    def _renew(self, entry: Entry) -> bool:
+    def renew(self, entry: Entry) -> bool:
         """Whether an entry still holds in this moment; makes it good for it."""
         if entry.adopted != self._adopted:
             if entry.series is None or entry.adopted < self._changed[None]:

@@ -5,9 +5,11 @@ then keeps the line open. Who does not read is dropped, and comes back with ``La
 """
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from typing import Final, Protocol
 
 from skrutinium_server.feed.shelf import Shelved
 from skrutinium_server.release.store.model import SeriesKey
@@ -16,6 +18,9 @@ log = logging.getLogger("skrutinium.feed")
 
 SLOW: Final = 256 * 1024
 """Bytes that may wait for one client before it is dropped."""
+
+AT_ONCE: Final = 500
+"""Connections that are written to before anything else gets its turn."""
 
 KEEP_ALIVE: Final = 15.0
 """Seconds between two comments."""
@@ -42,8 +47,18 @@ def heartbeat_event(number: int, time: str) -> bytes:
     return f"event: heartbeat\ndata: {number} {time}\n\n".encode("ascii")
 
 
+class Listening(Protocol):
+    """A connection that waits for events; ``whole_event``: it asked for the current run, whichever that is."""
+
+    transport: asyncio.Transport
+    whole_event: bool
+
+    def end(self) -> None:
+        """Let go of the connection; it is closed when what was written is sent."""
+
+
 class Listener:
-    """One connection that waits for events; ``whole_event``: it asked for the current run, whichever that is."""
+    """One that waits on the ordinary path."""
 
     __slots__ = ("ended", "transport", "whole_event")
 
@@ -62,11 +77,12 @@ class Broadcaster:
     """Holds all listeners by series."""
 
     def __init__(self, slow: int = SLOW, keep_alive: float = KEEP_ALIVE) -> None:
-        self._listeners: dict[SeriesKey, set[Listener]] = {}
+        self._listeners: dict[SeriesKey, set[Listening]] = {}
+        self._telling: deque[tuple[Iterator[Listening], bytes]] = deque()
         self._slow = slow
         self._keep_alive = keep_alive
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: set[Listener] = set()
+        self._waiting: set[Listening] = set()
         self.dropped = 0
 
     @property
@@ -78,19 +94,19 @@ class Broadcaster:
         """Begin to send comments."""
         self._timer = asyncio.get_running_loop().call_later(self._keep_alive, self._comment)
 
-    def hold(self, listener: Listener) -> None:
+    def hold(self, listener: Listening) -> None:
         """Keep the line open until something may be told."""
         self._waiting.add(listener)
 
-    def let_go(self, listener: Listener) -> None:
+    def let_go(self, listener: Listening) -> None:
         """It waits no longer."""
         self._waiting.discard(listener)
 
-    def join(self, key: SeriesKey, listener: Listener) -> None:
+    def join(self, key: SeriesKey, listener: Listening) -> None:
         """Tell the listener from now on."""
         self._listeners.setdefault(key, set()).add(listener)
 
-    def leave(self, key: SeriesKey, listener: Listener) -> None:
+    def leave(self, key: SeriesKey, listener: Listening) -> None:
         """Tell it nothing any more."""
         held = self._listeners.get(key)
         if held is not None:
@@ -109,7 +125,7 @@ class Broadcaster:
         if news:
             self.tell(now.key, news)
 
-    def end_where(self, leaves: Callable[[SeriesKey, Listener], bool]) -> None:
+    def end_where(self, leaves: Callable[[SeriesKey, Listening], bool]) -> None:
         """End the streams that a change of state makes wrong."""
         for key, held in list(self._listeners.items()):
             for listener in list(held):
@@ -127,15 +143,31 @@ class Broadcaster:
             self._write(held, _COMMENT)
         self.start()
 
-    def _write(self, listeners: "set[Listener] | tuple[()]", data: bytes) -> None:
-        for listener in list(listeners):
-            transport = listener.transport
-            if transport.is_closing():
-                listener.end()
-                continue
-            transport.write(data)
-            if transport.get_write_buffer_size() > self._slow:
-                self.dropped += 1
-                log.info("a push client that does not read is dropped; it may resume by its last id")
-                transport.abort()
-                listener.end()
+    def _write(self, listeners: Collection[Listening], data: bytes) -> None:
+        """Write to all who listen now, some at a time, so that requests are answered in between."""
+        if not listeners:
+            return
+        self._telling.append((iter(list(listeners)), data))
+        if len(self._telling) == 1:
+            self._tell_some()
+
+    def _tell_some(self) -> None:
+        listeners, data = self._telling[0]
+        for listener in itertools.islice(listeners, AT_ONCE):
+            self._tell(listener, data)
+        if listeners.__length_hint__() == 0:
+            self._telling.popleft()
+        if self._telling:
+            asyncio.get_running_loop().call_soon(self._tell_some)
+
+    def _tell(self, listener: Listening, data: bytes) -> None:
+        transport = listener.transport
+        if transport.is_closing():
+            listener.end()
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > self._slow:
+            self.dropped += 1
+            log.info("a push client that does not read is dropped; it may resume by its last id")
+            transport.abort()
+            listener.end()
