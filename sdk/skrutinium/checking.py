@@ -8,7 +8,7 @@ from itertools import islice
 
 from lxml import etree
 
-from skrutinium import comparing, parsing, taken_over
+from skrutinium import comparing, parsing, summary_comparing, taken_over
 from skrutinium.attributes import moment
 from skrutinium.documents import Protocol
 from skrutinium.errors import SchemaError, SkrutiniumError
@@ -25,17 +25,23 @@ _CHUNK = 256
 _KEPT_ROOTS = 2000
 _ROOTS = {
     "event.xml": "event-results",
+    "summary.xml": "summary",
     "turnout.xml": "turnout",
     "area": "area-results",
     "contest": "contest-results",
+    "district": "district-results",
     "precinct": "precinct-results",
     "batch": "protocol-batch",
     "corrections": "corrections",
 }
+_LASTING = frozenset({"final", "certified", "corrected"})
+_OF_ONE_RELEASE = ("batch/", "corrections/")
 _COMPARE: dict[str, Callable[[etree._Element, Recount], Iterator[comparing.Finding]]] = {
     "event-results": comparing.event,
     "area-results": comparing.area,
     "contest-results": comparing.contest,
+    "district-results": comparing.district,
+    "summary": summary_comparing.summary,
     "precinct-results": comparing.precinct,
 }
 
@@ -70,15 +76,19 @@ def load(row: Document, source: Callable[[Document], bytes], *, validate: bool) 
 class Checker:
     """Goes through releases in order; everything found goes into ``report``.
 
+    ``law`` is the id of the run's law: whether persons are rightly elected is said for those that :mod:`.majority` knows.
     ``log`` holds the protocols in the order of the ledger, ``position`` is that of the newest release.
     """
 
-    def __init__(self, report: Report, threads: int = 2) -> None:
+    def __init__(self, report: Report, threads: int = 2, law: str = "") -> None:
         self.report = report
-        self.recount = Recount()
+        self.recount = Recount(law)
         self.rows: dict[str, Document] = {}
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="verify")
         self._last_entry = 0
+        self._last_of: dict[str, int] = {}
+        self._once_held: set[str] = set()
+        self._state = "interim"
         self._codebook = 0
         self._adding = True
         self._fixed = Fixed()
@@ -126,7 +136,9 @@ class Checker:
         if self._adding:
             again = self._load(manifest.documents, material, validate=False) if kept is None else kept
             self._totals(manifest, again)
+        self._lasting(manifest)
         self.rows.update((row.path, row) for row in manifest.documents)
+        self._state = manifest.state
         self._looked.releases += 1
         self.position = manifest.position
 
@@ -163,6 +175,9 @@ class Checker:
                 self.report.differs("stamp", number, row.path, name, root.get(name), value)
         if (told_time := moment(root, "time")) != manifest.time:
             self.report.differs("stamp", number, row.path, "time", told_time, manifest.time)
+        told_state = root.get("state")
+        if told_state != manifest.state and {told_state, manifest.state} & _LASTING:
+            self.report.differs("state", number, row.path, "state", told_state, manifest.state)
         name = row.path.rpartition("/")[2].removesuffix(".xml")
         told = root.get("id") or (str(number) if row.path.startswith(("batch/", "corrections/")) else name)
         if told != name:
@@ -197,7 +212,13 @@ class Checker:
             recount.divisions[str(root.get("id"))] = {
                 int(str(one.get("number"))): str(one.get("id")) for one in children(root, "district")
             }
-            recount.set_committees(str(root.get("id")), str(root.get("kind")), lists)
+            nominees = {
+                (str(district.get("id")), int(str(one.get("number")))): one.get("committee")
+                for district in children(root, "district")
+                for one in children(district, "candidate")
+            }
+            recount.set_committees(str(root.get("id")), str(root.get("kind")), lists, nominees)
+            self._hold(str(root.get("id")), root.get("held"))
         elif path.startswith("precinct/"):
             polls = {
                 str(one.get("contest")): str(one.get("district"))
@@ -218,6 +239,14 @@ class Checker:
         if not steady:
             self.report.differs("structure", manifest.release, path, "areas or polls", "changed", "as before")
         return added
+
+    def _hold(self, contest: str, reason: str | None) -> None:
+        """Remember whether a contest is held: its protocols that wait in the ledger are published when it is lifted."""
+        if reason is None:
+            self.recount.held.pop(contest, None)
+        else:
+            self.recount.held[contest] = reason
+            self._once_held.add(contest)
 
     # ---------------------------------------------------------------- protocols
     def _protocols(
@@ -262,10 +291,14 @@ class Checker:
     def _one(self, manifest: Manifest, path: str, published: Protocol) -> None:
         """One protocol: its place in the order, and its bytes."""
         number, name = manifest.release, f"entry {published.entry}"
-        if not self._last_entry < published.entry < manifest.position:
-            due = f"after {self._last_entry}, before {manifest.position}"
+        # What waited while its contest was held comes after entries that the ledger has behind it.
+        waited = published.contest in self._once_held
+        last = self._last_of.get(published.contest, 0) if waited else self._last_entry
+        if not last < published.entry < manifest.position:
+            due = f"after {last}, before {manifest.position}"
             self.report.differs("order", number, path, name, published.entry, due)
         self._last_entry = max(self._last_entry, published.entry)
+        self._last_of[published.contest] = max(self._last_of.get(published.contest, 0), published.entry)
         taken = published.taken_over
         if taken is None:
             self.report.differs("taken-over", number, path, f"{name}: bytes taken over", None, "present")
@@ -356,6 +389,15 @@ class Checker:
                 self.report.differs("total", number, parsed.row.path, what, published, recomputed)
         self._missing(manifest)
 
+    def _lasting(self, manifest: Manifest) -> None:
+        """Final, certified and corrected stand in every document from the release on that says so first."""
+        if manifest.state == self._state or not {manifest.state, self._state} & _LASTING:
+            return
+        there = {row.path for row in manifest.documents}
+        for path in sorted(self.rows.keys() - there):
+            if not path.startswith(_OF_ONE_RELEASE):
+                self.report.differs("missing", manifest.release, path, f"does not say {manifest.state}", "")
+
     def _missing(self, manifest: Manifest) -> None:
         """What has other numbers now has to be in the release."""
         touched, self.recount.touched = self.recount.touched, Touched()
@@ -366,6 +408,11 @@ class Checker:
         areas = (f"area/{one}.xml" for one in touched.areas if one != EVENT)
         due |= {path for path in areas if path in self.rows}
         due |= {"event.xml"} if EVENT in touched.areas else set()
+        due |= {"summary.xml"} & self.rows.keys() if EVENT in touched.areas else set()
+        for contest in touched.contests:
+            districts = self.recount.divisions.get(contest, {})
+            if len(districts) > 1:
+                due |= {f"district/{one}.xml" for one in districts.values()} & self.rows.keys()
         for path in sorted(due - there):
             self.report.differs("missing", manifest.release, path, "changed, but is not in the release", "")
 

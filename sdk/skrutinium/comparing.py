@@ -1,25 +1,27 @@
 """Comparing the published documents with the recount; every function yields (what, published, recomputed)."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lxml import etree
 
+from skrutinium import majority
 from skrutinium.parsing import NAMESPACE, children
 from skrutinium.reading import protocol
-from skrutinium.recount import EVENT, Recount, Sum, Votes, votes_of
+from skrutinium.recount import EVENT, Precincts, Recount, Sum, Votes, votes_of
 
 Finding = tuple[str, object, object]
 
 
-def _whole(element: etree._Element, name: str) -> int | None:
+def whole(element: etree._Element, name: str) -> int | None:
+    """A whole number, None when the attribute is absent."""
     value = element.get(name)
     return None if value is None else int(value)
 
 
 def _progress(element: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
     for name, mine in (("expected", ours.expected), ("reported", ours.reported)):
-        if (theirs := _whole(element, name)) != mine:
+        if (theirs := whole(element, name)) != mine:
             yield f"{what}{name}", theirs, mine
     if (word := element.get("reporting")) != ours.reporting:
         yield f"{what}reporting", word, ours.reporting
@@ -32,7 +34,8 @@ def _state(root: etree._Element, expected: int, reported: int) -> Iterator[Findi
         yield "state", theirs, mine
 
 
-def _area_state(root: etree._Element, recount: Recount, area: str) -> Iterator[Finding]:
+def area_state(root: etree._Element, recount: Recount, area: str) -> Iterator[Finding]:
+    """The state of a document about a whole area, or the event."""
     sums = recount.areas.get(area, {}).values()
     return _state(root, sum(one.expected for one in sums), sum(one.reported for one in sums))
 
@@ -44,7 +47,7 @@ def _count(parent: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
         return
     yield from _progress(element, ours, what)
     theirs = {
-        str(one.get("field")): (_whole(one, "value"), _whole(one, "protocols"))
+        str(one.get("field")): (whole(one, "value"), whole(one, "protocols"))
         for one in element.iterchildren(NAMESPACE + "figure")
     }
     mine = {
@@ -70,7 +73,7 @@ def _kinds(root: etree._Element, recount: Recount, area: str) -> Iterator[Findin
         kind = str(element.get("id"))
         published.add(kind)
         ours = sums.get(kind) or Sum()
-        if (theirs := _whole(element, "contests")) != len(ours.touching):
+        if (theirs := whole(element, "contests")) != len(ours.touching):
             yield f"{kind}: contests", theirs, len(ours.touching)
         yield from _count(element, ours, f"{kind}: ")
         yield from _committees(element, ours, kind)
@@ -91,6 +94,13 @@ def _committees(element: etree._Element, ours: Sum, kind: str) -> Iterator[Findi
             yield f"{kind}: votes of committee {rest or '(not known)'}", None, value
 
 
+def _out(element: etree._Element, recount: Recount, area: str, what: str = "") -> Iterator[Finding]:
+    ours = recount.precincts.get(area) or Precincts()
+    for name, mine in (("precincts", ours.all), ("precincts-out", ours.out)):
+        if (theirs := whole(element, name)) != mine:
+            yield f"{what}{name}", theirs, mine
+
+
 def _area_rows(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     for row in children(root, "area"):
         area = str(row.get("id"))
@@ -99,36 +109,94 @@ def _area_rows(root: etree._Element, recount: Recount) -> Iterator[Finding]:
             ours.expected += one.expected
             ours.reported += one.reported
         yield from _progress(row, ours, f"area {area}: ")
+        yield from _out(row, recount, area, f"area {area}: ")
+
+
+def _held(element: etree._Element, recount: Recount, contest: str, what: str = "") -> Iterator[Finding]:
+    """The contest's own document says whether it is held; no other may say anything else."""
+    if (theirs := element.get("held")) != (mine := recount.held.get(contest)):
+        yield f"{what}held", theirs, mine
 
 
 def event(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``event.xml``."""
-    yield from _area_state(root, recount, EVENT)
+    yield from area_state(root, recount, EVENT)
+    yield from _out(root, recount, EVENT)
+    if (theirs := whole(root, "held") or 0) != len(recount.held):
+        yield "held", theirs, len(recount.held)
     yield from _kinds(root, recount, EVENT)
     yield from _area_rows(root, recount)
 
 
 def area(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``area/ID.xml``."""
-    yield from _area_state(root, recount, str(root.get("id")))
+    yield from area_state(root, recount, str(root.get("id")))
+    yield from _out(root, recount, str(root.get("id")))
     yield from _kinds(root, recount, str(root.get("id")))
     yield from _area_rows(root, recount)
     for row in children(root, "contest"):
         contest = str(row.get("id"))
         yield from _progress(row, recount.contests.get(contest) or Sum(), f"contest {contest}: ")
+        yield from _held(row, recount, contest, f"contest {contest}: ")
 
 
 def contest(root: etree._Element, recount: Recount) -> Iterator[Finding]:
-    """``contest/ID.xml``; seats and outcome excepted."""
+    """``contest/ID.xml``; seats of lists excepted."""
     ours = recount.contests.get(str(root.get("id"))) or Sum()
     yield from _state(root, ours.expected, ours.reported)
     yield from _count(root, ours, "")
     for element in children(root, "district"):
-        name = str(element.get("id"))
-        ours = recount.districts.get(name) or Sum()
-        what = f"district {name}: "
-        yield from _count(element, ours, what)
-        yield from _lists(element, ours, what)
+        what = f"district {element.get('id')}: "
+        yield from _district(element, recount, int(str(root.get("round"))), what)
+
+
+def district(root: etree._Element, recount: Recount) -> Iterator[Finding]:
+    """``district/ID.xml``: the same, for one district."""
+    ours = recount.districts.get(str(root.get("id"))) or Sum()
+    yield from _state(root, ours.expected, ours.reported)
+    if root.get("id") not in recount.divisions.get(str(root.get("contest")), {}).values():
+        yield "contest", root.get("contest"), None
+    yield from _held(root, recount, str(root.get("contest")))
+    yield from _district(root, recount, int(str(root.get("round"))), "")
+
+
+def _district(element: etree._Element, recount: Recount, turn: int, what: str) -> Iterator[Finding]:
+    ours = recount.districts.get(str(element.get("id"))) or Sum()
+    yield from _count(element, ours, what)
+    yield from _lists(element, ours, what)
+    if recount.law in majority.LAWS and next(children(element, "list"), None) is None:
+        yield from _elected(element, ours, turn, what)
+
+
+def _elected(element: etree._Element, ours: Sum, turn: int, what: str) -> Iterator[Finding]:
+    """Single persons: who is elected, who goes into the second round, and for whom a lot is needed."""
+    people = list(children(element, "candidate"))
+    standing = [int(str(one.get("number"))) for one in people if one.get("active") not in ("false", "0")]
+    votes = {who: ours.candidates.get((0, who), 0) for who in standing}
+    known = not ours.without_candidates and sum(votes.values()) == ours.parts.get(0, 0)
+    verdict = majority.Verdict("open")
+    if ours.reported >= ours.expected:
+        verdict = (majority.decide(votes, turn) if known else None) or majority.Verdict("unknown")
+    if (word := element.get("outcome")) != verdict.outcome:
+        yield f"{what}outcome", word, verdict.outcome
+    lots = list(children(element, "lot"))
+    for name, theirs, mine in (
+        ("elected", _marked(people, "elected"), verdict.elected),
+        ("runoff", _marked(people, "runoff"), verdict.runoff),
+        ("tied", {int(str(one.get("candidate"))) for lot in lots for one in lot}, verdict.tied),
+    ):
+        if theirs != mine:
+            yield f"{what}{name}", _numbers(theirs), _numbers(mine)
+    if (places := sum(int(str(lot.get("places"))) for lot in lots)) != verdict.places:
+        yield f"{what}places of lots", places, verdict.places
+
+
+def _marked(people: list[etree._Element], mark: str) -> set[int]:
+    return {int(str(one.get("number"))) for one in people if one.get(mark) not in (None, "false", "0")}
+
+
+def _numbers(people: Iterable[int]) -> str | None:
+    return ", ".join(map(str, sorted(people))) or None
 
 
 def _lists(district: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
@@ -137,7 +205,7 @@ def _lists(district: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
     for element in children(district, "list"):
         number = int(str(element.get("number")))
         expected = missing.pop(number, 0) if ours.reported else None
-        if (votes := _whole(element, "votes")) != expected:
+        if (votes := whole(element, "votes")) != expected:
             yield f"{what}votes of list {number}", votes, expected
         yield from _candidates(element, number, ours, f"{what}list {number}: ")
     for rest, value in missing.items():
@@ -152,7 +220,7 @@ def _candidates(parent: etree._Element, number: int, ours: Sum, what: str) -> It
     for element in children(parent, "candidate"):
         who = int(str(element.get("number")))
         met.add(who)
-        votes = _whole(element, "votes")
+        votes = whole(element, "votes")
         if votes is None and not told:
             continue  # the source does not tell them all
         expected = ours.candidates.get((number, who), 0) if ours.reported else None
@@ -169,6 +237,8 @@ def precinct(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``precinct/ID.xml``: exactly the protocols that count, and the rest awaited."""
     name = str(root.get("id"))
     owed = dict(recount.polls.get(name, {}))
+    reported = sum((name, contest) in recount.current for contest in owed)
+    yield from _state(root, len(owed), reported)
     for element in children(root, "protocol"):
         theirs = protocol(element)
         owed.pop(theirs.contest, None)

@@ -52,6 +52,15 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Out:
+    """Precincts of a unit, those of them from which a protocol is out, and the voters of the latter (None: unknown)."""
+
+    precincts: int
+    precincts_out: int
+    eligible_out: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Committee:
     """Votes and seats of one committee over several contests; ``id`` None: lists whose committee is not known."""
 
@@ -75,7 +84,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One unit or contest in a list of them; ``kind`` is the kind of area or of contest."""
+    """One unit or contest in a list of them; ``kind`` is the kind of area or of contest.
+
+    ``out`` is told of units only; ``held`` of contests only: why their publication is held, None when it is not.
+    """
 
     id: str
     kind: str
@@ -83,11 +95,16 @@ class Row:
     reporting: Reporting
     expected: int
     reported: int
+    out: "Out | None" = None
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One person who stands; ``elected`` is the order on the list's elected, None when not elected or not decided."""
+    """One person who stands; ``elected`` is the order on the list's elected, None when not elected or not decided.
+
+    ``committee`` put up a person who stands alone, None when it is not known; a list has its own.
+    """
 
     number: int
     given_name: str | None
@@ -99,6 +116,7 @@ class Candidate:
     way: str | None
     runoff: bool
     active: bool = True
+    committee: str | None = None
 
     @property
     def name(self) -> str:
@@ -158,6 +176,16 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstRound:
+    """What the first round of a district ended with; ``event`` was that round."""
+
+    event: str
+    date: datetime.date | None
+    figures: Mapping[str, int]
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class District:
     """One district; ``outcome`` is open, decided, lot, runoff or unknown, ``missing`` what the source lacks then."""
 
@@ -175,6 +203,7 @@ class District:
     lots: tuple[Lot, ...]
     unnumbered: tuple[UnnumberedList, ...] = ()
     missing: str | None = None
+    first_round: FirstRound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +251,14 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventResults(Stamp):
-    """``event.xml``: the whole event by kind of contest."""
+    """``event.xml``: the whole event by kind of contest; ``held`` counts the contests whose publication is held."""
 
     name: str
     date: datetime.date | None
     state: str
     made_up: bool
+    out: Out
+    held: int
     kinds: tuple[Kind, ...]
     areas: tuple[Row, ...]
 
@@ -241,6 +272,7 @@ class AreaResults(Stamp):
     name: str
     parent: str | None
     state: str
+    out: Out
     kinds: tuple[Kind, ...]
     areas: tuple[Row, ...]
     contests: tuple[Row, ...]
@@ -248,7 +280,10 @@ class AreaResults(Stamp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContestResults(Stamp):
-    """``contest/ID.xml``: one contest with its districts, lists, candidates and outcome."""
+    """``contest/ID.xml``: one contest with its districts, lists, candidates and outcome.
+
+    ``held`` says why its publication is held (the figures are those before the hold), None when it is not.
+    """
 
     id: str
     kind: str
@@ -260,6 +295,59 @@ class ContestResults(Stamp):
     made_up: bool
     count: Count
     districts: tuple[District, ...]
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistrictResults(Stamp):
+    """``district/ID.xml``: one district of a contest that has more than one; ``held`` is that of the contest."""
+
+    contest: str
+    contest_name: str
+    kind: str
+    area: str
+    round: int
+    state: str
+    made_up: bool
+    district: District
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """One of those ahead: a committee or a ``candidate``; ``share`` of the votes in hundredths of a percent."""
+
+    committee: str | None
+    candidate: int | None
+    name: str | None
+    votes: int
+    share: int
+    seats: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KindSummary:
+    """One kind of contest in one ``line`` for tickers, with its numbers; shares are hundredths of a percent."""
+
+    id: str
+    line: str
+    expected: int
+    reported: int
+    share: int
+    turnout: int | None
+    contests: int
+    decided: int
+    seats_decided: int
+    leading: tuple[Leading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Stamp):
+    """``summary.xml``: the event in one line for each kind of contest."""
+
+    name: str
+    state: str
+    kinds: tuple[KindSummary, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +369,15 @@ class PrecinctResults(Stamp):
     name: str | None
     protocols: tuple[Protocol, ...]
     awaited: tuple[Awaited, ...]
+    state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolBatch(Stamp):
-    """``batch/N.xml``: every protocol accepted since the release before, in the order of the ledger."""
+    """``batch/N.xml``: every protocol published since the release before; ``state`` is that of the event."""
 
     protocols: tuple[Protocol, ...]
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +407,10 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections(Stamp):
-    """``corrections/N.xml``: what changed in protocols that had been published before."""
+    """``corrections/N.xml``: what changed in protocols that had been published before.
+
+    ``state`` is that of the event: ``corrected`` when this changes what was certified before.
+    """
 
     corrections: tuple[Correction, ...]
+    state: str

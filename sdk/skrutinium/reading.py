@@ -14,7 +14,7 @@ from lxml import etree
 from skrutinium import documents as d
 from skrutinium.attributes import day, flag, moment, number, optional_flag, optional_number, text
 from skrutinium.errors import SchemaError
-from skrutinium.parsing import children, document
+from skrutinium.parsing import NAMESPACE, children, document
 
 
 class StampValues(TypedDict):
@@ -95,6 +95,16 @@ def _row(element: etree._Element) -> d.Row:
         _reporting(element),
         number(element, "expected"),
         number(element, "reported"),
+        _out(element) if "precincts" in element.attrib else None,
+        element.get("held"),
+    )
+
+
+def _out(element: etree._Element) -> d.Out:
+    return d.Out(
+        number(element, "precincts"),
+        number(element, "precincts-out"),
+        optional_number(element, "eligible-out"),
     )
 
 
@@ -110,6 +120,7 @@ def _candidate(element: etree._Element) -> d.Candidate:
         way=element.get("way"),
         runoff=flag(element, "runoff"),
         active=optional_flag(element, "active") is not False,
+        committee=element.get("committee"),
     )
 
 
@@ -145,6 +156,17 @@ def _lot(element: etree._Element) -> d.Lot:
     return d.Lot(number(element, "places"), tuple(tied))
 
 
+def _first_round(district: etree._Element) -> d.FirstRound | None:
+    for element in children(district, "first-round"):
+        return d.FirstRound(
+            text(element, "event"),
+            day(element, "date") if "date" in element.attrib else None,
+            _figures(element),
+            tuple(map(_candidate, children(element, "candidate"))),
+        )
+    return None
+
+
 def _district(element: etree._Element) -> d.District:
     return d.District(
         id=text(element, "id"),
@@ -164,6 +186,7 @@ def _district(element: etree._Element) -> d.District:
             for one in children(element, "unnumbered-list")
         ),
         missing=element.get("missing"),
+        first_round=_first_round(element),
     )
 
 
@@ -222,6 +245,8 @@ def read_event(data: bytes, where: str, *, validate: bool = True) -> d.EventResu
         date=day(root, "date") if "date" in root.attrib else None,
         state=text(root, "state"),
         made_up=flag(root, "made-up"),
+        out=_out(root),
+        held=optional_number(root, "held") or 0,
         kinds=tuple(map(_kind, children(root, "kind"))),
         areas=tuple(map(_row, children(root, "area"))),
     )
@@ -237,6 +262,7 @@ def read_area(data: bytes, where: str, *, validate: bool = True) -> d.AreaResult
         name=text(root, "name"),
         parent=root.get("parent"),
         state=text(root, "state"),
+        out=_out(root),
         kinds=tuple(map(_kind, children(root, "kind"))),
         areas=tuple(map(_row, children(root, "area"))),
         contests=tuple(map(_row, children(root, "contest"))),
@@ -258,6 +284,64 @@ def read_contest(data: bytes, where: str, *, validate: bool = True) -> d.Contest
         made_up=flag(root, "made-up"),
         count=_count(root),
         districts=tuple(map(_district, children(root, "district"))),
+        held=root.get("held"),
+    )
+
+
+def read_district(data: bytes, where: str, *, validate: bool = True) -> d.DistrictResults:
+    """Read ``district/ID.xml``."""
+    root = document(data, "district-results", where, validate=validate)
+    return d.DistrictResults(
+        **stamp(root),
+        contest=text(root, "contest"),
+        contest_name=text(root, "contest-name"),
+        kind=text(root, "kind"),
+        area=text(root, "area"),
+        round=number(root, "round"),
+        state=text(root, "state"),
+        made_up=flag(root, "made-up"),
+        district=_district(root),
+        held=root.get("held"),
+    )
+
+
+def _leading(element: etree._Element) -> d.Leading:
+    return d.Leading(
+        element.get("committee"),
+        optional_number(element, "candidate"),
+        element.get("name"),
+        number(element, "votes"),
+        number(element, "share"),
+        optional_number(element, "seats"),
+    )
+
+
+def _kind_summary(element: etree._Element) -> d.KindSummary:
+    line = element.findtext(NAMESPACE + "line")
+    if not line:
+        raise SchemaError(f"a kind of contest without a line (line {element.sourceline})")
+    return d.KindSummary(
+        text(element, "id"),
+        line,
+        number(element, "expected"),
+        number(element, "reported"),
+        number(element, "share"),
+        optional_number(element, "turnout"),
+        number(element, "contests"),
+        number(element, "decided"),
+        number(element, "seats-decided"),
+        tuple(map(_leading, children(element, "leading"))),
+    )
+
+
+def read_summary(data: bytes, where: str, *, validate: bool = True) -> d.Summary:
+    """Read ``summary.xml``."""
+    root = document(data, "summary", where, validate=validate)
+    return d.Summary(
+        **stamp(root),
+        name=text(root, "name"),
+        state=text(root, "state"),
+        kinds=tuple(map(_kind_summary, children(root, "kind"))),
     )
 
 
@@ -275,13 +359,15 @@ def read_precinct(data: bytes, where: str, *, validate: bool = True) -> d.Precin
         awaited=tuple(
             d.Awaited(text(one, "contest"), text(one, "district")) for one in children(root, "awaited")
         ),
+        state=text(root, "state"),
     )
 
 
 def read_batch(data: bytes, where: str, *, validate: bool = True) -> d.ProtocolBatch:
     """Read ``batch/N.xml``."""
     root = document(data, "protocol-batch", where, validate=validate)
-    return d.ProtocolBatch(**stamp(root), protocols=tuple(map(protocol, children(root, "protocol"))))
+    protocols = tuple(map(protocol, children(root, "protocol")))
+    return d.ProtocolBatch(**stamp(root), protocols=protocols, state=text(root, "state"))
 
 
 def _change(element: etree._Element) -> d.Change:
@@ -310,4 +396,5 @@ def _correction(element: etree._Element) -> d.Correction:
 def read_corrections(data: bytes, where: str, *, validate: bool = True) -> d.Corrections:
     """Read ``corrections/N.xml``."""
     root = document(data, "corrections", where, validate=validate)
-    return d.Corrections(**stamp(root), corrections=tuple(map(_correction, children(root, "correction"))))
+    corrections = tuple(map(_correction, children(root, "correction")))
+    return d.Corrections(**stamp(root), corrections=corrections, state=text(root, "state"))

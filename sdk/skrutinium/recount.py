@@ -100,6 +100,14 @@ class Sum:
 
 
 @dataclass(slots=True)
+class Precincts:
+    """Precincts of an area, and those of them from which a protocol is out."""
+
+    all: int = 0
+    out: int = 0
+
+
+@dataclass(slots=True)
 class Touched:
     """Units whose numbers changed since this was last emptied."""
 
@@ -111,11 +119,16 @@ class Touched:
 class Recount:
     """All sums at one release."""
 
-    def __init__(self) -> None:
+    def __init__(self, law: str = "") -> None:
+        self.law = law
         self.parent: dict[str, str] = {}
         self.precinct_area: dict[str, str] = {}
         self.kind: dict[str, str] = {}
         self.committee: dict[tuple[str, int], str | None] = {}
+        self.nominee: dict[tuple[str, int], str | None] = {}
+        self.held: dict[str, str] = {}
+        self.precincts: dict[str, Precincts] = {}
+        self.owed: dict[str, int] = {}
         self.polls: dict[str, dict[str, str]] = {}
         self.contest_area: dict[str, str] = {}
         self.divisions: dict[str, dict[int, str]] = {}
@@ -150,9 +163,16 @@ class Recount:
         self.parent[area] = parent
         return True
 
-    def set_committees(self, contest: str, kind: str, lists: dict[tuple[str, int], str | None]) -> None:
-        """Say which committee each (district, list) of a contest belongs to, and the contest's kind."""
+    def set_committees(
+        self,
+        contest: str,
+        kind: str,
+        lists: dict[tuple[str, int], str | None],
+        nominees: dict[tuple[str, int], str | None],
+    ) -> None:
+        """Say which committee each (district, list) or (district, single person) belongs to, and the contest's kind."""
         changed = [key for key, committee in lists.items() if self.committee.get(key) != committee]
+        changed += [key for key, committee in nominees.items() if self.nominee.get(key) != committee]
         if changed or self.kind.get(contest, kind) != kind:
             counted = [
                 (precinct, contest)
@@ -162,6 +182,7 @@ class Recount:
             for key in counted:
                 self._apply(key, self.current[key], -1)
             self.committee.update(lists)
+            self.nominee.update(nominees)
             for key in counted:
                 self._apply(key, self.current[key], 1)
         self.kind[contest] = kind
@@ -177,6 +198,11 @@ class Recount:
 
     def expect(self, precinct: str) -> None:
         """Count what a precinct owes, once the structure around it is known."""
+        self.owed[precinct] = len(self.polls[precinct])
+        for area in self.above(precinct):
+            of_area = self.precincts.setdefault(area, Precincts())
+            of_area.all += 1
+            of_area.out += 1
         for contest, district in self.polls[precinct].items():
             self.expected += 1
             self.contest_precincts.setdefault(contest, set()).add(precinct)
@@ -188,8 +214,9 @@ class Recount:
 
     def from_start(self) -> "Recount":
         """The same structure without any protocol."""
-        other = Recount()
+        other = Recount(self.law)
         other.parent, other.kind, other.committee = self.parent, self.kind, self.committee
+        other.nominee = self.nominee
         other.polls, other.precinct_area = self.polls, self.precinct_area
         other.precinct_number, other.contest_area = self.precinct_number, self.contest_area
         other.divisions = self.divisions
@@ -206,6 +233,8 @@ class Recount:
             return None
         if before is not None:
             self._apply(key, before, -1)
+        else:
+            self._came_in(key[0])
         self._apply(key, votes, 1)
         self.current[key] = votes
         self.touched.precincts.add(key[0])
@@ -213,6 +242,13 @@ class Recount:
             self.touched.contests.add(key[1])
             self.touched.areas.update(self.above(key[0]))
         return before
+
+    def _came_in(self, precinct: str) -> None:
+        """One protocol more of a precinct; with the last one it is no longer out."""
+        self.owed[precinct] = self.owed.get(precinct, 0) - 1
+        if not self.owed[precinct]:
+            for area in self.above(precinct):
+                self.precincts[area].out -= 1
 
     def area(self, area: str, kind: str) -> Sum:
         """The sum of one kind of contest in an area (or the event)."""
@@ -237,11 +273,21 @@ class Recount:
         if votes.lists.keys() - {number for number, _ in votes.candidates}:
             district.without_candidates += sign
         by_committee: dict[int | str | None, int] = {}
-        for number, value in votes.lists.items():
-            committee = self.committee.get((votes.district, number))
+        for committee, value in self._shares(votes):
             by_committee[committee] = by_committee.get(committee, 0) + value
         kind = self.kind.get(contest, "")
         for area in self.above(precinct):
             parts = self.area(area, kind).parts
             for committee_id, value in by_committee.items():
                 parts[committee_id] = parts.get(committee_id, 0) + sign * value
+
+    def _shares(self, votes: Votes) -> Iterator[tuple[str | None, int]]:
+        """Votes by committee; where single persons stand (list 0), by who put them up, if the protocol tells the persons."""
+        for number, value in votes.lists.items():
+            persons = (
+                [] if number else [(who, got) for (one, who), got in votes.candidates.items() if not one]
+            )
+            if persons:
+                yield from ((self.nominee.get((votes.district, who)), got) for who, got in persons)
+            else:
+                yield self.committee.get((votes.district, number)), value

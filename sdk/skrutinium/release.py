@@ -82,7 +82,7 @@ class Release:
         return tuple(row.path for row in self.manifest.documents)
 
     def changed_ids(self, folder: str) -> tuple[str, ...]:
-        """Ids of what changed in one folder: ``contest``, ``area`` or ``precinct``."""
+        """Ids of what changed in one folder: ``contest``, ``district``, ``area`` or ``precinct``."""
         start = folder + "/"
         return tuple(path[len(start) : -len(".xml")] for path in self.changed if path.startswith(start))
 
@@ -102,6 +102,14 @@ class Release:
     async def contest(self, contest: str) -> d.ContestResults:
         """One contest."""
         return await self._typed(f"contest/{contest}.xml", reading.read_contest)
+
+    async def district(self, district: str) -> d.DistrictResults:
+        """One district of a contest that has more than one; raises :class:`NotYet` for the only one of its contest."""
+        return await self._typed(f"district/{district}.xml", reading.read_district)
+
+    async def summary(self) -> d.Summary:
+        """The event in one line for each kind of contest."""
+        return await self._typed("summary.xml", reading.read_summary)
 
     async def precinct(self, precinct: str) -> d.PrecinctResults:
         """One precinct."""

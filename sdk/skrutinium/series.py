@@ -58,7 +58,11 @@ class Heartbeat(Stamp):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run that a feed holds; ``current`` is the one at the event's own address."""
+    """One run that a feed holds; ``current`` is the one at the event's own address.
+
+    ``not_before`` is the moment before which nothing of a live run is served; ``first_date`` is the date of the first
+    round where the event is the second.
+    """
 
     event: str
     id: str
@@ -69,6 +73,8 @@ class Run:
     open: bool
     current: bool
     series: tuple[str, ...]
+    not_before: datetime.datetime | None = None
+    first_date: datetime.date | None = None
 
 
 @dataclass(frozen=True, slots=True)

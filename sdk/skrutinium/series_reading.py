@@ -69,6 +69,8 @@ def _run(element: etree._Element) -> s.Run:
         open=flag(element, "open"),
         current=flag(element, "current"),
         series=tuple(text(one, "id") for one in children(element, "series")),
+        not_before=moment(element, "not-before") if "not-before" in element.attrib else None,
+        first_date=day(element, "first-date") if "first-date" in element.attrib else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Verifying a whole night: every signature, every link of the chain, every document, and every vote added up again.
 
-The adding is this package's own code and shares nothing with the publisher's: that is its worth. Seats are not checked.
+The adding is this package's own code and shares nothing with the publisher's: that is its worth. So is who is elected in a
+contest of single persons; the seats of lists are not checked.
 """
 
 import asyncio
@@ -60,7 +61,7 @@ async def verify(
     keys = KeyRing(source.key, pinned=fingerprint)
     chosen = await _run(source, keys, report, event, run)
     report.event, report.run, report.phase = chosen.event, chosen.id, chosen.phase
-    checker = Checker(report)
+    checker = Checker(report, law=chosen.law)
     try:
         await _Walk(source.series(chosen, SERIES), SERIES, checker, keys, chosen, report).all(progress)
     finally:

@@ -35,6 +35,8 @@ READERS: dict[str, Callable[..., Any]] = {
     "event": reading.read_event,
     "area": reading.read_area,
     "contest": reading.read_contest,
+    "district": reading.read_district,
+    "summary": reading.read_summary,
     "precinct": reading.read_precinct,
     "batch": reading.read_batch,
     "corrections": reading.read_corrections,
@@ -58,6 +60,8 @@ ROOTS = {
     "event": b"event-results",
     "area": b"area-results",
     "contest": b"contest-results",
+    "district": b"district-results",
+    "summary": b"summary ",
     "precinct": b"precinct-results",
     "batch": b"protocol-batch",
     "corrections": b"corrections",
@@ -95,7 +99,11 @@ def read_all(data: bytes) -> None:
 
 def test_every_sample_has_its_reader() -> None:
     """Every document that has a reader is read from its valid sample, so that a mutation has something to break."""
-    assert {stem.split("-")[0] for stem in VALID} - {stem.split("-")[0] for stem in READ} <= {"turnout"}
+    assert {stem.split("-")[0] for stem in VALID} - {stem.split("-")[0] for stem in READ} <= {
+        "notices",
+        "status",
+        "turnout",
+    }
     for stem, data in READ.items():
         (reader,) = readers_of(data)
         assert reader(data, stem) is not None

@@ -200,17 +200,23 @@ class Tally:
             out += f'<kind id="{kind}" contests="{len(held)}" decided="0" seats-decided="0">{count}{rows}</kind>\n'
         return out
 
+    def out(self, area: str) -> str:
+        """Precincts of an area, and those that owe a protocol."""
+        within = [precinct for precinct in PRECINCTS if area in _within(precinct)]
+        out = sum(any((one, held) not in self.counting for held in PRECINCTS[one][1]) for one in within)
+        return f'precincts="{len(within)}" precincts-out="{out}"'
+
     def area_rows(self, area: str) -> str:
         return "".join(
             f'<area id="{one}" kind="{kind}" name="{name}" '
-            f"{self.progress(lambda precinct, _, one=one: one in _within(precinct))}/>\n"  # type: ignore[misc]
+            f"{self.progress(lambda precinct, _, one=one: one in _within(precinct))} {self.out(one)}/>\n"  # type: ignore[misc]
             for one, (kind, name, parent) in AREAS.items()
             if parent == area
         )
 
     def event(self) -> bytes:
         return (
-            f'{HEAD}<event-results {self.stamp} name="Made-up election" date="2026-10-09" state="{self.state}" '
+            f'{HEAD}<event-results {self.stamp} name="Made-up election" date="2026-10-09" {self.out("CZ")} state="{self.state}" '
             f'made-up="true">\n{self.kinds("CZ")}{self.area_rows("CZ")}</event-results>\n'
         ).encode()
 
@@ -225,7 +231,8 @@ class Tally:
         )
         state = self.state_of(lambda precinct, _: id in _within(precinct))
         return (
-            f'{HEAD}<area-results {self.stamp} id="{id}" kind="{kind}" name="{name}"{above} state="{state}">\n'
+            f'{HEAD}<area-results {self.stamp} id="{id}" kind="{kind}" name="{name}"{above} {self.out(id)} '
+            f'state="{state}">\n'
             f"{self.kinds(id)}{self.area_rows(id)}{rows}</area-results>\n"
         ).encode()
 
@@ -259,8 +266,10 @@ class Tally:
             if (id, contest) not in self.counting:
                 parts += f'<awaited contest="{contest}" district="{contest}.1"/>'
         number = id.partition("-")[2]
+        state = self.state_of(lambda precinct, _: precinct == id)
         return (
-            f'{HEAD}<precinct-results {self.stamp} id="{id}" area="{area}" number="{number}" kind="permanent">'
+            f'{HEAD}<precinct-results {self.stamp} id="{id}" area="{area}" number="{number}" kind="permanent" '
+            f'state="{state}">'
             f"{parts}</precinct-results>\n"
         ).encode()
 
@@ -484,11 +493,11 @@ def make_night(
         if batch:
             parts = "".join(protocol(one, taken_over=True) for one in batch)
             documents[f"batch/{number}.xml"] = (
-                f"{HEAD}<protocol-batch {stamp}>{parts}</protocol-batch>\n".encode()
+                f'{HEAD}<protocol-batch {stamp} state="{tally.state}">{parts}</protocol-batch>\n'.encode()
             )
         if corrections:
             documents[f"corrections/{number}.xml"] = (
-                f"{HEAD}<corrections {stamp}>{corrections}</corrections>\n".encode()
+                f'{HEAD}<corrections {stamp} state="{tally.state}">{corrections}</corrections>\n'.encode()
             )
         releases.append(
             Made(
