@@ -4,8 +4,10 @@ import datetime
 from collections.abc import Iterator
 from importlib import resources
 
+from skrutinium_server.election.calendar import Calendar, read_calendar
 from skrutinium_server.election.model import Definition
 from skrutinium_server.process.site import Site
+from skrutinium_server.release.registers.calendar import calendar_papers
 from skrutinium_server.release.registers.codebooks import codebooks
 from skrutinium_server.release.registers.documents import registers
 from skrutinium_server.release.registers.model import Paper
@@ -35,14 +37,23 @@ def publish_registers(site: Site, definition: Definition, now: datetime.datetime
         with alone(writer, definition.event):
             before = newest_registers(RegistersReader(site.store), definition.event)
             edition = edition_of(definition, now)
-            settled = list(settle(papers(definition), edition, before))
+            settled = list(settle(papers(definition, calendar_of(site)), edition, before))
             return publish(writer, Validator(), definition, settled, edition, before)
     finally:
         writer.close()
 
 
-def papers(definition: Definition) -> Iterator[Paper]:
+def calendar_of(site: Site) -> Calendar:
+    """What ``SITE/calendar.toml`` says; an empty calendar when there is none. Raises ``CalendarError``."""
+    try:
+        return read_calendar((site.root / "calendar.toml").read_bytes())
+    except FileNotFoundError:
+        return Calendar()
+
+
+def papers(definition: Definition, calendar: Calendar) -> Iterator[Paper]:
     """Every document of the registers of a definition but the bundle."""
+    yield from calendar_papers(definition, calendar)
     yield from codebooks(definition.event, _tables("codebooks"), made_up=definition.made_up)
     yield from registers(definition)
     yield from row_registers(definition, _tables("codebooks", "volby"))

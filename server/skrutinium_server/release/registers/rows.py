@@ -153,8 +153,10 @@ class _Facts:
             self.districts[district.contest].append(district)
         self.numbers = {district.id: district.number for district in definition.districts}
         self.lists: dict[str, int] = defaultdict(int)
-        for row in (*definition.lists, *definition.unnumbered_lists):
+        for row in definition.lists:
             self.lists[row.district] += 1
+        for without in definition.unnumbered_lists:
+            self.lists[without.district] += 1
         self._regions = {area.id: code for code, area in regions().items()}
         self._counties = {area.id: code for code, area in counties().items()}
 

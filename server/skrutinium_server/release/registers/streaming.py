@@ -11,7 +11,12 @@ from skrutinium_server.release.validate import Validator
 LARGE: Final = 8 * 1024 * 1024
 """Documents of more bytes are read row by row; only those in the row format are so large."""
 
-_PARSING: Final[dict[str, Any]] = {"resolve_entities": False, "no_network": True, "huge_tree": False, "load_dtd": False}
+_PARSING: Final[dict[str, Any]] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "huge_tree": False,
+    "load_dtd": False,
+}
 _BEGINNING: Final = 4096
 
 
