@@ -120,7 +120,12 @@ def test_exit_codes_of_the_sdk_are_in_range() -> None:
 def test_refusals_of_the_feed_are_documented() -> None:
     """Every code that the feed answers with stands in the table with its statuses."""
     held = [value for value in vars(refusals).values() if isinstance(value, refusals.Refusal)]
-    made = (refusals.unexpected("0"), refusals.run_refused(""), refusals.not_before(datetime.now(UTC)))
+    made = (
+        refusals.unexpected("0"),
+        refusals.run_refused(""),
+        refusals.not_before(datetime.now(UTC)),
+        refusals.too_many_requests(1, 1, 0, 1),
+    )
     due = {(refusal.code, str(refusal.status)) for refusal in (*held, *made)}
     source = Path(feed_volby.__file__).read_text("utf-8")
     calls = re.findall(r"return _chyba\(root, (\d+), (\d+)", source)

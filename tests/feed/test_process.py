@@ -337,8 +337,9 @@ def test_pipelined_and_split_requests_are_answered_in_order(process: Process) ->
         assert b"200 OK" in connection.recv(65536)
 
 
-def test_half_open_connections_do_not_matter(process: Process) -> None:
+def test_half_open_connections_do_not_matter(night_store: MadeStore) -> None:
     """Hundreds of connections that say nothing, or half a request, keep nobody from reading."""
+    process = start(night_store, "--settings", '{"connections": 0}')
     idle = [socket.create_connection(("127.0.0.1", process.port), timeout=10) for _ in range(300)]
     try:
         for connection in idle[::2]:

@@ -12,12 +12,14 @@ import socket
 import struct
 import termios
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from skrutinium_server.feed.access import AccessList, Grant, seen_as
+from skrutinium_server.feed.limits import Limits, Seldom, Usage
 from skrutinium_server.feed.permission import NOBODY, Allowed, RunKey, permit
+from skrutinium_server.feed.proxies import Proxies
 from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.release.store.model import Run
 
@@ -30,21 +32,40 @@ _HARD: Final = struct.pack("ii", 1, 0)
 
 
 class Registered:
-    """One connection: ``address`` as seen, ``allowed`` as things are now, ``run`` that was read last.
+    """One connection: ``peer`` of the socket, ``address`` as seen, ``allowed`` as things are now, ``run`` that was read last.
 
-    ``under_way``: a request is being answered; ``proxied``: the other side is a named proxy, and address and range are those of the
+    ``usage``: what its subscriber has asked for and has left; ``under_way``: a request is being answered; ``proxied``: the other side is a named proxy, and address and range are those of the
     request; ``crowded``: its subscriber had too many connections already.
     """
 
-    __slots__ = ("_earlier", "address", "allowed", "crowded", "proxied", "run", "transport", "under_way")
+    __slots__ = (
+        "_earlier",
+        "address",
+        "allowed",
+        "crowded",
+        "peer",
+        "proxied",
+        "run",
+        "transport",
+        "under_way",
+        "usage",
+    )
 
-    def __init__(self, transport: asyncio.Transport, address: str, allowed: Allowed) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        address: str,
+        allowed: Allowed,
+        usage: Usage,
+        proxied: bool = False,
+    ) -> None:
         self.transport = transport
-        self.address = address
+        self.peer = self.address = address
         self.allowed = allowed
+        self.usage = usage
         self.run: RunKey | None = None
         self.under_way = False
-        self.proxied = False
+        self.proxied = proxied
         self.crowded = False
         self._earlier: tuple[tuple[str, RunKey], ...] = ()
 
@@ -56,13 +77,14 @@ class Registered:
             self.run = run
         return refusal
 
-    def seen(self, address: str, allowed: Allowed) -> None:
+    def seen(self, address: str, allowed: Allowed, usage: Usage) -> None:
         """The next request comes from another address through the same proxy."""
         if address != self.address:
             self._remember()
             self.run = None
             self.address = address
         self.allowed = allowed
+        self.usage = usage
 
     def reading(self) -> tuple[tuple[str, RunKey], ...]:
         """From which address which runs are being read: of what was asked for, something may not have left yet."""
@@ -89,12 +111,21 @@ class Registered:
 
 
 class Connections:
-    """All connections of one process; ``now`` tells the wall clock (aware)."""
+    """All connections of one process; ``now`` tells the wall clock (aware), ``per_subscriber``: at most so many, 0 for no limit."""
 
-    def __init__(self, now: Callable[[], datetime], per_subscriber: int | None = None) -> None:
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        proxies: Proxies | None = None,
+        limits: Limits | None = None,
+        per_subscriber: int = 0,
+    ) -> None:
+        self.proxies = proxies or Proxies()
+        self.limits = limits or Limits()
         self.access = AccessList()
         self.runs: tuple[Run, ...] = ()
         self.dropped = 0
+        self._seldom = Seldom(log)
         self._now = now
         self._per_subscriber = per_subscriber
         self._held: set[Registered] = set()
@@ -120,15 +151,16 @@ class Connections:
             self._timer.cancel()
         self._wake()
 
-    def enter(self, transport: asyncio.Transport, address: str, *, proxied: bool = False) -> Registered:
-        """Register a connection from ``address``; for a named proxy each request tells its own address."""
-        registered = Registered(transport, address, self.allowed_for(address))
-        registered.proxied = proxied
+    def enter(self, transport: asyncio.Transport, address: str) -> Registered:
+        """Register a connection from ``address``; from a named proxy each request tells its own address."""
+        proxied = self.proxies.trusts(address)
+        allowed = self.allowed_for(address)
+        registered = Registered(transport, address, allowed, self._usage(allowed), proxied)
         self._held.add(registered)
         grant = registered.allowed.grant
         if grant is not None and not proxied:
             limit = self._per_subscriber
-            registered.crowded = limit is not None and self._counts[grant.subscriber] >= limit
+            registered.crowded = bool(limit) and self._counts[grant.subscriber] >= limit
             self._counts[grant.subscriber] += 1
         return registered
 
@@ -137,6 +169,35 @@ class Connections:
         if registered in self._held:
             self._held.discard(registered)
             self._uncount(registered.allowed.grant, registered.proxied)
+
+    def ask(self, registered: Registered, lines: Sequence[str]) -> Refusal | None:
+        """A request begins; from a proxy, ``lines`` of the forwarded header tell whose it is. The refusal when they do not."""
+        if registered.proxied:
+            address = self.proxies.client(registered.peer, lines)
+            if isinstance(address, Refusal):
+                return address
+            allowed = self.allowed_for(address)
+            registered.seen(address, allowed, self._usage(allowed))
+        return None
+
+    def tell_refused(self, registered: Registered, refusal: Refusal | None = None) -> None:
+        """Log that a range, or an address without one, was refused; a flood of them does not fill the log."""
+        why = refusal or registered.allowed.barred
+        grant = registered.allowed.grant
+        self._seldom.say(
+            registered.address,
+            f"refused: {seen_as(registered.address)} ({why.code if why else 'no reason'}; {grant.subscriber if grant else 'no range'})",
+        )
+
+    def spend(self, registered: Registered) -> Refusal | None:
+        """Count an answer that is no 304 and no wait; the refusal when the subscriber has none left."""
+        usage = registered.usage
+        return None if usage.take() else self.limits.refusal(usage)
+
+    def spent(self, registered: Registered) -> Refusal | None:
+        """The refusal when the subscriber has none left; nothing is counted."""
+        usage = registered.usage
+        return self.limits.refusal(usage) if usage.empty() else None
 
     def allowed_for(self, address: str) -> Allowed:
         """What an address may read now; the same object for all of a range."""
@@ -158,6 +219,10 @@ class Connections:
             self._changed = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._changed)
 
+    def _usage(self, allowed: Allowed) -> Usage:
+        grant = allowed.grant
+        return self.limits.nobody if grant is None else self.limits.usage(grant.subscriber)
+
     def _permit(self, grant: Grant | None) -> Allowed:
         if grant is None:
             return NOBODY
@@ -170,6 +235,7 @@ class Connections:
         now = self._now()
         if not all(allowed.holds(now) for allowed in self._allowed.values()):
             self._renew(listed=False)
+        self.limits.refill()
         self.start()
 
     def _renew(self, *, listed: bool) -> None:
@@ -186,6 +252,7 @@ class Connections:
             if now.grant is not None:
                 self._counts[now.grant.subscriber] += 1
         registered.allowed = now
+        registered.usage = self._usage(now)
         if now.barred and not before.barred and not registered.proxied:
             self._drop(registered, now.barred)
             return

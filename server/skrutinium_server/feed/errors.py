@@ -35,3 +35,21 @@ class AddressInUse(FeedError):
             f"The feed cannot listen at {host} port {port}: {cause.strerror or cause}. "
             "Choose another host or port, or end the program that listens there."
         )
+
+
+class ProxyError(FeedError):
+    """What is named as a proxy is no network."""
+
+    code = "proxy"
+
+
+class CertificateError(FeedError):
+    """Certificate and key cannot be used for TLS; those that were read before stay in force."""
+
+    code = "certificate"
+
+    def __init__(self, certificate: Path, key: Path, cause: object) -> None:
+        super().__init__(
+            f"{certificate} and {key} cannot be used for TLS: {cause}. Expected a chain of certificates and its key, both PEM, the key "
+            "without a passphrase. Those that were read before, if any, stay in force."
+        )

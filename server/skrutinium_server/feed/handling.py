@@ -37,6 +37,7 @@ from skrutinium_server.feed.refusals import (
     BAD_NUMBER,
     BAD_REQUEST,
     BODY,
+    CROWDED,
     DAMAGED,
     GONE,
     HEADERS_TOO_LARGE,
@@ -55,6 +56,11 @@ from skrutinium_server.release.store.errors import StoreError, StoreMissing
 from skrutinium_server.release.store.model import SeriesKey
 
 log = logging.getLogger("skrutinium.feed")
+
+CONDITIONS: Final = ("If-None-Match", "If-Modified-Since")
+
+FREE: Final = frozenset({403, 429, 503})
+"""Refusals that are not counted against a subscriber: those that it cannot help, and those of the limit itself."""
 
 MEMOISED: Final = 200
 """Longer targets are read anew each time, so that nobody fills the memory of read ones."""
@@ -102,19 +108,30 @@ class Handling:
             found = unexpected(request_id)
         finally:
             registered.under_way = False
-        if isinstance(found, Refusal):
-            if found.until is not None:
-                found = replace(found, lines=found.lines + self._retry(found.until), until=None)
-            return refused(found, self.dateline.line(), bodyless)
         if isinstance(found, StreamResponse):
             return found
+        usage = registered.usage
+        if isinstance(found, Refusal):
+            limited = None if found.status in FREE else self.connections.spend(registered)
+            return self._refused(limited or found, bodyless)
         headers = request.headers
         if_none_match = ", ".join(headers.getall("If-None-Match")) if "If-None-Match" in headers else None
         if not_modified(
             if_none_match, headers.get("If-Modified-Since"), found.representation.etag, found.modified
         ):
+            usage.unchanged += 1
             return unchanged(found, self.dateline.line())
+        limited = self.connections.spend(registered)
+        if limited is not None:
+            return self._refused(limited, bodyless)
+        usage.answered += 1
+        usage.bytes += 0 if bodyless else len(found.representation.body)
         return ok(found, self.dateline.line(), bodyless)
+
+    def _refused(self, refusal: Refusal, bodyless: bool) -> StreamResponse:
+        if refusal.until is not None:
+            refusal = replace(refusal, lines=refusal.lines + self._retry(refusal.until), until=None)
+        return refused(refusal, self.dateline.line(), bodyless)
 
     def malformed(self, error: BaseException | None) -> StreamResponse:
         """The answer to what is no request."""
@@ -137,14 +154,13 @@ class Handling:
     ) -> Answer | Refusal | StreamResponse:
         target = request.raw_path
         asked = parse_target(target) if len(target) <= MEMOISED else parse_target.__wrapped__(target)
-        if isinstance(asked, Page) and asked.name == "access" and request.method in ("GET", "HEAD"):
-            return access_page(registered.address, registered.allowed, self.connections.runs)
-        if registered.allowed.barred:
-            return registered.allowed.barred
-        if request.method not in ("GET", "HEAD", "OPTIONS"):
-            return replace(METHOD, closes=request.body_exists)
-        if request.body_exists:
-            return BODY
+        refusal = self._barred(request, asked, registered)
+        if refusal is not None:
+            return refusal
+        if isinstance(asked, Page) and asked.name == "access":
+            # Always answered, and never counted: it is where one sees why nothing else is.
+            told = access_page(registered.address, registered.allowed, self.connections.runs)
+            return ok(told, self.dateline.line(), request.method == "HEAD")
         if request.method == "OPTIONS":
             return options(self.dateline.line(), ALLOWED)
         if self.stopping:
@@ -155,6 +171,11 @@ class Handling:
             return self._page(asked, registered)
         if isinstance(asked, Push):
             return await self._push(request, asked, registered)
+        # Who polls on condition may be answered with 304, which costs nothing: that is seen when the document is found.
+        if not any(name in request.headers for name in CONDITIONS):
+            refusal = self.connections.spent(registered)
+            if refusal is not None:
+                return refusal
         coding = choose_coding(request.headers.get("Accept-Encoding"))
         if coding is None:
             return NOT_ACCEPTABLE
@@ -163,12 +184,33 @@ class Handling:
             refusal = await self._object_refusal(asked.sha256, registered)
         return refusal or await self._found(self.answers.look_up(asked, coding))
 
+    def _barred(
+        self, request: BaseRequest, asked: Address | Refusal, registered: Registered
+    ) -> Refusal | None:
+        """Why nothing at all is answered: nothing but ``/access`` without a range, and nothing but reading."""
+        lines = request.headers.getall(self.connections.proxies.header, ()) if registered.proxied else ()
+        refusal = self.connections.ask(registered, lines)
+        if refusal is not None:
+            return refusal
+        if isinstance(asked, Page) and asked.name == "access" and request.method in ("GET", "HEAD"):
+            return None
+        if registered.crowded:
+            return CROWDED
+        if registered.allowed.barred:
+            self.connections.tell_refused(registered)
+            return registered.allowed.barred
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            return replace(METHOD, closes=request.body_exists)
+        return BODY if request.body_exists else None
+
     def _refusal(self, asked: Address, registered: Registered) -> Refusal | None:
         """Why the run that is asked for may not be read here; otherwise it is noted as being read."""
         run = self.answers.run_of(asked)
         if run is None or isinstance(run, Refusal):
             return run
         refusal = registered.read(run)
+        if refusal is not None:
+            self.connections.tell_refused(registered, refusal)
         if refusal is not None and refusal.until and isinstance(asked, VolbyProcedure | VolbyFile):
             return self.answers.volby_not_yet(asked, refusal)
         return refusal
@@ -180,7 +222,7 @@ class Handling:
         if any(registered.read(run) is None for run in self.objects.holders(sha256)):
             return None
         for key, last in list(self.objects.older(registered.allowed.readable)):
-            hashes = await self._fetch(
+            hashes = await self.fetch(
                 Fetch(("hashes", key, last), partial(self._past.hashes, key, last), _no_then)
             )
             # Meanwhile this run may have been closed to the range: it is asked anew.
@@ -194,11 +236,12 @@ class Handling:
 
     async def _found(self, found: Found) -> Answer | Refusal:
         while isinstance(found, Fetch):
-            fetched = await self._fetch(found)
+            fetched = await self.fetch(found)
             found = fetched if isinstance(fetched, Refusal) else found.then(fetched)
         return found
 
-    async def _fetch(self, fetch: Fetch) -> object:
+    async def fetch(self, fetch: Fetch) -> object:
+        """What is not in memory, or the refusal that tells why it cannot be read."""
         return await self._memory.fetch(replace(fetch, load=partial(_read, fetch.load)), self._executor)
 
     def _page(self, asked: Page, registered: Registered) -> Answer:
@@ -215,11 +258,10 @@ class Handling:
         refusal = registered.read((key.event, key.run))
         if refusal is not None and refusal.until is None:
             return refusal
-        told = request.headers.get("Last-Event-ID", "").strip()
-        if told and not (told.isascii() and told.isdecimal() and len(told) <= 9):
-            return BAD_NUMBER
-        run = self.answers.published.run(key.event, key.run)
-        head = push_head(self.dateline.line(), marks(key.run, run.phase) if run else b"")
+        told = last_event_id(request.headers.get("Last-Event-ID", "").strip())
+        if isinstance(told, Refusal):
+            return told
+        head = self.push_head(key)
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client is gone")
@@ -233,19 +275,24 @@ class Handling:
             head = b""
             if not await self._until_readable(key, asked, listener, registered):
                 return Streamed()
-        missed = await self._missed(key, int(told) if told else None)
+        missed = await self.missed(key, told)
         if isinstance(missed, Refusal):
             return missed if head else Streamed()
         # From here to the wait nothing gives way, so no release is told twice or not at all.
         self.broadcaster.join(key, listener)
         try:
             transport.write(head + missed)
-            if asked.place.run is None and not self._still_current(key):
+            if asked.place.run is None and not self.still_current(key):
                 return Streamed()
             await listener.ended
         finally:
             self.broadcaster.leave(key, listener)
         return Streamed()
+
+    def push_head(self, key: SeriesKey) -> bytes:
+        """The head of a stream."""
+        run = self.answers.published.run(key.event, key.run)
+        return push_head(self.dateline.line(), marks(key.run, run.phase) if run else b"")
 
     async def _until_readable(
         self, key: SeriesKey, asked: Push, listener: Listener, registered: Registered
@@ -264,7 +311,7 @@ class Handling:
             self.broadcaster.let_go(listener)
         return False
 
-    async def _missed(self, key: SeriesKey, after: int | None) -> bytes | Refusal:
+    async def missed(self, key: SeriesKey, after: int | None) -> bytes | Refusal:
         """The events of all releases after ``after``; of the newest one without it, or when it is not older."""
         while True:
             series = self.answers.published.series.get(key)
@@ -281,7 +328,7 @@ class Handling:
             if not unknown:
                 break
             span = range(unknown[0], unknown[-1] + 1)
-            read = await self._fetch(
+            read = await self.fetch(
                 Fetch(("digests", key, span), partial(self._past.digests, key, span), _no_then)
             )
             if isinstance(read, Refusal):
@@ -291,7 +338,8 @@ class Handling:
         digests = (series.digests.get(number) or self._digests[key, number] for number in due)
         return b"".join(release_event(number, digest) for number, digest in zip(due, digests, strict=True))
 
-    def _still_current(self, key: SeriesKey) -> bool:
+    def still_current(self, key: SeriesKey) -> bool:
+        """Whether the run of a series is its event's current one."""
         run = self.answers.published.run(key.event, None)
         return run is not None and run.id == key.run
 
@@ -337,8 +385,15 @@ class Handling:
     async def read_ahead(self, fetches: Iterable[Fetch]) -> None:
         """Read one after the other, so that requests come first."""
         for fetch in fetches:
-            await self._fetch(fetch)
+            await self.fetch(fetch)
             await asyncio.sleep(0)
+
+
+def last_event_id(told: str) -> int | None | Refusal:
+    """The release that a push client was told last, None when it does not say."""
+    if told and not (told.isascii() and told.isdecimal() and len(told) <= 9):
+        return BAD_NUMBER
+    return int(told) if told else None
 
 
 def _read(load: Callable[[], object]) -> object:

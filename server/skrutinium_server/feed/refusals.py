@@ -159,11 +159,26 @@ ACCESS_ENDED: Final = Refusal(
     "To register again; /access tells until when a range may read.",
     closes=True,
 )
+BAD_FORWARDED: Final = Refusal(
+    400,
+    "bad-forwarded",
+    "The proxy does not tell whose request this is.",
+    "A header by the setting forwarded that names the address of the client.",
+    closes=True,
+)
 DAMAGED: Final = Refusal(
     503,
     "store-damaged",
     "What the store holds here does not match its hash; it is not served.",
     "To ask again later.",
+)
+CROWDED: Final = Refusal(
+    429,
+    "too-many-connections",
+    "Your subscriber has too many connections.",
+    "To close some, or to use one for several requests.",
+    b"Retry-After: 5\r\n",
+    closes=True,
 )
 STOPPING: Final = Refusal(
     503, "stopping", "The feed is stopping.", "To connect again.", b"Retry-After: 1\r\n", closes=True
@@ -195,4 +210,16 @@ def not_before(moment: datetime.datetime) -> Refusal:
         f"Nothing of this run may be read before {moment.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}.",
         "To ask again then, or to wait at push.",
         until=moment,
+    )
+
+
+def too_many_requests(quota: int, window: int, left: int, wait: int) -> Refusal:
+    """The answer beyond the limit: ``quota`` requests in ``window`` seconds, ``left`` now, and again after ``wait`` seconds."""
+    return Refusal(
+        429,
+        "too-many-requests",
+        "Your subscriber asks for more than its share.",
+        "To wait as Retry-After says, to ask with If-None-Match (an answer 304 costs nothing), or to use push.",
+        f'Retry-After: {wait}\r\nRateLimit-Policy: "subscriber";q={quota};w={window}\r\n'
+        f'RateLimit: "subscriber";r={left};t={wait}\r\n'.encode("ascii"),
     )

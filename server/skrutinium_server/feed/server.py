@@ -16,6 +16,7 @@ import queue
 import secrets
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -28,14 +29,18 @@ from typing import Final, Self, cast
 import uvloop
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
 
-from skrutinium_server.feed.access import AccessList, seen_as
+from skrutinium_server.feed.access import AccessList
 from skrutinium_server.feed.connections import Connections, Registered
-from skrutinium_server.feed.errors import AddressInUse
+from skrutinium_server.feed.errors import AddressInUse, FeedError
 from skrutinium_server.feed.handling import Handling
+from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memory import Memory
 from skrutinium_server.feed.past import Past
+from skrutinium_server.feed.proxies import Proxies
 from skrutinium_server.feed.push import KEEP_ALIVE, SLOW, Broadcaster
+from skrutinium_server.feed.settings import DEFAULTS, FeedSettings, read_settings
 from skrutinium_server.feed.shelf import Published
+from skrutinium_server.feed.tls import Certificate
 from skrutinium_server.feed.watching import INTERVAL, Watcher
 from skrutinium_server.release.store.reading import StoreReader
 
@@ -73,8 +78,6 @@ class Connection(RequestHandler):
         self.registered = self._feed.connections.enter(
             cast("asyncio.Transport", transport), peer[0] if peer else ""
         )
-        if self.registered.allowed.barred:
-            log.info("refused: %s is in no range", seen_as(self.registered.address))
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -161,11 +164,11 @@ class Running:
     ) -> None:
         await self.close()
 
-    async def listen(self, sockets: list[socket.socket]) -> None:
+    async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> None:
         """Begin to accept connections."""
         loop = asyncio.get_running_loop()
         for listening in sockets:
-            self._servers.append(await loop.create_server(self._door, sock=listening, backlog=1024))
+            self._servers.append(await loop.create_server(self._door, sock=listening, backlog=1024, ssl=tls))
         self.addresses = tuple(listening.getsockname()[:2] for listening in sockets)
 
     def adopt(self, published: Published) -> None:
@@ -214,6 +217,7 @@ async def serve(
     keep_alive: float = KEEP_ALIVE,
     interval: float = INTERVAL,
     now: Callable[[], datetime.datetime] = _utc_now,
+    settings: FeedSettings = DEFAULTS,
 ) -> Running:
     """Serve ``store`` to those whom the file ``access`` names; port 0 takes a free one.
 
@@ -224,7 +228,17 @@ async def serve(
     reader = StoreReader(store)
     executor = ThreadPoolExecutor(4, thread_name_prefix="feed")
     watcher: Watcher
-    connections = Connections(now)
+    connections = Connections(
+        now,
+        Proxies(settings.proxies, settings.forwarded),
+        Limits(settings.requests_per_second, settings.burst),
+        settings.connections,
+    )
+    certificate = (
+        await asyncio.to_thread(Certificate, settings.certificate, settings.key)
+        if settings.certificate and settings.key
+        else None
+    )
     handling = Handling(
         connections,
         Past(reader),
@@ -248,6 +262,7 @@ async def serve(
         lambda told: in_loop(running.adopt, told),
         lambda told: in_loop(running.admit, told),
         interval,
+        {"certificate": certificate.look} if certificate else {},
     )
     running = Running(handling, door, watcher, executor)
     sockets = await _listening(host, port, reuse_port)
@@ -255,7 +270,7 @@ async def serve(
     handling.broadcaster.start()
     connections.start()
     watcher.start()
-    await running.listen(sockets)
+    await running.listen(sockets, certificate.context if certificate else None)
     return running
 
 
@@ -307,7 +322,12 @@ async def _main(arguments: argparse.Namespace) -> None:
     # Before anything is said: who is told that the feed listens may also tell it to stop.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with await serve(
-        arguments.store, arguments.access, arguments.host, arguments.port, reuse_port=arguments.reuse_port
+        arguments.store,
+        arguments.access,
+        arguments.host,
+        arguments.port,
+        reuse_port=arguments.reuse_port,
+        settings=arguments.settings,
     ) as running:
         host, port = running.addresses[0]
         sys.stdout.write(json.dumps({"listening": [host, port]}) + "\n")
@@ -342,6 +362,7 @@ def main(told: list[str] | None = None) -> int:
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("--reuse-port", action="store_true", help="let several processes share the port")
+    parser.add_argument("--settings", type=read_settings, default=DEFAULTS, help="settings (JSON)")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="event loop")
     arguments = parser.parse_args(told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -350,7 +371,7 @@ def main(told: list[str] | None = None) -> int:
         try:
             with asyncio.Runner(loop_factory=factory) as runner:
                 runner.run(_main(arguments))
-        except AddressInUse as error:
+        except FeedError as error:
             log.error("%s", error)  # noqa: TRY400
             return 1
     return 0

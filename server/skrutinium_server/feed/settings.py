@@ -4,7 +4,7 @@ Sources: issue "Who may read"; docs/settings.md.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -27,6 +27,10 @@ class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests_per_second: Whole = 50
     burst: Positive = 500
     connections: Whole = 200
+
+
+DEFAULTS: Final = FeedSettings()
+"""What holds where nothing is told."""
 
 
 def read_settings(text: str) -> FeedSettings:

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,7 @@ _Stamp = tuple[int, int, int]
 
 
 class Watcher:
-    """Looks at ``store`` and ``access``; ``tell_published`` and ``tell_access`` are called in the watching thread.
+    """Looks at ``store`` and ``access``, and now and then calls ``also``, whose errors are alarms of that name; ``tell_published`` and ``tell_access`` are called in the watching thread.
 
     :meth:`look` may be called without :meth:`start`, for the first state.
     """
@@ -54,12 +54,14 @@ class Watcher:
         tell_published: Callable[[Published], None],
         tell_access: Callable[[AccessList], None],
         interval: float = INTERVAL,
+        also: Mapping[str, Callable[[], None]] | None = None,
     ) -> None:
         self._reader = reader
         self._access = access
         self._tell_published = tell_published
         self._tell_access = tell_access
         self._interval = interval
+        self._also = dict(also or {})
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._seen: dict[Path, _Stamp | None] = {}
@@ -92,6 +94,8 @@ class Watcher:
             for path in self._failed:
                 self._seen.pop(path, None)
             self._failed.clear()
+        if rarely:
+            self._look_at_others()
         found = self._look_at_state(before)
         series, heartbeats = dict(found.series), dict(found.heartbeats)
         for run in found.runs:
@@ -117,6 +121,15 @@ class Watcher:
             except Exception as error:  # noqa: BLE001
                 # Whatever it is, the feed goes on with what it has, and /health tells when no look succeeds.
                 self._alarm("watching", error, log.exception)
+
+    def _look_at_others(self) -> None:
+        for name, look in self._also.items():
+            try:
+                look()
+            except FeedError as error:
+                self._alarm(name, error)
+            else:
+                self._well(name)
 
     def _look_at_access(self) -> None:
         stamp = _stamp(self._access)
