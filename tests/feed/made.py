@@ -13,6 +13,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 
 from skrutinium_server.feed.server import Running, serve
+from skrutinium_server.feed.settings import FeedSettings
 from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.formats.skrutinium.stamp import Stamp
 from skrutinium_server.release.store.model import ZEROS, ManifestRow, Run, SeriesKey
@@ -203,7 +204,8 @@ class Fed:
 
 @contextlib.asynccontextmanager
 async def feed_on(store: MadeStore, host: str = "127.0.0.1", **settings: object) -> AsyncIterator[Fed]:
-    """Serve a made store on a free port."""
+    """Serve a made store on a free port; tests ask far more than a subscriber may, so there is no limit unless one is told."""
+    settings = {"settings": FeedSettings(requests_per_second=0, connections=0)} | settings
     running = await serve(store.root, store.access, host, 0, **settings)  # type: ignore[arg-type]
     reached = {"::": "127.0.0.1", "::1": "[::1]"}.get(host, host)
     base = f"http://{reached}:{running.port}"
