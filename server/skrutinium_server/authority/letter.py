@@ -27,11 +27,9 @@ WIDTH = 76
 class SiteFacts(msgspec.Struct, frozen=True):
     """What a letter says of the site.
 
-    ``addresses`` of the feed, the ``fingerprint`` of its key (groups of four), the ``events`` it has, and the ``windows`` of
-    the calendar, lines of text.
+    The ``fingerprint`` of its key (groups of four), the ``events`` it has, and the ``windows`` of the calendar, lines of text.
     """
 
-    addresses: tuple[str, ...]
     fingerprint: str
     events: tuple[str, ...]
     windows: tuple[str, ...]
@@ -125,19 +123,25 @@ def _access(
     windows = facts.windows or settings.windows
     bundles = tuple(
         ("", f"{address}/event/{event}/registers/newest/bundle.zip")
-        for address in facts.addresses[:1]
+        for address in _addresses(settings)[:1]
         for event in events or ("EVENT",)
     )
     sections = [
         Section(
             words.addresses,
-            tuple(zip((words.first, *[words.second] * len(facts.addresses)), facts.addresses, strict=False)),
+            tuple(
+                zip(
+                    (words.first, *[words.second] * len(_addresses(settings))),
+                    _addresses(settings),
+                    strict=False,
+                )
+            ),
         ),
         Section(words.ranges, tuple(ranges), fixed=True),
         Section(
             words.reach, ((words.events, ", ".join(told.events) or words.every_event), (words.end, until))
         ),
-        Section(words.check, (("", words.check_text.format(access=_access_page(facts))),)),
+        Section(words.check, (("", words.check_text.format(access=_access_page(settings))),)),
         Section(words.fingerprint, (*(("", half) for half in _halves(facts.fingerprint)),), fixed=True),
         Section("", (("", words.fingerprint_use),)),
         Section(words.bundle, (("", words.bundle_use), *bundles)),
@@ -157,8 +161,12 @@ def _withdrawn(subscriber: Subscriber, words: Wording) -> tuple[Section, ...]:
     )
 
 
-def _access_page(facts: SiteFacts) -> str:
-    return f"{facts.addresses[0]}/access" if facts.addresses else "/access"
+def _addresses(settings: LetterSettings) -> tuple[str, ...]:
+    return tuple(address.rstrip("/") for address in settings.addresses)
+
+
+def _access_page(settings: LetterSettings) -> str:
+    return f"{_addresses(settings)[0]}/access" if settings.addresses else "/access"
 
 
 def _halves(fingerprint: str) -> tuple[str, ...]:

@@ -124,20 +124,24 @@ class Authority:
             )
         return persons[name]
 
-    def add_person(self, name: str, role: Role, passphrase: str) -> Entry:
-        """Let a person act; raises :class:`PersonError` for a name or passphrase that will not do."""
+    def check_new(self, name: str) -> None:
+        """Raise :class:`PersonError` or :class:`EventRefused` when nobody can be added under this name."""
         if not IDENTIFIER.fullmatch(name):
             raise PersonError(
                 f"{name!r} cannot name a person: letters a to z, digits, '.' and '-' are allowed, at most 64, such as j.novakova."
             )
+        if name in self.state().persons:
+            raise EventRefused(f"{name} is a person of this site already.")
+
+    def add_person(self, name: str, role: Role, passphrase: str) -> Entry:
+        """Let a person act; raises :class:`PersonError` for a name or passphrase that will not do."""
+        self.check_new(name)
         if role not in ROLES:
             raise PersonError(f"There is no role {role!r}; expected one of {', '.join(ROLES)}.")
         if not SHORTEST <= len(passphrase) <= LONGEST:
             raise PersonError(
                 f"A passphrase has {SHORTEST} to {LONGEST} characters, this one {len(passphrase)}. Take a few words."
             )
-        if name in self.state().persons:
-            raise EventRefused(f"{name} is a person of this site already.")
         salt = self._random(16)
         verifier = Verifier(name, self._scrypt, salt, _derived(passphrase, salt, self._scrypt))
         data = msgspec.json.encode(verifier) + b"\n"

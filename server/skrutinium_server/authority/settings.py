@@ -36,7 +36,8 @@ class SubscriberSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 class LetterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an access letter says besides what is registered.
 
-    ``language`` of the wording; times are told in ``timezone`` (a name of the IANA database); ``organisation`` is who writes, ``sender`` the e-mail address it writes from; ``contacts``
+    ``language`` of the wording; times are told in ``timezone`` (a name of the IANA database); ``organisation`` is who writes, ``sender`` the e-mail address it writes from; ``addresses`` are those of the feed
+    (``https://...``), the second site's after the first; ``contacts``
     and ``windows`` (times of tests, where the site has no calendar) are lines of text; ``font`` is a TrueType file, where
     the one that comes with the program is not to be used.
     """
@@ -45,6 +46,7 @@ class LetterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str = "UTC"
     organisation: str = ""
     sender: str = ""
+    addresses: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
     windows: tuple[str, ...] = ()
     font: str = ""

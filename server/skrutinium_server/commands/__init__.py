@@ -10,17 +10,22 @@ import click
 
 from skrutinium_server import __version__
 from skrutinium_server.archive.errors import ArchiveError
+from skrutinium_server.authority.errors import AuthorityError
 from skrutinium_server.commands.archive import archive
 from skrutinium_server.commands.definition import definition
 from skrutinium_server.commands.demo import demo
+from skrutinium_server.commands.event_log import event_log
+from skrutinium_server.commands.person import person
 from skrutinium_server.commands.protocols import protocols, replay
 from skrutinium_server.commands.release import release
 from skrutinium_server.commands.run import run
 from skrutinium_server.commands.serve import count, feed, serve
 from skrutinium_server.commands.site import site
 from skrutinium_server.commands.store import store
+from skrutinium_server.commands.subscriber import subscriber
 from skrutinium_server.commands.tally import tally
 from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.feed.errors import FeedError
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.process.errors import ProcessError
@@ -31,7 +36,9 @@ from skrutinium_server.tally.seats.errors import SeatsError
 
 REFUSALS = (
     ArchiveError,
+    AuthorityError,
     ElectionError,
+    FeedError,
     IntakeError,
     LedgerError,
     ProcessError,
@@ -62,6 +69,9 @@ for command in (
     tally,
     demo,
     archive,
+    subscriber,
+    person,
+    event_log,
 ):
     group.add_command(command)
 

@@ -58,10 +58,6 @@ checkpoint_seconds = 600
 # The series that the next runs publish. volby is left out by itself where the law has nothing to do with that format.
 series = ["skrutinium", "volby"]
 
-[feed]
-# Addresses under which readers reach the feed, the second site's too, as letters name them: ["https://results.example"]
-addresses = []
-
 [subscribers]
 # The most ranges that one subscriber has, and the widest of them (bits that are fixed).
 live_ranges = 2
@@ -82,6 +78,8 @@ timezone = "UTC"
 # Who writes to subscribers, and from which e-mail address; without one a letter is a draft.
 organisation = ""
 sender = ""
+# Addresses under which readers reach the feed, the second site's after the first: ["https://results.example"]
+addresses = []
 # Lines of text: whom to call, and times of tests where the site has no calendar.
 contacts = []
 windows = []
@@ -100,17 +98,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     series: tuple[Literal["skrutinium", "volby"], ...] = ("skrutinium", "volby")
 
 
-class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is told of the feed: ``addresses`` under which readers reach it, without a stroke at the end."""
-
-    addresses: tuple[str, ...] = ()
-
-
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``site.toml``."""
 
     release: Settings = Settings()
-    feed: FeedSettings = FeedSettings()
     subscribers: SubscriberSettings = SubscriberSettings()
     letter: LetterSettings = LetterSettings()
 
@@ -285,10 +276,28 @@ class Site:
         record = self.run(run)
         return read_basis(record, self.definitions(record.event))
 
-    def prepare_run(self, run: str, phase: Phase, event: str | None = None) -> RunRecord:
-        """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing."""
+    def prepare_run(
+        self,
+        run: str,
+        phase: Phase,
+        event: str | None = None,
+        persons: tuple[str, ...] = (),
+        not_before: tuple[datetime.datetime, str] | None = None,
+    ) -> RunRecord:
+        """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing.
+
+        ``not_before`` (a moment and the reason for it) takes the place of the law's minute.
+        """
         with self._alone():
-            return self._prepare_run(run, phase, self.event(event))
+            record, _, _ = self.plan_run(run, phase, self.event(event))
+            record = msgspec.structs.replace(record, persons=persons)
+            if not_before is not None:
+                moment, reason = not_before
+                record = msgspec.structs.replace(record, not_before=moment, not_before_reason=reason)
+            folder = self.run_folder(run)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / "run.json", msgspec.json.encode(record))
+            return record
 
     def plan_run(self, run: str, phase: Phase, event: str) -> tuple[RunRecord, Definition, Law]:
         """What a new run would rest on; raises :class:`RunError` saying what is missing. Writes nothing."""
@@ -321,6 +330,7 @@ class Site:
             law=definition.law,
             law_sha256=law_sha256(definition.law),
             series=self._series(law),
+            not_before=law.not_before(definition.date) if phase == "live" else None,
         )
         return record, definition, law
 
@@ -338,24 +348,33 @@ class Site:
         carried = all(field.volby is not None for field in law.fields)
         return tuple(name for name in self.settings().series if name != "volby" or carried)
 
-    def _prepare_run(self, run: str, phase: Phase, event: str) -> RunRecord:
-        record, _, _ = self.plan_run(run, phase, event)
-        folder = self.run_folder(run)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "run.json", msgspec.json.encode(record))
-        return record
+    def check_reopening(self, run: str) -> None:
+        """Raise :class:`RunError` unless a closed run may accept again: no live run of its event is open."""
+        record = self.run(run)
+        if record.run not in self.told():
+            raise RunError(f"The run {run!r} was never published; there is nothing to open again.")
+        self._check_alone_live(record.event, record.phase)
 
     def told(self) -> dict[str, Run]:
         """The runs that the state file names, by id."""
         return {run.id: run for run in StoreReader(self.store).state()[1]}
 
-    def write_state(self, opened: str | None, closed: str | None, now: datetime.datetime) -> None:
+    def write_state(
+        self,
+        opened: str | None = None,
+        closed: str | None = None,
+        *,
+        reopened: str | None = None,
+        now: datetime.datetime,
+    ) -> None:
         """Rewrite the signed state file: ``opened`` becomes its event's current run, ``closed`` accepts no more.
+
+        ``reopened`` accepts again and is read where it was read before.
 
         What is read at the event's own address stays live once it was: a test opened afterwards is not put in its place.
         """
         with self._alone():
-            self._write_state(opened, closed, now)
+            self._write_state(opened, closed, reopened, now)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -364,13 +383,17 @@ class Site:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _write_state(self, opened: str | None, closed: str | None, now: datetime.datetime) -> None:
+    def _write_state(
+        self, opened: str | None, closed: str | None, reopened: str | None, now: datetime.datetime
+    ) -> None:
         number, known = StoreReader(self.store).state()
         runs = {run.id: run for run in known}
         if opened is not None:
             runs = _with_opened(runs, self._row(self.run(opened)))
         if closed is not None and closed in runs:
             runs[closed] = msgspec.structs.replace(runs[closed], open=False)
+        if reopened is not None:
+            runs[reopened] = msgspec.structs.replace(runs[reopened], open=True)
         signer = self.signer()
         writer = StoreWriter(self.store, signer)
         writer.write_state(papers.feed_state(number + 1, now, tuple(runs.values())))
