@@ -1,6 +1,5 @@
-"""The definition of a made-up municipal election. Pure: the same seed and scale give the same bytes everywhere."""
+"""The definition of a made-up election of councils, and the way to that of the Senate. Pure: the same seed and scale give the same bytes everywhere."""
 
-import datetime
 import random
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -9,32 +8,23 @@ from skrutinium_server.election.canonical import in_order
 from skrutinium_server.election.model import (
     Area,
     Candidate,
-    Committee,
     Contest,
     ContestKind,
     Definition,
     District,
     List,
     Poll,
-    Precinct,
 )
 from skrutinium_server.rehearsal.made_up import names
 from skrutinium_server.rehearsal.made_up.chance import below, between, branch, several
-from skrutinium_server.rehearsal.made_up.scale import Scale, apportion, spread
-from skrutinium_server.rehearsal.made_up.votes import ENOUGH
+from skrutinium_server.rehearsal.made_up.committees import FIRST_PARTY, INDEPENDENTS, committees
+from skrutinium_server.rehearsal.made_up.country import DATE, Place, places_of, units_of, voters_of
+from skrutinium_server.rehearsal.made_up.scale import Scale
+from skrutinium_server.rehearsal.made_up.senate import LAW as SENATE
+from skrutinium_server.rehearsal.made_up.senate import senate_definition
 
 LAW: Final = "cz-municipal-2018"
 EVENT: Final = "madeup2030"
-DATE: Final = datetime.date(2030, 4, 1)
-"""A Monday, the first of April: no municipal election was or will be held on it."""
-
-FIRST_COUNCIL: Final = 900_001
-"""Six digits as the Czech feeds want them; the real codes begin with 5."""
-
-INDEPENDENTS: Final = "9999"
-_FIRST_PARTY: Final = 9001
-_NUTS_DIGITS: Final = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_NUTS_REGIONS: Final = "9876543210ABCDEFGHIJ"
 
 # Seats and least and most lists by how many voters there are at most; the law bounds the seats by inhabitants.
 _COUNCILS: Final = (
@@ -52,15 +42,6 @@ _COUNCILS: Final = (
 )
 
 
-class _Place(NamedTuple):
-    """A municipality, its place from the largest, its number of precincts; ``parts`` are its wards or itself."""
-
-    order: int
-    number: int
-    municipality: Area
-    parts: dict[Area, list[Precinct]]
-
-
 class Town(NamedTuple):
     """A municipality or a ward on the way to its council: its precincts with the voters in each.
 
@@ -76,15 +57,28 @@ class Town(NamedTuple):
     few: bool = False
 
 
-def made_up_definition(seed: int, scale: Scale) -> Definition:
-    """A municipal election that never was, in an invented country, every name of it marked as made up.
+def made_up_definition(seed: int, scale: Scale, law: str = LAW) -> Definition:
+    """An election that never was, in an invented country, every name of it marked as made up.
+
+    ``law`` is ``cz-municipal-2018`` or ``cz-senate-2018``; both vote on one date in the same precincts, in the Senate's
+    election about a third of them. Raises ValueError for another law.
+    """
+    if law == SENATE:
+        return senate_definition(seed, scale)
+    if law != LAW:
+        raise ValueError(f"no made-up election by the law {law!r}; expected {LAW} or {SENATE}")
+    return _councils(seed, scale)
+
+
+def _councils(seed: int, scale: Scale) -> Definition:
+    """A municipal election.
 
     Whatever the scale there is a council with a single list, one with a list of far fewer candidates than seats, and
     one with three whole lists, in which a night lets one win so clearly that the threshold is lowered.
     """
-    units = _units(scale)
+    units = units_of(scale)
     counties = [area.id for area in units if area.kind == "county"]
-    places = list(_places(seed, scale, counties))
+    places = list(places_of(seed, scale, counties))
     units += [area for place in places for area in (place.municipality, *place.parts)]
     towns = [town for place in places for town in _towns(seed, place, scale)]
     councils = [_council(seed, town, scale) for town in towns]
@@ -101,59 +95,17 @@ def made_up_definition(seed: int, scale: Scale) -> Definition:
             districts=tuple(council.district for council in councils),
             precincts=tuple(row for place in places for rows in place.parts.values() for row in rows),
             polls=tuple(_polls(towns)),
-            committees=tuple(_committees()),
+            committees=tuple(committees()),
             lists=tuple(row for council in councils for row in council.lists),
             candidates=tuple(row for council in councils for row in council.candidates),
         )
     )
 
 
-def _units(scale: Scale) -> list[Area]:
-    """The country, its regions and counties; the NUTS codes begin with CZ09, which no real unit has."""
-    units = [Area("CZ", "country", names.COUNTRY)]
-    shares = apportion(scale.counties, [1] * scale.regions)
-    county_names = iter(names.counties(scale.counties))
-    for place, (name, counties) in enumerate(zip(names.regions(scale.regions), shares, strict=True)):
-        code = 9000 + 50 * place
-        nuts = f"CZ09{_NUTS_REGIONS[place]}"
-        units.append(Area(str(code), "region", name, "CZ", nuts))
-        units += [
-            Area(str(code + number), "county", next(county_names), str(code), nuts + digit)
-            for number, digit in enumerate(_NUTS_DIGITS[:counties], 1)
-        ]
-    return units
-
-
-def _places(seed: int, scale: Scale, counties: Sequence[str]) -> Iterator[_Place]:
-    """The municipalities from the largest to the smallest, those with wards first; wards are coded after them all."""
-    ward = FIRST_COUNCIL + scale.municipalities
-    town_names = names.towns(branch(seed, "towns"), scale.municipalities)
-    for place, (name, number) in enumerate(zip(town_names, scale.spread(), strict=True)):
-        code = str(FIRST_COUNCIL + place)
-        area = Area(code, "municipality", name, counties[place % len(counties)])
-        wards = scale.wards[place] if place < len(scale.wards) else 0
-        sizes = {area: number}
-        if wards:
-            parts = zip(names.wards(name, wards), spread(number, wards), strict=True)
-            sizes = {
-                Area(str(ward + part), "ward", title, code): size for part, (title, size) in enumerate(parts)
-            }
-        ward += wards
-        yield _Place(place, number, area, {part: _precincts(part, size) for part, size in sizes.items()})
-
-
-def _precincts(area: Area, number: int) -> list[Precinct]:
-    return [Precinct(f"{area.id}-{place}", area.id, place) for place in range(1, number + 1)]
-
-
-def _towns(seed: int, place: _Place, scale: Scale) -> list[Town]:
+def _towns(seed: int, place: Place, scale: Scale) -> list[Town]:
     """The council of a municipality and those of its wards."""
-    eligible = {part: _eligible(seed, rows, place.number) for part, rows in place.parts.items()}
-    from_last = scale.municipalities - 1 - place.order
-    if from_last == 2:
-        eligible = {
-            part: {id: voters + ENOUGH for id, voters in held.items()} for part, held in eligible.items()
-        }
+    eligible = voters_of(seed, place, scale)
+    from_last = place.from_last(scale)
     every = {id: voters for held in eligible.values() for id, voters in held.items()}
     return [
         Town(
@@ -166,20 +118,6 @@ def _towns(seed: int, place: _Place, scale: Scale) -> list[Town]:
         ),
         *(Town(part, "ward-council", held) for part, held in eligible.items() if part.kind == "ward"),
     ]
-
-
-def _eligible(seed: int, precincts: Sequence[Precinct], of_town: int) -> dict[str, int]:
-    """Voters of each precinct: in villages mostly few, in towns about as many as a commission can serve."""
-    voters: dict[str, int] = {}
-    for precinct in precincts:
-        chance = branch(seed, "eligible", precinct.id)
-        if of_town == 1:
-            draw = below(chance, 1000)
-            # The square leaves many small villages and few large ones.
-            voters[precinct.id] = 40 + draw * draw // 1200 + below(chance, 60)
-        else:
-            voters[precinct.id] = between(chance, 260, 620) + below(chance, 40 * min(of_town, 10))
-    return voters
 
 
 class _Council(NamedTuple):
@@ -228,7 +166,7 @@ def _standing(chance: random.Random, number: int, seats: int) -> list[tuple[str,
     least = max(0, number - len(names.LOCAL))
     parties = max(least, min(most, number * (30 if seats < 15 else 65) // 100))
     chosen = [
-        (str(_FIRST_PARTY + party), names.PARTIES[party])
+        (str(FIRST_PARTY + party), names.PARTIES[party])
         for party in several(chance, range(len(names.PARTIES)), parties)
     ]
     chosen += [(INDEPENDENTS, name) for name in several(chance, names.LOCAL, number - parties)]
@@ -251,9 +189,3 @@ def _polls(towns: Sequence[Town]) -> Iterator[Poll]:
     for town in towns:
         for precinct, voters in town.eligible.items():
             yield Poll(precinct, town.area.id, f"{town.area.id}.1", voters)
-
-
-def _committees() -> Iterator[Committee]:
-    for place, name in enumerate(names.PARTIES):
-        yield Committee(str(_FIRST_PARTY + place), name)
-    yield Committee(INDEPENDENTS, names.INDEPENDENTS)

@@ -16,6 +16,7 @@ MARK: Final = re.compile("vymyšlen|smyšlen|zkušebn|fiktivn|cvičn|pokusn|neex
 
 COUNTRY: Final = "Vymyšlená republika"
 EVENT: Final = "Vymyšlené volby do zastupitelstev obcí (nic z toho se nestalo)"
+SENATE_EVENT: Final = "Vymyšlené volby do Senátu (nic z toho se nestalo)"
 CITY: Final = "Vymyšlené Město"
 INDEPENDENTS: Final = "Vymyšlení nezávislí"
 

@@ -3,19 +3,25 @@
 import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law, load_law
-from skrutinium_server.election.model import Definition
+from skrutinium_server.election.model import Definition, Poll
 from skrutinium_server.intake.formats.csv_set import FORMAT, PROTOCOLS, VOTES, write_set
 from skrutinium_server.intake.model import ListVotes, Protocol, TakenOver
 from skrutinium_server.rehearsal.made_up.arrival import Arrival, arrivals
-from skrutinium_server.rehearsal.made_up.votes import Mood, figures, landslides, mood, votes
+from skrutinium_server.rehearsal.made_up.senate import LAW as SENATE
+from skrutinium_server.rehearsal.made_up.senate_votes import liking, votes_for_persons
+from skrutinium_server.rehearsal.made_up.votes import Figures, Mood, figures, landslides, mood, votes
 from skrutinium_server.rehearsal.replay import Due
+
+_Voted = tuple[Figures, tuple[ListVotes, ...]]
+_Voting = Callable[[Poll], _Voted]
+"""What the voters of a precinct do in a contest: figures and votes that agree."""
 
 RESENDS: Final = 26
 """Of 10,000 polls so many were sent again in 2022."""
@@ -55,20 +61,38 @@ def made_up_protocols(
         raise ValueError(f"the start {start} has no time zone; expected one")
     index = DefinitionIndex(definition)
     candidates = Counter(candidate.contest for candidate in definition.candidates)
-    clear = landslides(index, seed)
-    moods: dict[str, Mood] = {}
+    voting = _persons(index, seed) if definition.law == SENATE else _councils(index, seed)
     due = arrivals(definition.polls, candidates, seed, start, duration, resends)
     for sequence, arrival in enumerate(due, 1):
-        poll = arrival.poll
+        yield _protocol(arrival, sequence, *voting(arrival.poll))
+
+
+def _councils(index: DefinitionIndex, seed: int) -> _Voting:
+    clear = landslides(index, seed)
+    moods: dict[str, Mood] = {}
+
+    def voted(poll: Poll) -> _Voted:
         if poll.district not in moods:
             moods[poll.district] = mood(index, poll.district, seed, landslide=poll.contest in clear)
-        yield _protocol(arrival, sequence, moods[poll.district], seed)
+        found = figures(poll, seed)
+        return found, votes(poll, moods[poll.district], found.returned, seed)
+
+    return voted
 
 
-def _protocol(arrival: Arrival, sequence: int, mood: Mood, seed: int) -> Protocol:
+def _persons(index: DefinitionIndex, seed: int) -> _Voting:
+    likings = {contest: liking(index, contest, seed) for contest in index.contests}
+
+    def voted(poll: Poll) -> _Voted:
+        round_ = index.contests[poll.contest].round
+        found = figures(poll, seed, round_)
+        return found, votes_for_persons(poll, likings[poll.contest], found.returned, seed, round_)
+
+    return voted
+
+
+def _protocol(arrival: Arrival, sequence: int, found: Figures, lists: tuple[ListVotes, ...]) -> Protocol:
     poll = arrival.poll
-    found = figures(poll, seed)
-    lists = votes(poll, mood, found.returned, seed)
     eligible = found.eligible
     if arrival.after:
         mistaken = _mistaken(lists, arrival.after)

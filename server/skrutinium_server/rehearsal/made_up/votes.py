@@ -106,13 +106,15 @@ def _known(index: DefinitionIndex, row: List, seed: int) -> tuple[int, ...]:
     return tuple(known)
 
 
-def figures(poll: Poll, seed: int) -> Figures:
+def figures(poll: Poll, seed: int, round_: int = 1) -> Figures:
     """Eligible, issued and returned envelopes of a precinct; some voters were added to the roll on the day.
 
-    The turnout hangs on the municipality or ward and on the precinct.
+    The turnout hangs on the municipality or ward and on the precinct; to a second round come far fewer.
     """
-    turnout = between(branch(seed, "turnout", poll.precinct.rpartition("-")[0]), 40, 64)
-    chance = branch(seed, "turnout", poll.precinct)
+    again = () if round_ == 1 else (round_,)
+    least, most = (40, 64) if round_ == 1 else (13, 26)
+    turnout = between(branch(seed, "turnout", poll.precinct.rpartition("-")[0], *again), least, most)
+    chance = branch(seed, "turnout", poll.precinct, *again)
     eligible = (poll.eligible or 0) + below(chance, 4)
     issued = eligible * (10 * turnout + between(chance, -80, 80)) // 1000
     return Figures(eligible, issued, issued - (1 if below(chance, 8) == 0 and issued else 0))

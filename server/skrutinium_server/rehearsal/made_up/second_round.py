@@ -1,0 +1,48 @@
+"""The second round of a made-up election to the Senate, after the night that the same seed gives the first."""
+
+import datetime
+from collections import Counter, defaultdict
+from typing import Final
+
+from skrutinium_server.election.model import ContestFirstRound, Definition, Elected, FirstRound, Runoff
+from skrutinium_server.election.second_round import second_round
+from skrutinium_server.rehearsal.made_up.night import made_up_protocols
+from skrutinium_server.tally import majority
+
+AFTER: Final = datetime.timedelta(days=7)
+
+
+def made_up_second_round(first: Definition, seed: int) -> Definition:
+    """The definition of the second round, a week after ``first`` (made up, with a date) and its night of that seed.
+
+    Where equal votes need a lot, the lower number on the ballot draws the longer straw. Raises ``SecondRoundError``
+    when everybody was elected at once, ValueError for a definition that is not made up or has no date.
+    """
+    if first.date is None:
+        raise ValueError(f"{first.event} has no date; expected the date of the first round")
+    figures: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    votes: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    midnight = datetime.datetime.combine(first.date, datetime.time(), datetime.UTC)
+    # The newest version of every protocol is the same whether others came before it or not.
+    for protocol in made_up_protocols(first, seed, midnight, datetime.timedelta(hours=1), resends=0):
+        figures[protocol.contest].update(protocol.figures)
+        votes[protocol.contest].update(dict(protocol.lists[0].candidates or ()))
+    standing = {(row.contest, row.number) for row in first.candidates if row.active}
+    contests = tuple(
+        ContestFirstRound(
+            contest.id,
+            dict(figures[contest.id]),
+            dict(votes[contest.id]),
+            _outcome({n: given for n, given in votes[contest.id].items() if (contest.id, n) in standing}),
+        )
+        for contest in first.contests
+    )
+    return second_round(first, FirstRound(first.event, first.date, contests), first.date + AFTER)
+
+
+def _outcome(votes: dict[int, int]) -> Elected | Runoff:
+    found = majority.first_round(votes)
+    if isinstance(found, Elected | Runoff):
+        return found
+    one, other = (*found.candidates, *found.ties[0].candidates)[: majority.FINALISTS]
+    return Runoff((one, other))
