@@ -1,7 +1,7 @@
 """Which run a document belongs to that is asked for by its hash alone, so that nobody reads by hash what is refused by name.
 
-Only what is found here is served: the documents of the snapshots that were ever in memory of this process, and those of the releases
-before, whose manifests are read the first time that somebody asks for an older one. A hash is kept as its first 64 bits: it
+Only what is found here is served: the documents of all releases since the checkpoint that this process began with, and those of
+the releases before, whose manifests are read the first time that somebody asks for an older one. A hash is kept as its first 64 bits: it
 only chooses among the documents of the store, and the whole hash names the document that is sent.
 """
 
@@ -35,12 +35,10 @@ class Objects:
             before = self._shelved.get(key)
             if before is shelved:
                 continue
-            # What changed since a release that this process never held may not be in fresh.
-            follows = before is not None and all(
-                number in shelved.digests for number in range(before.number, shelved.number)
-            )
-            rows = shelved.fresh if follows else shelved.rows.values()
-            self._seen.setdefault(key, set()).update(short(row.sha256) for row in rows)
+            seen = self._seen.setdefault(key, set())
+            if before is None:
+                seen.update(short(row.sha256) for row in shelved.rows.values())
+            seen.update(short(sha256) for sha256 in shelved.brought)
             self._shelved[key] = shelved
 
     def holders(self, sha256: str) -> Iterator[RunKey]:
