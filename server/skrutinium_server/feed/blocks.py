@@ -66,6 +66,11 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     last_event_id: str
     closes: bool
 
+    @property
+    def unconditional(self) -> bool:
+        """Whether nothing but the document will do."""
+        return self.if_none_match is None and self.if_modified_since is None
+
 
 def request_parser(protocol: BaseProtocol, loop: asyncio.AbstractEventLoop) -> HttpRequestParser:
     """The parser that the ordinary path uses, with its limits."""

@@ -31,7 +31,14 @@ from skrutinium_server.feed.memory import Fetch, Found, Memory
 from skrutinium_server.feed.objects import Objects, holds, short
 from skrutinium_server.feed.pages import access_page, health_page, status_page
 from skrutinium_server.feed.past import Past
-from skrutinium_server.feed.push import FIRST, Broadcaster, Listener, heartbeat_event, release_event
+from skrutinium_server.feed.push import (
+    FIRST,
+    Broadcaster,
+    Listener,
+    Listening,
+    heartbeat_event,
+    release_event,
+)
 from skrutinium_server.feed.refusals import (
     ALLOWED,
     BAD_NUMBER,
@@ -364,7 +371,7 @@ class Handling:
                 self.broadcaster.tell(key, heartbeat_event(series.number, _alive(held.body)))
         return ahead
 
-    def _misplaced(self, key: SeriesKey, listener: Listener) -> bool:
+    def _misplaced(self, key: SeriesKey, listener: Listening) -> bool:
         run = self.answers.published.run(key.event, key.run)
         return run is None or key.series not in run.series or (listener.whole_event and not run.current)
 
@@ -389,7 +396,7 @@ class Handling:
             await asyncio.sleep(0)
 
 
-def last_event_id(told: str) -> int | None | Refusal:
+def last_event_id(told: str) -> int | Refusal | None:
     """The release that a push client was told last, None when it does not say."""
     if told and not (told.isascii() and told.isdecimal() and len(told) <= 9):
         return BAD_NUMBER

@@ -5,10 +5,9 @@ then keeps the line open. Who does not read is dropped, and comes back with ``La
 """
 
 import asyncio
-import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Final, Protocol
 
 from skrutinium_server.feed.shelf import Shelved
@@ -78,7 +77,7 @@ class Broadcaster:
 
     def __init__(self, slow: int = SLOW, keep_alive: float = KEEP_ALIVE) -> None:
         self._listeners: dict[SeriesKey, set[Listening]] = {}
-        self._telling: deque[tuple[Iterator[Listening], bytes]] = deque()
+        self._telling: deque[tuple[deque[Listening], bytes]] = deque()
         self._slow = slow
         self._keep_alive = keep_alive
         self._timer: asyncio.TimerHandle | None = None
@@ -147,15 +146,15 @@ class Broadcaster:
         """Write to all who listen now, some at a time, so that requests are answered in between."""
         if not listeners:
             return
-        self._telling.append((iter(list(listeners)), data))
+        self._telling.append((deque(listeners), data))
         if len(self._telling) == 1:
             self._tell_some()
 
     def _tell_some(self) -> None:
         listeners, data = self._telling[0]
-        for listener in itertools.islice(listeners, AT_ONCE):
-            self._tell(listener, data)
-        if listeners.__length_hint__() == 0:
+        for _ in range(min(AT_ONCE, len(listeners))):
+            self._tell(listeners.popleft(), data)
+        if not listeners:
             self._telling.popleft()
         if self._telling:
             asyncio.get_running_loop().call_soon(self._tell_some)

@@ -30,8 +30,11 @@ import uvloop
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
 
 from skrutinium_server.feed.access import AccessList
+from skrutinium_server.feed.blocks import HEADERS, LINE
 from skrutinium_server.feed.connections import Connections, Registered
 from skrutinium_server.feed.errors import AddressInUse, FeedError
+from skrutinium_server.feed.front import IDLE
+from skrutinium_server.feed.fronts import Fronts
 from skrutinium_server.feed.handling import Handling
 from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memory import Memory
@@ -49,8 +52,8 @@ log = logging.getLogger("skrutinium.feed")
 MEMORY: Final = 512 * 1024 * 1024
 """Bytes of documents kept in memory."""
 
-IDLE: Final = 75.0
-"""Seconds that a connection may go without a whole request."""
+BACKLOG: Final = 4096
+"""Connections that may wait to be accepted; the system may allow fewer."""
 
 
 class Connection(RequestHandler):
@@ -58,26 +61,29 @@ class Connection(RequestHandler):
 
     __slots__ = ("_feed", "registered", "streams")
 
-    def __init__(self, manager: "Door", *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, manager: "Door", registered: Registered | None = None) -> None:
         super().__init__(
             manager,
-            loop=loop,
+            loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
             keepalive_timeout=IDLE,
             lingering_time=1.0,
-            max_headers=64,
+            max_line_size=LINE,
+            max_field_size=LINE,
+            max_headers=HEADERS,
         )
         self._feed = manager.handling
-        self.registered: Registered | None = None
+        self.registered = registered
         self.streams = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Look up who it is."""
-        peer = transport.get_extra_info("peername")
-        # Transports of uvloop are none of asyncio's classes.
-        self.registered = self._feed.connections.enter(
-            cast("asyncio.Transport", transport), peer[0] if peer else ""
-        )
+        """Look up who it is, unless a front has done so."""
+        if self.registered is None:
+            peer = transport.get_extra_info("peername")
+            # Transports of uvloop are none of asyncio's classes.
+            self.registered = self._feed.connections.enter(
+                cast("asyncio.Transport", transport), peer[0] if peer else ""
+            )
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -121,7 +127,11 @@ class Door(Server):
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
-        return Connection(self, loop=asyncio.get_running_loop())
+        return Connection(self)
+
+    def take_over(self, registered: Registered) -> RequestHandler:
+        """A connection that a front has begun."""
+        return Connection(self, registered)
 
     async def _handle(self, request: BaseRequest) -> StreamResponse:
         connection = request.protocol
@@ -136,11 +146,17 @@ class Running:
     """A feed that listens at ``addresses`` (host, port); a context manager that ends it."""
 
     def __init__(
-        self, handling: Handling, door: Door, watcher: Watcher, executor: ThreadPoolExecutor
+        self,
+        handling: Handling,
+        door: Door,
+        fronts: Fronts | None,
+        watcher: Watcher,
+        executor: ThreadPoolExecutor,
     ) -> None:
         self.addresses: tuple[tuple[str, int], ...] = ()
         self._handling = handling
         self._door = door
+        self._fronts = fronts
         self._watcher = watcher
         self._executor = executor
         self._servers: list[asyncio.Server] = []
@@ -168,11 +184,16 @@ class Running:
         """Begin to accept connections."""
         loop = asyncio.get_running_loop()
         for listening in sockets:
-            self._servers.append(await loop.create_server(self._door, sock=listening, backlog=1024, ssl=tls))
+            self._servers.append(
+                await loop.create_server(self._fronts or self._door, sock=listening, backlog=BACKLOG, ssl=tls)
+            )
         self.addresses = tuple(listening.getsockname()[:2] for listening in sockets)
 
     def adopt(self, published: Published) -> None:
         """Serve a new state."""
+        if self._fronts is not None:
+            # Before anybody is told that there is something new.
+            self._fronts.adopt(published)
         ahead = self._handling.adopt(published)
         if ahead:
             task = asyncio.create_task(self._handling.read_ahead(ahead), name="read ahead")
@@ -193,6 +214,8 @@ class Running:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._fronts is not None:
+            await self._fronts.close(patience)
         self._door.pre_shutdown()
         await self._door.shutdown(patience)
         for server in self._servers:
@@ -218,11 +241,13 @@ async def serve(
     interval: float = INTERVAL,
     now: Callable[[], datetime.datetime] = _utc_now,
     settings: FeedSettings = DEFAULTS,
+    front: bool = True,
 ) -> Running:
     """Serve ``store`` to those whom the file ``access`` names; port 0 takes a free one.
 
     ``memory``: bytes of documents kept; ``slow``: bytes that may wait for a push client; ``keep_alive``: seconds between
-    comments of push; ``interval``: seconds between two looks at the store. Raises :class:`AddressInUse`.
+    comments of push; ``interval``: seconds between two looks at the store; ``front``: answer what is known from prepared bytes.
+    Raises :class:`AddressInUse`.
     """
     loop = asyncio.get_running_loop()
     reader = StoreReader(store)
@@ -239,10 +264,11 @@ async def serve(
         if settings.certificate and settings.key
         else None
     )
+    kept = Memory(memory)
     handling = Handling(
         connections,
         Past(reader),
-        Memory(memory),
+        kept,
         executor,
         Broadcaster(slow, keep_alive),
         now,
@@ -250,6 +276,7 @@ async def serve(
         secrets.token_hex(4),
     )
     door = Door(handling)
+    fronts = Fronts(handling, kept, door.take_over) if front else None
     running: Running
 
     def in_loop(call: Callable[..., None], *arguments: object) -> None:
@@ -264,11 +291,13 @@ async def serve(
         interval,
         {"certificate": certificate.look} if certificate else {},
     )
-    running = Running(handling, door, watcher, executor)
+    running = Running(handling, door, fronts, watcher, executor)
     sockets = await _listening(host, port, reuse_port)
     await asyncio.to_thread(watcher.look)
     handling.broadcaster.start()
     connections.start()
+    if fronts is not None:
+        fronts.start()
     watcher.start()
     await running.listen(sockets, certificate.context if certificate else None)
     return running
@@ -328,6 +357,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         arguments.port,
         reuse_port=arguments.reuse_port,
         settings=arguments.settings,
+        front=arguments.front,
     ) as running:
         host, port = running.addresses[0]
         sys.stdout.write(json.dumps({"listening": [host, port]}) + "\n")
@@ -363,6 +393,9 @@ def main(told: list[str] | None = None) -> int:
     parser.add_argument("port", type=int)
     parser.add_argument("--reuse-port", action="store_true", help="let several processes share the port")
     parser.add_argument("--settings", type=read_settings, default=DEFAULTS, help="settings (JSON)")
+    parser.add_argument(
+        "--no-front", dest="front", action="store_false", help="let aiohttp answer everything"
+    )
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="event loop")
     arguments = parser.parse_args(told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,425 @@
+"""The front: answers requests it has seen before from prepared bytes, and hands everything else to the ordinary path.
+
+What arrives in one piece is answered here only when all of it is whole, well-formed GET requests that ask for what
+the front knows how to answer; otherwise it goes on untouched, and the connection with it, which never comes back. So the
+ordinary path sees the same bytes in the same pieces as without a front. Sources: perf § 2.2, § 6.2; issue "Speed".
+"""
+
+import asyncio
+import logging
+import re
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+from skrutinium_server.feed.addresses import Address, ObjectByHash, Push, parse_target
+from skrutinium_server.feed.blocks import CONDITION, TAG, Blocks, Facts
+from skrutinium_server.feed.conditional import not_modified
+from skrutinium_server.feed.connections import Registered
+from skrutinium_server.feed.handling import FREE
+from skrutinium_server.feed.limits import Limits
+from skrutinium_server.feed.memo import COPIED, JOINED, Held, Memo, Scope
+from skrutinium_server.feed.memory import Fetch, Found
+from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.representation import Answer
+from skrutinium_server.feed.response import STALL, refusal_head
+from skrutinium_server.release.store.model import SeriesKey
+
+log = logging.getLogger("skrutinium.feed")
+
+IDLE: Final = 75.0
+"""Seconds that a connection may go without a whole request."""
+
+PIPELINED: Final = 32
+"""Requests in one piece, at most; more go the ordinary path."""
+
+WAITING: Final = 512 * 1024
+"""Bytes that may wait for one client before the front stops to write and to read."""
+
+SLICE: Final = 256 * 1024
+"""Bytes of a large body that are handed to the transport at a time."""
+
+_VERSION: Final = b" HTTP/1.1\r\n"
+_EMPTY_LINE: Final = b"\r\n\r\n"
+_START: Final = re.compile(rb"GET /[A-Za-z0-9._\-:/?=&]{0,199}")
+_CLOSE: Final = b"Connection: close\r\n\r\n"
+
+
+class Request(NamedTuple):
+    """One request of a piece: method and target, what else it asks for, and where it ends."""
+
+    start: bytes
+    facts: Facts
+    end: int
+
+
+class Behind(Protocol):
+    """What stands behind the fronts of one feed."""
+
+    memo: Memo
+    blocks: Blocks
+    limits: Limits
+
+    @property
+    def answers_here(self) -> bool:
+        """Whether fronts still answer."""
+
+    def entered(self, front: "Front") -> Registered:
+        """Register a connection."""
+
+    def left(self, front: "Front") -> None:
+        """Forget a connection that has ended or was handed over."""
+
+    def ordinary(self, front: "Front") -> asyncio.Protocol:
+        """The protocol that takes over."""
+
+    def find(
+        self, asked: Address | Refusal, facts: Facts, registered: Registered
+    ) -> tuple[Scope | None, Found] | None:
+        """What is at an address for this reader, and whose it is; None when the ordinary path must see to it."""
+
+    def date(self) -> bytes:
+        """The header line ``Date``."""
+
+    async def fetch(self, fetch: Fetch) -> Any:
+        """Read what is not in memory."""
+
+    async def listen(self, front: "Front", asked: Push, facts: Facts) -> bool:
+        """Begin to answer a request for push; False when the ordinary path must see to it."""
+
+
+def read_requests(data: bytes, blocks: Blocks) -> list[Request] | None:
+    """The requests of a piece, None when something of it is for the ordinary path."""
+    found: list[Request] = []
+    start = 0
+    while start < len(data):
+        line = data.find(_VERSION, start)
+        end = data.find(_EMPTY_LINE, start) + len(_EMPTY_LINE)
+        if line < 0 or end < len(_EMPTY_LINE) or line > end or len(found) == PIPELINED:
+            return None
+        if found and found[-1].facts.closes:
+            return None
+        facts = blocks.read(data[line + len(_VERSION) : end])
+        if facts is None or not _START.fullmatch(data, start, line):
+            return None
+        found.append(Request(data[start:line], facts, end))
+        start = end
+    return found or None
+
+
+class Front(asyncio.Protocol):
+    """One connection: ``registered`` tells who it is; ``asked``, ``quiet`` and ``stuck`` are for the sweep of idle ones."""
+
+    __slots__ = (
+        "_behind",
+        "_busy",
+        "_ending",
+        "_entries",
+        "_known",
+        "_left",
+        "_memo",
+        "_paused",
+        "_rest",
+        "_task",
+        "asked",
+        "listening",
+        "quiet",
+        "registered",
+        "stuck",
+        "transport",
+        "whole_event",
+    )
+
+    registered: Registered
+    transport: asyncio.Transport
+
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
+        self._memo = behind.memo
+        self._entries = behind.memo.entries
+        self._known = behind.blocks.known
+        self._busy = False
+        self._paused = False
+        self._ending = False
+        self._left: memoryview | None = None
+        self._rest = b""
+        self._task: asyncio.Task[None] | None = None
+        self.listening: SeriesKey | None = None
+        self.whole_event = False
+        self.asked = True
+        self.quiet = 0
+        self.stuck = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Look up who it is."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self.transport.set_write_buffer_limits(WAITING)
+        self.registered = registered = self._behind.entered(self)
+        if registered.proxied or registered.crowded or registered.allowed.barred:
+            self._hand_over(b"")
+
+    def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002
+        """Forget the connection."""
+        if self._task is not None:
+            self._task.cancel()
+        self._behind.left(self)
+
+    def eof_received(self) -> bool:
+        """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
+        if self.listening is None and self._busy:
+            self._ending = True
+            return True
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """Answer at once one request that is known; everything else takes longer."""
+        if self._busy:
+            if self.listening is None:
+                self._rest += data
+            return
+        end = data.find(_VERSION)
+        entry = self._entries.get(data[:end])
+        registered = self.registered
+        if (
+            entry is not None
+            and (entry.moment is self._memo.moment or self._memo.renew(entry))
+            and entry.scope == registered.run
+            and entry.scope in registered.allowed.readable
+        ):
+            at = data.find(CONDITION, end)
+            if at < 0:
+                tag = None
+                gzip = self._known.get(data[end + 11 :])
+            else:
+                at += len(CONDITION)
+                stop = data.find(b"\r\n", at)
+                tag = data[at:stop]
+                gzip = self._known.get(data[end + 11 : at] + data[stop:])
+            if gzip is not None:
+                held = entry.gzipped if gzip else entry.plain
+                if held is not None:
+                    usage = registered.usage
+                    if tag == held.tag:
+                        usage.unchanged += 1
+                        self.asked = True
+                        self.transport.write(held.unchanged + entry.tail)
+                        return
+                    if usage.left > 0 and (tag is None or TAG.fullmatch(tag)):
+                        usage.left -= 1
+                        usage.answered += 1
+                        usage.bytes += held.size
+                        self.asked = True
+                        self._send(held, entry.tail)
+                        return
+        self._read(data)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it asks: nothing more is read from it until it does."""
+        self._paused = True
+        self._hold()
+
+    def resume_writing(self) -> None:
+        """Go on where writing was paused."""
+        self._paused = False
+        self._go_on()
+
+    def finish(self) -> None:
+        """Close the connection when what was asked for is sent."""
+        if self._busy and self.listening is None:
+            self._ending = True
+        else:
+            self.transport.close()
+
+    def end(self) -> None:
+        """End a stream; the connection is closed when what was written is sent."""
+        self.transport.close()
+
+    def sweep(self, seconds: float) -> None:
+        """Close the connection when it was idle, abort it when its client has not read for too long; called every so often."""
+        if self._paused or self._left is not None:
+            left = self.transport.get_write_buffer_size() + len(self._left or b"")
+            self.quiet = self.quiet + 1 if left == self.stuck else 0
+            self.stuck = left
+            if self.quiet * seconds >= STALL:
+                self.transport.abort()
+        elif self._busy or self.asked:
+            self.asked = False
+            self.quiet = 0
+        else:
+            self.quiet += 1
+            if self.quiet * seconds >= IDLE:
+                self.transport.close()
+
+    def _send(self, held: Held, tail: bytes) -> None:
+        if held.size <= COPIED:
+            self.transport.write(b"".join((held.head, tail, held.body)))
+        elif held.size <= JOINED:
+            self.transport.write(held.whole if held.tail is tail else self._memo.whole(held, tail))
+        else:
+            self.transport.write(held.head + tail)
+            self._left = memoryview(held.body)
+            self._pump()
+
+    def _pump(self) -> None:
+        """Hand on what is left of a large body, as much as the transport takes."""
+        left = self._left
+        while left is not None and not self._paused:
+            self.transport.write(left[:SLICE])
+            left = left[SLICE:] if len(left) > SLICE else None
+            self._left = left
+        if left is not None:
+            self._busy = True
+
+    def _hold(self) -> None:
+        if not self._busy:
+            self._busy = True
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
+
+    def _go_on(self) -> None:
+        """Take up what was left when the connection became busy."""
+        if self._left is not None:
+            self._pump()
+        if self._paused or self._left is not None or self._task is not None or self.listening is not None:
+            return
+        self._busy = False
+        if self.transport.is_closing():
+            return
+        self.transport.resume_reading()
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._read(rest)
+        if self._ending and not self._busy:
+            self.transport.close()
+
+    def _read(self, data: bytes) -> None:
+        """Answer a piece with one or more requests, or hand it over as it is."""
+        requests = read_requests(data, self._behind.blocks) if self._behind.answers_here else None
+        if requests is None:
+            self._hand_over(data)
+            return
+        self.asked = True
+        begins = 0
+        for request in requests:
+            if self._busy:  # the answer before waits for its reader
+                self._rest = data[begins:]
+                return
+            if not self._answer(request, data[begins:], request.end - begins):
+                return
+            begins = request.end
+        if requests[-1].facts.closes:
+            self._close()
+
+    def _answer(self, request: Request, data: bytes, size: int) -> bool:
+        """Answer the request in the first ``size`` bytes; False when somebody else sees to it and to what follows."""
+        facts, registered = request.facts, self.registered
+        entry = self._memo.current(request.start)
+        held = None if entry is None else entry.gzipped if facts.coding == "gzip" else entry.plain
+        if entry is not None and held is not None:
+            if registered.read(entry.scope) if entry.scope else registered.allowed.barred:
+                self._hand_over(data)
+                return False
+            return self._reply(held, entry.tail, facts, data)
+        asked = parse_target(request.start[4:].decode("ascii"))
+        if isinstance(asked, Push):
+            self._busy = True
+            self._task = asyncio.get_running_loop().create_task(self._listen(asked, facts, data))
+            return False
+        if facts.unconditional and registered.usage.empty():
+            return self._tell(self._behind.limits.refusal(registered.usage), facts, data)
+        looked_up = self._behind.find(asked, facts, registered)
+        if looked_up is None:
+            self._hand_over(data)
+            return False
+        scope, found = looked_up
+        if isinstance(found, Fetch):
+            self._rest = data[size:]
+            self._hold()
+            self._task = asyncio.get_running_loop().create_task(self._fetch(found, scope, facts, data[:size]))
+            return False
+        if isinstance(found, Answer) and not isinstance(asked, ObjectByHash | Refusal):
+            held = self._memo.keep(request.start, asked, scope, found, facts.coding)
+            return self._reply(held, self._memo.tail(found.lines), facts, data)
+        return self._tell(found, facts, data)
+
+    def _tell(self, found: Answer | Refusal, facts: Facts, data: bytes) -> bool:
+        """Answer with what was found; False when the ordinary path must."""
+        if isinstance(found, Answer):
+            return self._reply(Held(found), self._memo.tail(found.lines), facts, data)
+        if found.closes or found.until is not None:
+            self._hand_over(data)
+            return False
+        if found.status not in FREE:
+            usage = self.registered.usage
+            if not usage.take():
+                found = self._behind.limits.refusal(usage)
+        end = _CLOSE if facts.closes else b"\r\n"
+        self.transport.write(b"".join((refusal_head(found, self._behind.date()), end, found.body)))
+        return True
+
+    def _reply(self, held: Held, tail: bytes, facts: Facts, data: bytes) -> bool:
+        if facts.closes:
+            tail = tail[:-2] + _CLOSE
+        usage = self.registered.usage
+        if not_modified(facts.if_none_match, facts.if_modified_since, held.etag, held.modified):
+            usage.unchanged += 1
+            self.transport.write(held.unchanged + tail)
+        elif not usage.take():
+            return self._tell(self._behind.limits.refusal(usage), facts, data)
+        else:
+            usage.answered += 1
+            usage.bytes += held.size
+            self._send(held, tail)
+        return True
+
+    async def _fetch(self, fetch: Fetch, scope: Scope | None, facts: Facts, data: bytes) -> None:
+        """Read what is not in memory, answer, and go on; ``data`` is the request."""
+        found: Found = fetch
+        self.registered.under_way = True
+        try:
+            while isinstance(found, Fetch):
+                fetched = await self._behind.fetch(found)
+                found = fetched if isinstance(fetched, Refusal) else found.then(fetched)
+        except Exception:
+            log.exception("reading failed; the ordinary path tries again")
+            found = fetch
+        self._task = None
+        self.registered.under_way = False
+        if self.transport.is_closing():
+            return
+        allowed = self.registered.allowed
+        refusal = self.registered.read(scope) if scope else allowed.barred
+        if refusal or isinstance(found, Fetch):
+            self._hand_over(data)
+        elif self._tell(found, facts, data):
+            if facts.closes:
+                self._close()
+            self._go_on()
+
+    async def _listen(self, asked: Push, facts: Facts, data: bytes) -> None:
+        taken = await self._behind.listen(self, asked, facts)
+        self._task = None
+        if not taken and not self.transport.is_closing():
+            self.listening = None
+            self._hand_over(data)
+
+    def _close(self) -> None:
+        """Close the connection when everything was handed to the transport."""
+        self._rest = b""
+        if self._left is None:
+            self._busy = True
+            self.transport.close()
+        else:
+            self._ending = True
+
+    def _hand_over(self, data: bytes) -> None:
+        """Let the ordinary path go on with the connection, for good."""
+        rest, self._rest = self._rest, b""
+        self._busy = True
+        taking = self._behind.ordinary(self)
+        self.transport.set_protocol(taking)
+        taking.connection_made(self.transport)
+        if not self.transport.is_reading():
+            self.transport.resume_reading()
+        if data:
+            taking.data_received(data + rest)
+        if self._ending:
+            taking.eof_received()
