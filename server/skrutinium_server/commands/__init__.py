@@ -17,8 +17,9 @@ from skrutinium_server.commands.demo import demo
 from skrutinium_server.commands.event_log import event_log
 from skrutinium_server.commands.person import person
 from skrutinium_server.commands.protocols import protocols, replay
+from skrutinium_server.commands.publish import publish
 from skrutinium_server.commands.release import release
-from skrutinium_server.commands.run import run
+from skrutinium_server.commands.run import hold, lift, run
 from skrutinium_server.commands.serve import count, feed, serve
 from skrutinium_server.commands.site import site
 from skrutinium_server.commands.store import store
@@ -59,6 +60,8 @@ for command in (
     site,
     definition,
     run,
+    hold,
+    lift,
     protocols,
     replay,
     release,
@@ -69,6 +72,7 @@ for command in (
     tally,
     demo,
     archive,
+    publish,
     subscriber,
     person,
     event_log,

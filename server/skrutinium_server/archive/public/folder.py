@@ -69,7 +69,7 @@ class PublicFolder:
         names = {path.name for path in self.root.iterdir()} - {_OWN}
         if note is None and names:
             raise PublicFolderForeign(
-                f"{self.root} holds something already, and not a public folder ({sorted(names)[0]} for one). "
+                f"{self.root} holds something already, and not a public folder ({min(names)} for one). "
                 "Name a folder that is empty or does not exist yet."
             )
         if note is not None and (note.event, note.run, note.phase) != (event, run, phase):

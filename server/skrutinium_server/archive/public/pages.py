@@ -68,7 +68,7 @@ class Pages:
         self, event: Unit, manifest: Manifest, history: Sequence[tuple[int, int]], archive: int | None
     ) -> bytes:
         """The start page."""
-        points = pictures.thinned(history)
+        points = pictures.thinned(pictures.awake(history))
         label = f"Protocols reported over time: {manifest.reported} of {manifest.expected} by {words.moment(manifest.time)}"
         return self._page(
             "index.html",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 COLOURS = 10
 """Classes ``c0`` to ``c9`` of the style sheet."""
@@ -19,7 +19,7 @@ def bar(part: int | None, whole: int | None, kind: str = "") -> Markup:
     return Markup(
         '<svg class="bar{}" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
         '<rect class="rest" width="1000" height="10"/><rect class="part" width="{}" height="10"/></svg>'
-    ).format(Markup(f" {kind}" if kind else ""), width)
+    ).format(f" {kind}" if kind else "", width)
 
 
 @lru_cache(maxsize=128)
@@ -58,13 +58,14 @@ def hemicycle(groups: Sequence[tuple[str, int, int]], vacant: int, label: str) -
     owners = [(colour, name) for name, count, colour in groups for _ in range(count)]
     owners += [(-1, "vacant")] * vacant
     size = _radius(rows)
-    dots = "".join(
-        f'<circle class="{"vacant" if colour < 0 else f"c{colour % COLOURS}"}" cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}">'
-        f"<title>{escape(name)}</title></circle>"
+    dots = Markup("").join(
+        Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
+            "vacant" if colour < 0 else f"c{colour % COLOURS}", f"{x:.1f}", f"{y:.1f}", f"{size:.1f}", name
+        )
         for (_, x, y), (colour, name) in zip(_places(seats), owners, strict=True)
     )
     return Markup('<svg class="seats" viewBox="0 0 400 215" role="img" aria-label="{}">{}</svg>').format(
-        label, Markup(dots)
+        label, dots
     )
 
 
@@ -80,6 +81,12 @@ def timeline(points: Sequence[tuple[int, int]], expected: int, label: str) -> Ma
         '<line class="goal" x1="0" y1="10" x2="600" y2="10"/><line class="goal half" x1="0" y1="85" x2="600" y2="85"/>'
         '<polygon class="under" points="0,160 {} 600,160"/><polyline class="line" points="{}"/></svg>'
     ).format(label, line, line)
+
+
+def awake(points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The points from the last one before anything was reported: nobody looks at the hours before."""
+    first = next((index for index, (_, reported) in enumerate(points) if reported), 0)
+    return list(points[max(0, first - 1) :])
 
 
 def thinned(points: Sequence[tuple[int, int]], most: int = 200) -> list[tuple[int, int]]:

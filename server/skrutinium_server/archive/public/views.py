@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Committee:
-    """A committee over several contests; no name: not known."""
+    """A committee over several contests; without a name: all lists whose committee is not known."""
 
     name: str
     votes: int | None
@@ -58,7 +58,7 @@ class Committee:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """All contests of one kind in a unit; committees with the most seats and votes first."""
+    """All contests of one kind in a unit; committees with the most seats and votes first, the nameless last."""
 
     id: str
     contests: int
@@ -158,8 +158,9 @@ class District:
     @property
     def votes(self) -> int | None:
         """All votes for lists or candidates: what shares are taken of."""
-        rows = [one.votes for one in (*self.lists, *self.candidates)]
-        return None if any(votes is None for votes in rows) else sum(votes or 0 for votes in rows)
+        rows = [*(one.votes for one in self.lists), *(one.votes for one in self.candidates)]
+        known = [votes for votes in rows if votes is not None]
+        return sum(known) if len(known) == len(rows) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +282,13 @@ def _kind(element: etree._Element) -> Kind:
     count = next(children(element, "count"))
     committees = [
         Committee(
-            one.get("name") or (f"committee {told(one, 'id')}" if one.get("id") else "committees not known"),
+            one.get("name") or (f"committee {told(one, 'id')}, name not known" if one.get("id") else ""),
             number(one, "votes"),
             number(one, "seats"),
         )
         for one in children(element, "committee")
     ]
-    committees.sort(key=lambda one: (-(one.seats or 0), -(one.votes or 0), one.name))
+    committees.sort(key=lambda one: (not one.name, -(one.seats or 0), -(one.votes or 0), one.name))
     return Kind(
         id=told(element, "id"),
         contests=whole(element, "contests"),
