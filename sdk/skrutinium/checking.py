@@ -176,7 +176,8 @@ class Checker:
         if (told_time := moment(root, "time")) != manifest.time:
             self.report.differs("stamp", number, row.path, "time", told_time, manifest.time)
         told_state = root.get("state")
-        if told_state != manifest.state and {told_state, manifest.state} & _LASTING:
+        of_event = _LASTING & {told_state, manifest.state} or row.path.startswith(_OF_ONE_RELEASE)
+        if told_state != manifest.state and of_event:
             self.report.differs("state", number, row.path, "state", told_state, manifest.state)
         name = row.path.rpartition("/")[2].removesuffix(".xml")
         told = root.get("id") or (str(number) if row.path.startswith(("batch/", "corrections/")) else name)
@@ -374,8 +375,13 @@ class Checker:
         ):
             if ours != theirs:
                 self.report.differs("total", number, "manifest.xml", name, theirs, ours)
-        if manifest.state != "interim" and len(recount.current) < recount.expected:
+        recount.state = manifest.state
+        whole = len(recount.current) >= recount.expected
+        if manifest.state != "interim" and not whole:
             self.report.differs("total", number, "manifest.xml", "state", manifest.state, "interim")
+        # While a contest is held, what came in and is not shown may be a correction: then all is in, but not complete.
+        if manifest.state == "interim" and whole and not recount.held:
+            self.report.differs("total", number, "manifest.xml", "state", manifest.state, "complete")
         self.report.counting, self.report.expected = len(recount.current), recount.expected
         for parsed in documents:
             root = parsed.root

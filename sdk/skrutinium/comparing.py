@@ -27,15 +27,20 @@ def _progress(element: etree._Element, ours: Sum, what: str) -> Iterator[Finding
         yield f"{what}reporting", word, ours.reporting
 
 
-def _state(root: etree._Element, expected: int, reported: int) -> Iterator[Finding]:
+def _state(root: etree._Element, expected: int, reported: int, *, held: bool = False) -> Iterator[Finding]:
     """Interim or complete follows from the unit's own count; what lies beyond is the event's to say."""
-    theirs, mine = root.get("state"), "complete" if reported >= expected else "interim"
-    if theirs != mine and (theirs in ("interim", "complete") or mine == "interim"):
+    theirs, mine = root.get("state"), "complete" if reported >= expected and not held else "interim"
+    if theirs != mine and (theirs in ("interim", "complete") or reported < expected):
         yield "state", theirs, mine
 
 
-def area_state(root: etree._Element, recount: Recount, area: str) -> Iterator[Finding]:
-    """The state of a document about a whole area, or the event."""
+def event_state(root: etree._Element, recount: Recount) -> Iterator[Finding]:
+    """What is said of the whole event is what the manifest says of it."""
+    if (theirs := root.get("state")) != recount.state:
+        yield "state", theirs, recount.state
+
+
+def _area_state(root: etree._Element, recount: Recount, area: str) -> Iterator[Finding]:
     sums = recount.areas.get(area, {}).values()
     return _state(root, sum(one.expected for one in sums), sum(one.reported for one in sums))
 
@@ -120,7 +125,7 @@ def _held(element: etree._Element, recount: Recount, contest: str, what: str = "
 
 def event(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``event.xml``."""
-    yield from area_state(root, recount, EVENT)
+    yield from event_state(root, recount)
     yield from _out(root, recount, EVENT)
     if (theirs := whole(root, "held") or 0) != len(recount.held):
         yield "held", theirs, len(recount.held)
@@ -130,7 +135,7 @@ def event(root: etree._Element, recount: Recount) -> Iterator[Finding]:
 
 def area(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``area/ID.xml``."""
-    yield from area_state(root, recount, str(root.get("id")))
+    yield from _area_state(root, recount, str(root.get("id")))
     yield from _out(root, recount, str(root.get("id")))
     yield from _kinds(root, recount, str(root.get("id")))
     yield from _area_rows(root, recount)
@@ -143,7 +148,7 @@ def area(root: etree._Element, recount: Recount) -> Iterator[Finding]:
 def contest(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``contest/ID.xml``; seats of lists excepted."""
     ours = recount.contests.get(str(root.get("id"))) or Sum()
-    yield from _state(root, ours.expected, ours.reported)
+    yield from _state(root, ours.expected, ours.reported, held="held" in root.attrib)
     yield from _count(root, ours, "")
     for element in children(root, "district"):
         what = f"district {element.get('id')}: "
@@ -153,7 +158,7 @@ def contest(root: etree._Element, recount: Recount) -> Iterator[Finding]:
 def district(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``district/ID.xml``: the same, for one district."""
     ours = recount.districts.get(str(root.get("id"))) or Sum()
-    yield from _state(root, ours.expected, ours.reported)
+    yield from _state(root, ours.expected, ours.reported, held="held" in root.attrib)
     if root.get("id") not in recount.divisions.get(str(root.get("contest")), {}).values():
         yield "contest", root.get("contest"), None
     yield from _held(root, recount, str(root.get("contest")))

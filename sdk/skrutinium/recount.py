@@ -121,6 +121,7 @@ class Recount:
 
     def __init__(self, law: str = "") -> None:
         self.law = law
+        self.state = "interim"
         self.parent: dict[str, str] = {}
         self.precinct_area: dict[str, str] = {}
         self.kind: dict[str, str] = {}

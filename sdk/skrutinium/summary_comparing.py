@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from skrutinium.comparing import Finding, area_state, whole
+from skrutinium.comparing import Finding, event_state, whole
 from skrutinium.parsing import NAMESPACE, children
 from skrutinium.recount import EVENT, Recount, Sum
 
 
 def summary(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``summary.xml``: the numbers of each kind of contest, and that the line tells them and what phase they are of."""
-    yield from area_state(root, recount, EVENT)
+    yield from event_state(root, recount)
     sums = recount.areas.get(EVENT, {})
     told = {str(element.get("id")): element for element in children(root, "kind")}
     for kind in sorted(told.keys() ^ {kind for kind, ours in sums.items() if ours.expected}):

@@ -96,7 +96,7 @@ class Results:
                 for district in outline.districts
             )
         )
-        state = unit_state(self._state, tally.count)
+        state = unit_state(self._state, tally.count, id in self._held)
         return (
             f'{DECLARATION}<contest-results {self._stamp} {outline.root}{self._hold(id)} state="{state}">\n'
             f"{self._figures.count(tally.count, ' ')}{districts}</contest-results>\n"
@@ -111,7 +111,7 @@ class Results:
         for district in outline.districts:
             tally = tallies[district.id]
             head, body = self._district(outline, district, tally)
-            state = unit_state(self._state, tally.count)
+            state = unit_state(self._state, tally.count, contest in self._held)
             yield (
                 district.id,
                 (
@@ -183,14 +183,14 @@ class Results:
         return _candidates("  ", outline.lists.get(0, _NO_LIST), _candidate_votes(tally, 0), marks)
 
 
-def unit_state(state: State, count: Count) -> State:
-    """How final a unit is in an event of that ``state``.
+def unit_state(state: State, count: Count, held: bool = False) -> State:
+    """How final a unit is in an event of that ``state``; while it is ``held``, what else came in is not shown.
 
     A unit that is in stays in whatever happens elsewhere, so its document needs no rewriting for that.
     """
     if state not in ("interim", "complete"):
         return state
-    return "complete" if count.reported >= count.expected else "interim"
+    return "complete" if count.reported >= count.expected and not held else "interim"
 
 
 def _precincts(area: AreaTally) -> str:
