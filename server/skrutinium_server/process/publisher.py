@@ -75,8 +75,10 @@ def follow(publisher: Publisher, descriptor: int) -> None:
     beat = float("-inf")
     while publisher.catch_up(at_most=1):  # a long backlog is no reason to look dead
         _say(newest=publisher.newest)
+        publisher.write_protocols()
         beat = _beat(publisher, beat)
     _say(newest=publisher.newest)
+    publisher.write_protocols()
     beat = _beat(publisher, beat)
     owing = True
     while True:
@@ -90,6 +92,7 @@ def follow(publisher: Publisher, descriptor: int) -> None:
         if ready:
             while publisher.catch_up(at_most=1):
                 _say(newest=publisher.newest)
+                publisher.write_protocols()
                 beat = _beat(publisher, beat)
         beat = _beat(publisher, beat)
 

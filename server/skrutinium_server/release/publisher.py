@@ -80,7 +80,8 @@ class Publisher:
 
     ``catch_up`` reads the ledger to its end and makes every release that is asked for and not in the store yet; it
     returns the numbers of the releases it made. ``newest`` is the last one. ``write_checkpoint`` pays what ``catch_up``
-    left owing, one at a time, so that whoever calls both can let the next release come first.
+    left owing, one at a time, so that whoever calls both can let the next release come first; ``write_protocols`` what
+    the newest release tells of single protocols.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Publisher:
         self._snapshot = reader.snapshot(key, self.newest)
         self._checkpoints = frozenset(reader.checkpoints(key))
         self._owed: deque[_Owed] = deque()
+        self._protocols: tuple[int, ...] = ()
         self._stamp: Stamp | None = None
 
     def _check_own(self, published: Newest) -> None:
@@ -250,6 +252,8 @@ class Publisher:
             self._take_changes()
             if cut.checkpoint and cut.number not in self._checkpoints:
                 self._owed.append(_Owed(self._stamp, None))
+        if cut.number == self.newest and not self._writer.by_batch:
+            self._protocols = tuple(position for position, _, _ in self._arrivals)
         if self._carries_arrivals(cut):
             self._arrivals.clear()
         return due
@@ -277,8 +281,9 @@ class Publisher:
             batch=cut.batch,
             held=dict(self._held),
         )
+        self.write_protocols()
         documents = list(self._writer.documents(self._tally, self._take_changes(), cutting))
-        rows = self._store_documents(documents, cut)
+        rows = self._store_documents(documents, cutting)
         rows.sort(key=lambda row: row.path)
         manifest = papers.manifest(
             stamp,
@@ -306,9 +311,23 @@ class Publisher:
         if cut.checkpoint:
             self._owed.append(_Owed(stamp, tuple(self._snapshot.values())))
 
-    def _store_documents(self, documents: list[Document], cut: Cut) -> list[ManifestRow]:
+    def _store_documents(self, documents: list[Document], cutting: Cutting) -> list[ManifestRow]:
         for document in documents:
             self._validator.validate(document.path, document.data, document.schema)
         return self._store.put_objects(
-            (document.path, document.data, document.schema, cut.definition) for document in documents
+            (document.path, document.data, document.schema, cutting.codebook) for document in documents
         )
+
+    def write_protocols(self) -> bool:
+        """Make objects of the bytes taken over that the newest release tells; False when they are. Raises what the store raises.
+
+        The hash that a batch names for a protocol is their address; no manifest needs to name them. They follow their
+        release within moments and come before the next, so who was killed in between owes those of the newest one only.
+        """
+        if not self._protocols:
+            return False
+        self._store.put_objects(
+            (f"protocol/{position}", self._ledger.data(position), "", 1) for position in self._protocols
+        )
+        self._protocols = ()
+        return True
