@@ -323,12 +323,12 @@ class Front(asyncio.Protocol):
             self._busy = True
             self._task = asyncio.get_running_loop().create_task(self._listen(asked, facts, data))
             return False
-        if facts.unconditional and registered.usage.empty():
-            return self._tell(self._behind.limits.refusal(registered.usage), facts, data)
         looked_up = self._behind.find(asked, facts, registered)
         if looked_up is None:
             self._hand_over(data)
             return False
+        if facts.unconditional and registered.usage.empty():
+            return self._tell(self._behind.limits.refusal(registered.usage), facts, data)
         scope, found = looked_up
         if isinstance(found, Fetch):
             self._rest = data[size:]

@@ -183,10 +183,9 @@ class Running:
     async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> None:
         """Begin to accept connections."""
         loop = asyncio.get_running_loop()
+        factory = self._door if self._fronts is None else self._fronts
         for listening in sockets:
-            self._servers.append(
-                await loop.create_server(self._fronts or self._door, sock=listening, backlog=BACKLOG, ssl=tls)
-            )
+            self._servers.append(await loop.create_server(factory, sock=listening, backlog=BACKLOG, ssl=tls))
         self.addresses = tuple(listening.getsockname()[:2] for listening in sockets)
 
     def adopt(self, published: Published) -> None:
