@@ -1,5 +1,6 @@
 """The one parser for XML from outside: it resolves nothing, loads nothing, and has limits."""
 
+import io
 from functools import lru_cache
 
 from lxml import etree
@@ -13,4 +14,18 @@ def xml_parser(encoding: str | None = None) -> etree.XMLParser:
     """
     return etree.XMLParser(
         encoding=encoding, resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False
+    )
+
+
+def xml_events(data: bytes) -> "etree.iterparse[tuple[str, etree._Element]]":
+    """Starts and ends of elements one after the other, as hardened as the parser, for documents too large for a tree."""
+    return etree.iterparse(
+        io.BytesIO(data),
+        events=("start", "end"),
+        resolve_entities=False,
+        no_network=True,
+        huge_tree=False,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
     )

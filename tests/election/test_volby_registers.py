@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from lxml import etree
@@ -186,7 +187,7 @@ FAULTS = {
         "100002;1;8;1",
         ["kvrk.csv, line 2, field OSTRANA", "8 is no list"],
     ),
-    "validity": ("kvrk.csv", ";41;A", ";41;0", ["kvrk.csv, line 2, field PLATNOST", "'0'", "A, N"]),
+    "validity": ("kvrk.csv", ";41;A", ";41;X", ["kvrk.csv, line 2, field PLATNOST", "'X'", "A, N"]),
     "party": ("cpp.csv", "7;Smyšlení", "x;Smyšlení", ["cpp.csv, line 2, field PSTRANA", "'x'"]),
 }
 
@@ -218,6 +219,49 @@ def test_wrong_files_are_told(tmp_path: Path) -> None:
         READERS["volby-registers"](LAW, [tmp_path / "readme.txt"])
     with pytest.raises(SourceError, match="given twice"):
         READERS["volby-registers"](LAW, [tmp_path, tmp_path / "kvros.csv"])
+
+
+ROOTS = {"kvrzcoco": "KV_RZCOCO", "kvros": "KV_ROS", "cpp": "CPP", "kvrk": "KV_REGKAND"}
+
+
+def as_xml(name: str, text: str) -> bytes:
+    """The same register in XML rows, empty fields left out, as the office writes it."""
+    root = ROOTS[name]
+    rows = "".join(
+        f" <{root}_ROW>\n"
+        + "".join(f"  <{field}>{escape(value)}</{field}>\n" for field, value in row.items() if value)
+        + f" </{root}_ROW>\n"
+        for row in csv.DictReader(io.StringIO(text), delimiter=";")
+    )
+    head = '<?xml version="1.0" encoding="windows-1250"?>\n'
+    return f'{head}<{root} DATGENER="2030-01-01T00:00:00" xmlns="http://www.volby.cz/kv/">\n{rows}</{root}>\n'.encode(
+        "cp1250"
+    )
+
+
+def test_registers_in_xml_tell_the_same() -> None:
+    """Every register is read from XML rows as from CSV, all of them or some."""
+    tables = made_registers()
+    told = read(tables)
+    for chosen in (set(ROOTS), {"kvros"}, {"kvrzcoco", "kvrk"}):
+        mixed = {
+            f"{name}.xml" if name in chosen else f"{name}.csv": as_xml(name, text)
+            if name in chosen
+            else text.encode("cp1250")
+            for name, text in ((file.removesuffix(".csv"), text) for file, text in tables.items())
+        }
+        assert read_registers(LAW, mixed) == told
+
+
+def test_fault_in_xml_names_its_line() -> None:
+    """A broken value in XML says file, line of its row, field and what was expected."""
+    tables = {
+        name.replace(".csv", ".xml"): as_xml(name.removesuffix(".csv"), text)
+        for name, text in made_registers().items()
+    }
+    tables["kvros.xml"] = tables["kvros.xml"].replace(b"<POR_STR_HL>1<", b"<POR_STR_HL>-1<", 1)
+    with pytest.raises(SourceError, match=r"kvros\.xml, line 3, field POR_STR_HL: '-1'"):
+        read_registers(LAW, tables)
 
 
 @pytest.fixture(scope="module")

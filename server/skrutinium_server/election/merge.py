@@ -11,8 +11,8 @@ import msgspec
 
 from skrutinium_server.election.canonical import KEYS, in_order
 from skrutinium_server.election.errors import MergeError
-from skrutinium_server.election.model import Area, Definition, UnnumberedList
-from skrutinium_server.election.placeholders import is_placeholder
+from skrutinium_server.election.model import Area, Candidate, Definition, UnnumberedList
+from skrutinium_server.election.placeholders import is_placeholder, placeholder
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 _Above = defaultdict[str, set[str]]
@@ -88,9 +88,18 @@ def _merge_table(name: str, base: Iterable[_Row], facts: Iterable[_Row], above: 
 def _merge_row(what: str, before: _Row, row: _Row, above: _Above) -> _Row:
     if before == row:
         return before
+    if isinstance(before, Candidate) and isinstance(row, Candidate):
+        # Somebody known by the number alone: nothing else of that row is told.
+        if is_placeholder(row.family_name):
+            return before
+        if is_placeholder(before.family_name):
+            return row
     values = {}
     for field in row.__struct_fields__:
         one, other = getattr(before, field), getattr(row, field)
+        if field == "kind" and isinstance(before, Area) and isinstance(row, Area):
+            one = other if _of_unknown_kind(before) else one
+            other = one if _of_unknown_kind(row) else other
         if field == "parent" and isinstance(row, Area):
             values[field] = _parent(what, one, other, above)
         else:
@@ -98,12 +107,17 @@ def _merge_row(what: str, before: _Row, row: _Row, above: _Above) -> _Row:
     return msgspec.structs.replace(before, **values)
 
 
+def _of_unknown_kind(area: Area) -> bool:
+    """Batches of the Senate tell the place of a precinct by its code alone, which may be that of a ward."""
+    return area.kind == "municipality" and area.name == placeholder("CIS_OBEC", area.id)
+
+
 def _known(field: str, what: str, one: Any, other: Any) -> Any:
     if one == other or other is None:
         return one
     if one is None:
         return other
-    if field in ("name", "family_name"):
+    if field == "name":
         if is_placeholder(other):
             return one
         if is_placeholder(one):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from skrutinium_server.election.formats import csv_set, volby_batches, volby_registers
+from skrutinium_server.election.formats import csv_set, volby_batches, volby_registers, volby_senate_registers
 from skrutinium_server.election.law import Law
 from skrutinium_server.election.model import Definition
 
@@ -17,8 +17,15 @@ class Reader(Protocol):
         ...
 
 
+def _registers(law: Law, paths: Sequence[Path], *, event: str | None = None) -> Definition:
+    """The registers of the Senate for its law, else those of councils."""
+    if law.majority is not None:
+        return volby_senate_registers.read_paths(law, paths, event=event)
+    return volby_registers.read_paths(law, paths, event=event)
+
+
 READERS: Final[dict[str, Reader]] = {
-    "volby-registers": volby_registers.read_paths,
+    "volby-registers": _registers,
     "volby-batches": volby_batches.read_paths,
     "csv": csv_set.read_paths,
 }

@@ -12,6 +12,9 @@ CANDIDATE_COLUMNS: Final = (
     "PLATNOST",
 )
 
+STANDING: Final = {"A": True, "N": False, "0": True, "1": False, "2": False}
+"""``PLATNOST``: who stands, in letters; registers of 2014 have 0 for those who stand and 1 or 2 for the others."""
+
 
 def read_candidates(
     found: Iterable[Row], numbers: Mapping[tuple[str, str], int], without: Collection[str]
@@ -19,8 +22,7 @@ def read_candidates(
     """The candidates, and how many stand on each list by (district, ``OSTRANA``).
 
     ``numbers`` gives the ballot number of each list, 0 when unknown: candidates of such lists are counted but left out,
-    because a candidate is known by the list's number. ``without`` are councils that hold no election. ``PLATNOST`` is
-    ``A`` for those who stand and ``N`` for those who do not. Raises ``SourceError`` naming line and column.
+    because a candidate is known by the list's number. ``without`` are councils that hold no election. Raises ``SourceError`` naming line and column.
     """
     candidates = []
     standing: Counter[tuple[str, str]] = Counter()
@@ -31,8 +33,8 @@ def read_candidates(
         district = f"{council}.{row.number('COBVODU', least=1, most=99)}"
         key = (district, str(row.number("OSTRANA", least=1)))
         if key not in numbers:
-            raise row.error("OSTRANA", f"{key[1]} is no list of district {district}", "a list of kvros.csv")
-        active = row.one_of("PLATNOST", ("A", "N")) == "A"
+            raise row.error("OSTRANA", f"{key[1]} is no list of district {district}", "a list of kvros")
+        active = STANDING[row.one_of("PLATNOST", STANDING)]
         standing[key] += active
         if numbers[key]:
             age = None if row.maybe("VEK") is None else row.number("VEK", most=150)

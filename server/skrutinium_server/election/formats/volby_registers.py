@@ -1,7 +1,7 @@
-"""Definitions from the registers of Czech municipal elections: CSV in windows-1250 with ``;``.
+"""Definitions from the registers of Czech elections, each in CSV or in XML; here those of councils.
 
 ``kvrzcoco`` (councils, required), ``kvros`` (lists, required), ``cpp`` (parties) and ``kvrk`` (candidates) as described
-for volby.cz. What the registers do not tell stays unknown: the date, numbers that were not drawn yet, names of
+for volby.cz; those of the Senate are in :mod:`.volby_senate_registers`. What the registers do not tell stays unknown: the date, numbers that were not drawn yet, names of
 committees that stand under many names.
 
 Traps of the format, all met in 2018: a divided council has a summary row (``OBVODY`` 1) besides its district rows (2);
@@ -17,8 +17,9 @@ from typing import Final, TypeVar
 
 from skrutinium_server.election.canonical import in_order
 from skrutinium_server.election.errors import SourceError
-from skrutinium_server.election.formats.csv_table import MOST_BYTES, Row, rows
+from skrutinium_server.election.formats.csv_table import Row
 from skrutinium_server.election.formats.czech_areas import COUNTRY, counties, regions
+from skrutinium_server.election.formats.register_tables import RegisterTables, read_files
 from skrutinium_server.election.formats.volby_candidates import CANDIDATE_COLUMNS, read_candidates
 from skrutinium_server.election.law import Law
 from skrutinium_server.election.model import (
@@ -61,7 +62,7 @@ _PARTY_COLUMNS: Final = ("PSTRANA", "NAZEV_STRP", "ZKRATKAP8")
 _KINDS: Final[Mapping[str, ContestKind]] = {"1": "municipal-council", "2": "ward-council"}
 _MOST_IN_RANGE: Final = 2000
 _Thing = TypeVar("_Thing", Area, Contest, District)
-FILES: Final = ("kvrzcoco.csv", "kvros.csv", "cpp.csv", "kvrk.csv")
+NAMES: Final = ("kvrzcoco", "kvros", "cpp", "kvrk")
 """The registers that are read; the first two must be there."""
 
 
@@ -93,39 +94,24 @@ class _Entry:
 
 def read_paths(law: Law, paths: Sequence[Path], *, event: str | None = None) -> Definition:
     """:func:`read_registers` of files, or of a folder that holds them; names are compared without case."""
-    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
-    tables: dict[str, bytes] = {}
-    for file in files:
-        name = file.name.lower()
-        if name not in FILES:
-            if file in paths:
-                raise SourceError(file.name, None, None, "not a register that is known", " or ".join(FILES))
-            continue
-        if name in tables:
-            raise SourceError(file.name, None, None, "the register is given twice", "each register once")
-        if file.stat().st_size > MOST_BYTES:
-            raise SourceError(file.name, None, None, "the file is too large", f"at most {MOST_BYTES} bytes")
-        tables[name] = file.read_bytes()
-    return read_registers(law, tables, event=event)
+    return read_registers(law, read_files(paths, NAMES), event=event)
 
 
 def read_registers(law: Law, tables: Mapping[str, bytes], *, event: str | None = None) -> Definition:
-    """A definition from the registers' bytes by file name (see :data:`FILES`).
+    """A definition from the registers' bytes by file name (see :data:`NAMES`; ``.csv`` or ``.xml``).
 
     Raises :class:`SourceError` naming file, line and column; nothing is taken over then.
     """
-    for name in FILES[:2]:
-        if name not in tables:
-            raise SourceError(name, None, None, "the register is missing", " and ".join(FILES[:2]))
-    councils = _read_councils(FILES[0], tables[FILES[0]])
-    entries = _read_lists(FILES[1], tables[FILES[1]], councils)
-    parties = _read_parties(FILES[2], tables[FILES[2]]) if FILES[2] in tables else {}
+    found = RegisterTables(tables, NAMES, NAMES[:2])
+    councils = _read_councils(found)
+    entries = _read_lists(found, councils)
+    parties = _read_parties(found) if NAMES[2] in found else {}
     candidates: tuple[Candidate, ...] = ()
     standing = None
-    if FILES[3] in tables:
-        found = rows(FILES[3], tables[FILES[3]], CANDIDATE_COLUMNS, encoding="cp1250", delimiter=";")
+    if NAMES[3] in found:
+        people = found.rows(NAMES[3], CANDIDATE_COLUMNS)
         numbers = {(entry.district, entry.own_number): entry.number for entry in entries}
-        candidates, standing = read_candidates(found, numbers, councils.without)
+        candidates, standing = read_candidates(people, numbers, councils.without)
     lists, unnumbered = _lists(entries, standing)
     return in_order(
         Definition(
@@ -147,8 +133,13 @@ def read_registers(law: Law, tables: Mapping[str, bytes], *, event: str | None =
     )
 
 
-def _read_councils(file: str, data: bytes) -> _Councils:
-    read = list(rows(file, data, _COUNCIL_COLUMNS, encoding="cp1250", delimiter=";"))
+def read_areas(tables: RegisterTables) -> tuple[Area, ...]:
+    """The areas that the register of councils tells, for elections that have none of their own."""
+    return tuple(_read_councils(tables).areas.values())
+
+
+def _read_councils(tables: RegisterTables) -> _Councils:
+    read = list(tables.rows(NAMES[0], _COUNCIL_COLUMNS))
     found = _Councils()
     _add(found.areas, COUNTRY)
     for row in read:
@@ -165,7 +156,7 @@ def _read_councils(file: str, data: bytes) -> _Councils:
         )
         if told != seats:
             raise SourceError(
-                file,
+                tables.file(NAMES[0]),
                 None,
                 "MANDATY",
                 f"council {contest} has {seats} seats",
@@ -246,16 +237,16 @@ def _read_precincts(row: Row, found: _Councils) -> None:
         raise row.error(_RANGES[0][0], f"council {council} has no precinct in {place}", "at least one range")
 
 
-def _read_lists(file: str, data: bytes, councils: _Councils) -> list[_Entry]:
+def _read_lists(tables: RegisterTables, councils: _Councils) -> list[_Entry]:
     entries = []
-    for row in rows(file, data, _LIST_COLUMNS, encoding="cp1250", delimiter=";"):
+    for row in tables.rows(NAMES[1], _LIST_COLUMNS):
         council = row.text("KODZASTUP")
         if council in councils.without:
             continue
         district = f"{council}.{row.number('COBVODU', least=1, most=99)}"
         if district not in councils.districts:
             raise row.error(
-                "COBVODU", f"district {district} is not in {FILES[0]}", "a district of a council there"
+                "COBVODU", f"district {district} is not in {NAMES[0]}", "a district of a council there"
             )
         number = row.number("POR_STR_HL", most=999)
         committee = str(row.number("VSTRANA", least=1))
@@ -288,9 +279,9 @@ def _lists(
     return tuple(lists), tuple(unnumbered)
 
 
-def _read_parties(file: str, data: bytes) -> dict[str, Row]:
+def _read_parties(tables: RegisterTables) -> dict[str, Row]:
     found = {}
-    for row in rows(file, data, _PARTY_COLUMNS, encoding="cp1250", delimiter=";"):
+    for row in tables.rows(NAMES[2], _PARTY_COLUMNS):
         row.text("NAZEV_STRP")
         found[str(row.number("PSTRANA", least=1))] = row
     return found
