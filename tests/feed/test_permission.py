@@ -111,7 +111,7 @@ async def test_test_range_reads_no_live_run_by_any_way(night_store: MadeStore) -
     await to_thread(night_store.access.write_text, TEST_RANGE)
     live_only = hashlib.sha256(document("event night", 3)).hexdigest()
     other = hashlib.sha256(document("event rehearsal", 3)).hexdigest()
-    ways = (
+    ways: tuple[str, ...] = (
         "newest/event.xml",
         "release/1/event.xml",
         "at/2018-10-06T15:00:00Z/event.xml",
