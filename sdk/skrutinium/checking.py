@@ -77,7 +77,8 @@ class Checker:
     """Goes through releases in order; everything found goes into ``report``.
 
     ``law`` is the id of the run's law: whether persons are rightly elected is said for those that :mod:`.majority` knows.
-    ``log`` holds the protocols in the order of the ledger, ``position`` is that of the newest release.
+    ``log`` holds the protocols as they came, each with the place in the ledger from which it counts: its own, or that of
+    the release which lifted the hold of its contest; ``position`` is that of the newest release.
     """
 
     def __init__(self, report: Report, threads: int = 2, law: str = "") -> None:
@@ -94,7 +95,7 @@ class Checker:
         self._fixed = Fixed()
         self._looked = report.looked(SERIES)
         self.position = 0
-        self.log: list[tuple[tuple[str, str], Votes]] = []
+        self.log: list[tuple[int, tuple[str, str], Votes]] = []
 
     @property
     def adding(self) -> bool:
@@ -118,6 +119,7 @@ class Checker:
         batch: etree._Element | None = None
         corrections: etree._Element | None = None
         added: list[str] = []
+        held = frozenset(self.recount.held)
         for parsed in self._load(manifest.documents, material, validate=True):
             root = self._judged(manifest, parsed)
             if root is None:
@@ -132,7 +134,7 @@ class Checker:
         for precinct in added:
             self.recount.expect(precinct)
         if self._adding:
-            self._protocols(manifest, batch, corrections)
+            self._protocols(manifest, batch, corrections, held)
         if self._adding:
             again = self._load(manifest.documents, material, validate=False) if kept is None else kept
             self._totals(manifest, again)
@@ -251,8 +253,13 @@ class Checker:
 
     # ---------------------------------------------------------------- protocols
     def _protocols(
-        self, manifest: Manifest, batch: etree._Element | None, corrections: etree._Element | None
+        self,
+        manifest: Manifest,
+        batch: etree._Element | None,
+        corrections: etree._Element | None,
+        held: frozenset[str],
     ) -> None:
+        """The protocols of a release; ``held`` are the contests that were held when the one before was made."""
         recount, number = self.recount, manifest.release
         replacing: dict[int, tuple[tuple[str, str], int]] = {}
         arrived: dict[int, Votes] = {}
@@ -267,7 +274,7 @@ class Checker:
                 )
                 continue
             arrived[votes.entry] = votes
-            self.log.append((key, votes))
+            self.log.append((manifest.position if key[1] in held else votes.entry, key, votes))
             replaced = recount.take(key, votes)
             if recount.arrived[key] != published.version:
                 self.report.differs(

@@ -180,8 +180,8 @@ class VolbyChecker:
         self._position = max(self._position, manifest.position)
         if not self._adding:
             return False
-        while self._taken < len(self._log) and self._log[self._taken][1].entry < manifest.position:
-            key, votes = self._log[self._taken]
+        while self._taken < len(self._log) and self._log[self._taken][0] < manifest.position:
+            _, key, votes = self._log[self._taken]
             self._taken += 1
             first = key not in self._recount.current
             counts = self._recount.take(key, votes) is not None or first

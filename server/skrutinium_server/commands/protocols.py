@@ -8,9 +8,11 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skrutinium_server.commands.arguments import RUN, SITE
+from skrutinium_server.commands.deciding import AUTHORITY, BY_REQUIRED, PASSPHRASE_FILE, ask
 from skrutinium_server.intake.model import Received
 from skrutinium_server.intake.reading import FORMATS, read_path
 from skrutinium_server.process.errors import RunError
+from skrutinium_server.process.reasons import correction_reasons
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
 from skrutinium_server.rehearsal import replay as replaying
@@ -69,6 +71,54 @@ def import_protocols(site: Site, run: str, form: str, who: str, path: Path) -> N
         raise RunError(
             f"{sums['refused']} protocols were refused; the reasons stand above. Everything else is taken over."
         )
+
+
+@protocols.command("correct")
+@SITE
+@RUN
+@FORM
+@click.option(
+    "--reason",
+    required=True,
+    type=click.Choice(correction_reasons()),
+    help="Why what was published changes; it is published.",
+)
+@AUTHORITY
+@BY_REQUIRED
+@PASSPHRASE_FILE
+@PATH
+def correct_protocols(
+    site: Site,
+    run: str,
+    form: str,
+    reason: str,
+    authority: str,
+    by: str,
+    passphrase_file: Path | None,
+    path: Path,
+) -> None:
+    """Replace protocols that count by those in PATH, all or none, and publish the correction with reason and authority.
+
+    Each needs a sequence above that of the protocol it replaces.
+    """
+    brought = _read(site, run, form, path)
+    records = [item.taken_over for item in brought]
+    told = {
+        "run": run,
+        "records": records,
+        "who": by,
+        "path": "correction",
+        "reason": reason,
+        "authority": authority,
+    }
+    taken = ask(site, site.run(run).phase, by, passphrase_file, do="take", **told)
+    _say_refused(taken)
+    if taken["refused"]:
+        raise RunError(f"{taken['refused']} of {len(brought)} corrections were refused; nothing was changed.")
+    cut = ask(site, "", None, None, do="cut", run=run)
+    click.echo(
+        f"{taken['accepted']} protocols corrected, {taken['duplicates']} known already; published with release {cut['releases'].get('skrutinium', 0)}."
+    )
 
 
 @click.command()

@@ -97,9 +97,10 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="closed"):
-    """Nothing is accepted afterwards, unless the run is opened again."""
+    """Nothing is accepted afterwards, unless the run is opened again; ``who`` are the persons who closed it."""
 
     time: datetime.datetime
+    who: tuple[str, ...] = ()
 
 
 class Reopened(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="reopened"):

@@ -16,7 +16,7 @@ from skrutinium_server.process.errors import RunError
 class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``runs/RUN/run.json``: what the run rests on.
 
-    ``not_before`` is the minute before which nothing of a live run may be read; ``not_before_reason`` says why it is not
+    ``persons`` opened it, two of them when it is live. ``not_before`` is the minute before which nothing of a live run may be read; ``not_before_reason`` says why it is not
     that of the law, None when it is.
     """
 
@@ -30,6 +30,7 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     series: tuple[str, ...]
     not_before: datetime.datetime | None = None
     not_before_reason: str | None = None
+    persons: tuple[str, ...] = ()
 
     def opened(self, now: datetime.datetime) -> Opened:
         """The first entry of the run's ledger."""

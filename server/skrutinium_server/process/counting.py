@@ -9,12 +9,15 @@ import datetime
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from skrutinium_server import __version__
 from skrutinium_server.election.law import Law
 from skrutinium_server.intake.door import admit
-from skrutinium_server.intake.errors import IntakeError
+from skrutinium_server.intake.errors import IntakeError, NumberError
 from skrutinium_server.intake.model import Admission, Origin, Protocol, TakenOver
 from skrutinium_server.intake.reading import read_protocol
 from skrutinium_server.ledger.model import (
@@ -28,8 +31,8 @@ from skrutinium_server.ledger.model import (
     Reopened,
     Step,
 )
-from skrutinium_server.ledger.standing import COUNTED, Standing, declare
 from skrutinium_server.ledger.sqlite import SqliteLedger
+from skrutinium_server.ledger.standing import COUNTED, Standing, declare
 from skrutinium_server.process.basis import Basis
 from skrutinium_server.process.cadence import Waiting, volby_due
 from skrutinium_server.process.clock import Monotonic, RunClock
@@ -51,6 +54,13 @@ class Taken:
     duplicates: int = 0
     refused: list[str] = field(default_factory=list)
     refused_count: int = 0
+
+
+class Change(NamedTuple):
+    """Why protocols that count are changed, and who says so."""
+
+    reason: str
+    authority: str
 
 
 @dataclass(slots=True)
@@ -123,6 +133,8 @@ class Counting:
         # Contests that are held: where their hold stands in the ledger, and how many protocols were set aside since.
         self.held: dict[str, tuple[int, int]] = {}
         self.standing: Standing = COUNTED
+        self.steps: list[Step] = []
+        """Everything that people decided, in order."""
         self.owing = False
         """People decided something that no release of the series skrutinium tells yet."""
         self._waiting = {name: Waiting() for name in (*self.series, BATCH)}
@@ -166,6 +178,7 @@ class Counting:
             waiting.add(count, time)
 
     def _note_step(self, step: Step, position: int) -> None:
+        self.steps.append(step)
         match step:
             case Held(contest=contest):
                 self.held[contest] = (position, 0)
@@ -203,9 +216,31 @@ class Counting:
         whole = len(self._sequences) >= len(self.index.definition.polls)
         return whole and not any(aside for _, aside in self.held.values())
 
-    async def take(self, brought: Iterable[TakenOver], origin: Origin) -> Taken:
+    def _changed(self, admission: Admission, change: Change) -> Admission:
+        """The admission as a change of what counts; raises :class:`NumberError` for one that would change nothing."""
+        protocol = admission.protocol
+        current = self._sequences.get((protocol.precinct, protocol.contest))
+        where = f"Precinct {protocol.precinct}, contest {protocol.contest}"
+        if current is None:
+            raise NumberError(
+                where,
+                "there is no protocol yet that could be changed",
+                "one that is taken over",
+                code="nothing-to-correct",
+            )
+        if protocol.sequence <= current:
+            raise NumberError(
+                where,
+                f"the sequence is {protocol.sequence}",
+                f"one above {current}, that of the protocol that counts",
+                code="sequence-not-later",
+            )
+        return msgspec.structs.replace(admission, reason=change.reason, authority=change.authority)
+
+    async def take(self, brought: Iterable[TakenOver], origin: Origin, change: Change | None = None) -> Taken:
         """Bring protocols: those that pass the door are in the ledger, durable, when this returns.
 
+        With ``change`` each has to change one that is there already, for that reason and by that authority.
         Raises :class:`RunError` while the run is being closed.
         """
         if self.closing:
@@ -215,11 +250,14 @@ class Counting:
         for taken_over in brought:
             try:
                 protocol = read_protocol(taken_over, self.law)
-                admissions.append(admit(protocol, taken_over, origin, self.index, self.law))
+                admission = admit(protocol, taken_over, origin, self.index, self.law)
+                admissions.append(admission if change is None else self._changed(admission, change))
             except IntakeError as error:
                 taken.refused_count += 1
                 taken.refused.append(str(error))
         now = self.clock.now()
+        if change is not None and taken.refused:  # a decision is carried out as a whole
+            admissions = []
         if admissions:
             receipts = await self._ledger.append(admissions, now)
             taken.duplicates = sum(receipt.duplicate for receipt in receipts)
@@ -294,7 +332,7 @@ class Counting:
         the ledger's RefusedError for what does not follow.
         """
         async with self._cutting:
-            self._check(step)
+            self.check(step)
             mark = await self._ledger.append_step(step)
             self._note_step(step, mark.position)
             await self._tell()
@@ -308,21 +346,28 @@ class Counting:
         if self.owing and "skrutinium" in self.series:
             await self._cut("skrutinium", self.clock.now(), batch=False, checkpoint=False)
 
-    def _check(self, step: Step) -> None:
+    def check(self, step: Step) -> None:
         """Raise :class:`RunError` for what the definition or the count forbids."""
         match step:
             case Held(contest=contest) if contest not in self.index.contests:
                 raise RunError(
                     f"The event {self.record.event} has no contest {contest!r}; expected one of its definition."
                 )
-            case Declared() if not self.complete:
-                aside = ", ".join(contest for contest, (_, count) in self.held.items() if count) or "none"
-                raise RunError(
-                    f"{len(self._sequences)} of {len(self.index.definition.polls)} protocols are in, and protocols are set aside "
-                    f"in the contests: {aside}; expected all of them counted before the results are declared.",
-                )
+            case Declared(state=state):
+                declare(self.standing, state)
+                self._check_whole()
             case _:
                 pass
+
+    def _check_whole(self) -> None:
+        """Raise :class:`RunError` unless every protocol is counted."""
+        if self.complete:
+            return
+        aside = ", ".join(contest for contest, (_, count) in self.held.items() if count) or "none"
+        raise RunError(
+            f"{len(self._sequences)} of {len(self.index.definition.polls)} protocols are in; contests whose hold sets protocols "
+            f"aside: {aside}. Expected all protocols in and counted before the results are declared."
+        )
 
     async def reopen(self, step: Reopened) -> None:
         """Accept again."""
@@ -330,10 +375,11 @@ class Counting:
         self._note_step(step, mark.position)
         self.closing = False
 
-    async def close_run(self) -> None:
+    async def close_run(self, who: tuple[str, ...] = ()) -> None:
         """Accept nothing more."""
-        await self._ledger.append_step(Closed(self.clock.now()))
-        self.closed = True
+        step = Closed(self.clock.now(), who)
+        mark = await self._ledger.append_step(step)
+        self._note_step(step, mark.position)
 
     async def close(self) -> None:
         """Give up the ledger; everything acknowledged is in it."""

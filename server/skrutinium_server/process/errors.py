@@ -19,6 +19,12 @@ class RunError(ProcessError):
     code = "run"
 
 
+class DecisionError(ProcessError):
+    """A decision that takes a person, or two of them, and does not have them."""
+
+    code = "decision"
+
+
 class CountingRefused(ProcessError):
     """The running counting process refused a command."""
 

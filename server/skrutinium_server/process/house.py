@@ -7,24 +7,31 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import re
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
+from skrutinium_server.authority.errors import AuthorityError
+from skrutinium_server.authority.persons import Authority
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.intake.model import Origin, TakenOver
 from skrutinium_server.ledger.errors import ClosedError, LedgerError, LedgerLockedError
-from skrutinium_server.ledger.model import Closed, Phase
+from skrutinium_server.ledger.model import Closed, Declared, Held, Lifted, Phase, Reopened, Step
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.children import Child
-from skrutinium_server.process.clock import RunClock, wall_time
-from skrutinium_server.process.counting import Counting, clock_start
-from skrutinium_server.process.errors import ProcessError, RunError
+from skrutinium_server.process.clock import RunClock, WallTime, wall_time
+from skrutinium_server.process.counting import Change, Counting, clock_start
+from skrutinium_server.process.deciding import Wish, Wishes, check_second, wish
+from skrutinium_server.process.errors import DecisionError, ProcessError, RunError
 from skrutinium_server.process.lasting import keep_out_of_collections
 from skrutinium_server.process.publisher import WRITERS
+from skrutinium_server.process.reasons import correction_reasons
+from skrutinium_server.process.recording import record_run
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
 
@@ -44,6 +51,9 @@ FAILURES = 3
 """A publisher that ended so often while somebody waited for it is not waited for any longer."""
 
 
+TEXT = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]{1,500}")
+"""What people may say of a decision: it is published, so it has to fit into a document."""
+
 FASTEST = 100_000
 """No night is replayed faster."""
 
@@ -59,6 +69,17 @@ def _moment(told: Any) -> datetime.datetime:
             f"The time is {str(told)[:60]!r}; expected one with its zone such as 2030-10-05T14:00:00Z."
         )
     return moment.astimezone(datetime.UTC)
+
+
+def _said(told: Mapping[str, Any], what: str) -> str:
+    """A text that people will read; raises :class:`ProcessError` when there is none, or one that no document can carry."""
+    text = str(told.get(what) or "").strip()
+    if not TEXT.fullmatch(text):
+        name = what.replace("_", " ")
+        raise ProcessError(
+            f"The {name} is {text[:60]!r}; expected 1 to 500 characters, none of them for control."
+        )
+    return text
 
 
 class OpenRun:
@@ -117,7 +138,7 @@ class OpenRun:
     async def keep_cutting(self) -> None:
         """Cut whatever is due, until cancelled or the run is closed; a ledger without room now may have some later."""
         trouble = ""
-        while True:
+        while not self.counting.closed:
             try:
                 await self._cut_what_is_due()
             except ClosedError:
@@ -147,9 +168,13 @@ class OpenRun:
 class House:
     """All open runs of ``site``; ``cutting`` says whether releases are cut by themselves."""
 
-    def __init__(self, site: Site, cutting: bool) -> None:
+    def __init__(self, site: Site, cutting: bool, wall: WallTime = wall_time) -> None:
         self.site = site
         self._cutting = cutting
+        self._wall = wall
+        self._wishes = Wishes(site.root)
+        self._deciding = asyncio.Lock()
+        self._authority = Authority(site.root)
         self._runs: dict[str, OpenRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -163,17 +188,17 @@ class House:
         for record in records:
             try:
                 if await asyncio.to_thread(self._is_closed, record.run):
+                    if record.run in told and told[record.run].open:  # killed while it was being reopened
+                        await asyncio.to_thread(self.site.write_state, closed=record.run, now=self._wall())
                     continue
                 if record.run not in told:
-                    await asyncio.to_thread(
-                        self.site.write_state, opened=record.run, closed=None, now=wall_time()
-                    )
+                    await asyncio.to_thread(self.site.write_state, opened=record.run, now=self._wall())
                 opened = await self._open(record.run)
                 if record.run in told and not told[record.run].open:  # killed while it was being closed
                     await self._close(opened)
             except LedgerLockedError:
                 raise  # somebody else counts this site
-            except (ProcessError, ElectionError, LedgerError) as error:
+            except (ProcessError, ElectionError, LedgerError, AuthorityError) as error:
                 log.error("run %s is not counted: %s", record.run, error)  # noqa: TRY400
 
     def _is_closed(self, run: str) -> bool:
@@ -197,19 +222,21 @@ class House:
         """Carry out one command; errors that a person can act on come back as ``error`` with code and message."""
         try:
             match request.get("do"):
-                case "open":
-                    return await self._open_new(request)
+                case "open" | "close" | "declare" | "reopen":
+                    return await self._decide(request)
+                case "confirm":
+                    return await self._confirm(request)
+                case "hold" | "lift":
+                    return await self._hold(await self._run(request), request)
                 case "take":
                     return await self._take(request)
                 case "cut":
                     return await self._cut(await self._run(request))
-                case "close":
-                    return await self._close(await self._run(request))
                 case "status":
                     return self._status()
                 case other:
                     raise ProcessError(f"{other!r} is no command of the counting process.")
-        except (ProcessError, ElectionError, IntakeError, LedgerError) as error:
+        except (ProcessError, ElectionError, IntakeError, LedgerError, AuthorityError) as error:
             return {"error": error.code, "message": str(error)}
         except (KeyError, msgspec.ValidationError) as error:
             return {"error": "malformed", "message": f"The command lacks something or has it wrong: {error}"}
@@ -226,7 +253,7 @@ class House:
         """Open or make the ledger of a run; reads files."""
         basis = self.site.basis(run)
         path = self.site.ledger(run)
-        clock = RunClock()
+        clock = RunClock(self._wall)
         if path.exists():
             ledger = SqliteLedger.open(path)
         else:
@@ -236,7 +263,11 @@ class House:
         return Counting(basis, self.site.settings(), ledger, clock, time.monotonic)
 
     async def _open(self, run: str) -> OpenRun:
-        counting = await asyncio.to_thread(self._count, run)
+        return await self._begin(await asyncio.to_thread(self._count, run))
+
+    async def _begin(self, counting: Counting) -> OpenRun:
+        """Publish and cut a run from here on."""
+        run = counting.run
         keep_out_of_collections()
         opened = OpenRun(self.site, counting)
         self._runs[run] = opened
@@ -245,25 +276,167 @@ class House:
         for series, state in counting.series.items():
             if not state.number:
                 await counting.cut(series, counting.clock.now(), batch=False, checkpoint=True)
+        await counting.tell_steps()
+        await self._record(counting)
         if self._cutting:
             self._tasks.append(asyncio.create_task(opened.keep_cutting(), name=f"cut {run}"))
         return opened
 
-    async def _open_new(self, request: dict[str, Any]) -> dict[str, Any]:
-        run, phase = str(request["run"]), request["phase"]
-        if phase not in ("test", "rehearsal", "live"):
-            raise RunError(f"{phase!r} is no phase: expected test, rehearsal or live.")
-        self.site.run_folder(run)
-        event = await asyncio.to_thread(self.site.event, request.get("event"))
-        await asyncio.to_thread(self._check_publishable, run, phase, event)
-        record = await asyncio.to_thread(self.site.prepare_run, run, phase, event)
-        await asyncio.to_thread(self.site.write_state, opened=run, closed=None, now=wall_time())
+    async def _record(self, counting: Counting) -> None:
+        """Bring the event log up to the run's ledger."""
+        await asyncio.to_thread(record_run, self._authority, counting.record, tuple(counting.steps))
+
+    async def _person(self, request: dict[str, Any], phase: Phase) -> str:
+        """Who asks. For a live run it has to be proved, here and nowhere else; raises :class:`DecisionError`."""
+        by, passphrase = request.get("by"), request.get("passphrase")
+        if phase != "live":
+            return str(by or "operator")
+        if not by or not isinstance(passphrase, str):
+            raise DecisionError(
+                "This is a decision about a live run: say who you are with --by NAME, and prove it by your passphrase."
+            )
+        return await asyncio.to_thread(self._authority.authenticate, str(by), passphrase)
+
+    async def _phase(self, request: dict[str, Any]) -> Phase:
+        if request["do"] == "open":
+            phase = request["phase"]
+            if phase not in ("test", "rehearsal", "live"):
+                raise RunError(f"{phase!r} is no phase: expected test, rehearsal or live.")
+            checked: Phase = phase
+            return checked
+        return (await asyncio.to_thread(self.site.run, str(request["run"]))).phase
+
+    async def _decide(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a decision, or keep it until a second person confirms it when it is about a live run."""
+        phase = await self._phase(request)
+        by = await self._person(request, phase)
+        async with self._deciding:
+            asked = wish(request, by, self._wall(), None)
+            asked = msgspec.structs.replace(asked, rests_on=await self._check(asked))
+            if phase != "live":
+                return await self._carry_out(asked, (by,))
+            await asyncio.to_thread(self._wishes.put, asked)
+        log.info("run %s: %s asks to %s it; another person has to confirm", asked.run, by, asked.do)
+        return {
+            "ok": True,
+            "pending": {"do": asked.do, "run": asked.run, "by": by, "until": asked.until.isoformat()},
+        }
+
+    async def _confirm(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out what another person asked for."""
+        by = await self._person(request, "live")
+        async with self._deciding:
+            run = str(request["run"])
+            self.site.run_folder(run)
+            asked = await asyncio.to_thread(self._wishes.get, run, self._wall())
+            check_second(asked, by)
+            await asyncio.to_thread(
+                self._authority.person, asked.by
+            )  # who is no person any more asked for nothing
+            if await self._check(asked) != asked.rests_on:
+                await asyncio.to_thread(self._wishes.drop, run)
+                raise DecisionError(
+                    f"The definition was changed since {asked.by} asked to open the run {run!r}. Look at it and ask again."
+                )
+            answer = await self._carry_out(asked, (asked.by, by))
+            await asyncio.to_thread(self._wishes.drop, run)
+        return {**answer, "persons": [asked.by, by]}
+
+    async def _check(self, asked: Wish) -> str | None:
+        """Raise what stands in the way of a wish; the hash of the definition that a new run would rest on."""
+        match asked.do:
+            case "open":
+                return await asyncio.to_thread(self._check_open, asked)
+            case "reopen":
+                if asked.run in self._runs:
+                    raise RunError(f"The run {asked.run!r} is open; only a closed one can be opened again.")
+                await asyncio.to_thread(self.site.check_reopening, asked.run)
+            case "close":
+                await self._run({"run": asked.run})
+            case "declare":
+                (await self._run({"run": asked.run})).counting.check(self._declared(asked, ()))
+        return None
+
+    def _check_open(self, asked: Wish) -> str:
+        self.site.run_folder(asked.run)
+        phase: Phase = msgspec.convert(asked.told["phase"], Phase)
+        return self._check_publishable(asked.run, phase, self.site.event(asked.told["event"]))
+
+    async def _carry_out(self, asked: Wish, persons: tuple[str, ...]) -> dict[str, Any]:
+        match asked.do:
+            case "open":
+                return await self._open_new(asked, persons)
+            case "close":
+                return await self._close(await self._run({"run": asked.run}), persons)
+            case "declare":
+                run = await self._run({"run": asked.run})
+                return await self._step(run, self._declared(asked, persons))
+            case "reopen":
+                return await self._reopen(asked, persons)
+
+    def _declared(self, asked: Wish, persons: tuple[str, ...]) -> Declared:
+        state: Literal["final", "certified"] = msgspec.convert(
+            asked.told["state"], Literal["final", "certified"]
+        )
+        reason, authority = _said(asked.told, "reason"), _said(asked.told, "authority")
+        return Declared(state, reason, authority, persons, self._runs[asked.run].counting.clock.now())
+
+    async def _hold(self, run: OpenRun, request: dict[str, Any]) -> dict[str, Any]:
+        """Stop or resume the publication of one contest; one person is enough, for it may be urgent."""
+        by = await self._person(request, run.counting.phase)
+        contest, now = str(request["contest"]), run.counting.clock.now()
+        step = (
+            Held(contest, _said(request, "reason"), by, now)
+            if request["do"] == "hold"
+            else Lifted(contest, by, now)
+        )
+        return await self._step(run, step)
+
+    async def _step(self, run: OpenRun, step: Step) -> dict[str, Any]:
+        await run.counting.step(step)
+        await self._record(run.counting)
+        await run.until_published("skrutinium")
+        return {"ok": True, "release": run.newest.get("skrutinium", 0)}
+
+    async def _reopen(self, asked: Wish, persons: tuple[str, ...]) -> dict[str, Any]:
+        reason, authority = _said(asked.told, "reason"), _said(asked.told, "authority")
+        await asyncio.to_thread(self.site.write_state, reopened=asked.run, now=self._wall())
+        counting = await asyncio.to_thread(self._count, asked.run)
+        try:
+            await counting.reopen(Reopened(persons, reason, authority, counting.clock.now()))
+        except BaseException:
+            await counting.close()
+            raise
+        await self._begin(counting)
+        return {"ok": True, "run": asked.run}
+
+    async def _open_new(self, asked: Wish, persons: tuple[str, ...]) -> dict[str, Any]:
+        told, run = asked.told, asked.run
+        phase: Phase = msgspec.convert(told["phase"], Phase)
+        not_before = None
+        if told["not_before"] is not None:
+            if phase != "live":
+                raise RunError(
+                    "Only a live run has a minute before which it is not read; leave --not-before out."
+                )
+            not_before = (_moment(told["not_before"]), _said(told, "not_before_reason"))
+        record = await asyncio.to_thread(
+            self.site.prepare_run, run, phase, told["event"], persons, not_before
+        )
+        await asyncio.to_thread(self.site.write_state, opened=run, now=self._wall())
         opened = await self._open(run)
         await opened.until_all_published()
-        return {"ok": True, "run": run, "event": record.event, "definition": record.definition}
+        minute = None if record.not_before is None else record.not_before.isoformat()
+        return {
+            "ok": True,
+            "run": run,
+            "event": record.event,
+            "definition": record.definition,
+            "not_before": minute,
+        }
 
-    def _check_publishable(self, run: str, phase: Phase, event: str) -> None:
-        """Raise :class:`RunError` when a format cannot carry the definition; reads files."""
+    def _check_publishable(self, run: str, phase: Phase, event: str) -> str:
+        """Raise :class:`RunError` when a format cannot carry the definition, else return its hash; reads files."""
         record, definition, law = self.site.plan_run(run, phase, event)
         index = DefinitionIndex(definition)
         for series in record.series:
@@ -271,6 +444,7 @@ class House:
                 WRITERS[series](index, law)
             except ReleaseError as error:
                 raise RunError(f"The series {series} could not be published: {error}") from error
+        return record.definition_sha256
 
     async def _take(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take over ``records`` (maps of :class:`TakenOver`), at the run's time ``now`` when it is replayed."""
@@ -281,7 +455,7 @@ class House:
             await run.counting.cut_volby(run.counting.clock.now(), aggregates=False)
         brought = msgspec.convert(request["records"], tuple[TakenOver, ...])
         origin = Origin(who=str(request.get("who") or "operator"), path=str(request.get("path") or "import"))
-        taken = await run.counting.take(brought, origin)
+        taken = await run.counting.take(brought, origin, await self._change(run, request))
         run.wake.set()
         return {
             "ok": True,
@@ -290,6 +464,20 @@ class House:
             "refused": taken.refused_count,
             "reasons": taken.refused,
         }
+
+    async def _change(self, run: OpenRun, request: dict[str, Any]) -> Change | None:
+        """Why protocols that count are changed, when they are: for a live run only by somebody who proves to be a person."""
+        if request.get("reason") is None:
+            return None
+        reason, authority = _said(request, "reason"), _said(request, "authority")
+        if reason not in correction_reasons():
+            raise RunError(
+                f"{reason!r} is no reason of a correction; expected one of {', '.join(correction_reasons())}."
+            )
+        await self._person(
+            {"by": request.get("who"), "passphrase": request.get("passphrase")}, run.counting.phase
+        )
+        return Change(reason, authority)
 
     async def _advance(self, run: OpenRun, request: dict[str, Any]) -> None:
         """Let the run's time come to ``now``, cutting what falls due on the way, before more is taken over."""
@@ -313,15 +501,16 @@ class House:
         await run.until_all_published()
         return {"ok": True, "releases": numbers}
 
-    async def _close(self, run: OpenRun) -> dict[str, Any]:
+    async def _close(self, run: OpenRun, persons: tuple[str, ...] = ()) -> dict[str, Any]:
         run.counting.closing = True
         try:
             await self._cut(run)
         except BaseException:
             run.counting.closing = False
             raise
-        await asyncio.to_thread(self.site.write_state, opened=None, closed=run.counting.run, now=wall_time())
-        await run.counting.close_run()
+        await asyncio.to_thread(self.site.write_state, closed=run.counting.run, now=self._wall())
+        await run.counting.close_run(persons)
+        await self._record(run.counting)
         del self._runs[run.counting.run]
         await asyncio.gather(*(child.stop() for child in run.publishers.values()))
         await run.counting.close()
