@@ -6,7 +6,7 @@ the same. Nothing in it is secret: access is by address. Source: M5.
 
 import datetime
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,12 +27,13 @@ WIDTH = 76
 class SiteFacts(msgspec.Struct, frozen=True):
     """What a letter says of the site.
 
-    The ``fingerprint`` of its key (groups of four), the ``events`` it has, and the ``windows`` of the calendar, lines of text.
+    The ``fingerprint`` of its key (groups of four), the ``events`` it has, and by event the ``windows`` of the calendar, lines
+    of text.
     """
 
     fingerprint: str
     events: tuple[str, ...]
-    windows: tuple[str, ...]
+    windows: Mapping[str, tuple[str, ...]]
 
 
 class Section(NamedTuple):
@@ -120,7 +121,7 @@ def _access(
         if told.until is None
         else words.until.format(moment=_moment(told.until, zone_of(settings)))
     )
-    windows = facts.windows or settings.windows
+    windows = _windows(facts, events) or settings.windows
     bundles = tuple(
         ("", f"{address}/event/{event}/registers/newest/bundle.zip")
         for address in _addresses(settings)[:1]
@@ -158,6 +159,17 @@ def _withdrawn(subscriber: Subscriber, words: Wording) -> tuple[Section, ...]:
     ranges = tuple(("", shown(one)) for one in networks((*told.live, *told.test)))
     return Section(words.reason, (("", subscriber.standing.reason),)), Section(
         words.ranges_ended, ranges, fixed=True
+    )
+
+
+def _windows(facts: SiteFacts, events: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines of all events; one that holds for some of them only names them."""
+    told: dict[str, list[str]] = {}
+    for event in events:
+        for line in facts.windows.get(event, ()):
+            told.setdefault(line, []).append(event)
+    return tuple(
+        line if len(named) == len(events) else f"{', '.join(named)}: {line}" for line, named in told.items()
     )
 
 

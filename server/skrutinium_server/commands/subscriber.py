@@ -20,6 +20,8 @@ from skrutinium_server.authority.state import known_subscriber
 from skrutinium_server.commands.arguments import SITE
 from skrutinium_server.commands.person import WHO
 from skrutinium_server.commands.subscriber_views import check, list_subscribers, show, simulate
+from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.process.registers import calendar_of
 from skrutinium_server.process.site import Site
 
 
@@ -235,11 +237,11 @@ def _tell(site: Site, authority: Authority, before: State, id: str) -> None:
     _export(site, authority, before)
     try:
         path = _letter(site, authority, id)
-    except (LetterError, OSError) as error:
+    except (LetterError, ElectionError, OSError) as error:
         raise LetterError(
             f"{error}\nThe change is recorded and in force; only the letter is missing. "
             f"Make it with: skrutinium-server subscriber letter {site.root} {id}",
-            code=error.code if isinstance(error, LetterError) else None,
+            code=None if isinstance(error, OSError) else error.code,
         ) from error
     click.echo(f"Letter: {path}")
 
@@ -265,7 +267,9 @@ def _export(site: Site, authority: Authority, before: State | None) -> None:
 
 def _letter(site: Site, authority: Authority, id: str) -> Path:
     settings = site.all_settings().letter
-    facts = SiteFacts(site.signer().fingerprint, site.events(), ())
+    calendar = calendar_of(site)
+    windows = {event: calendar.windows_of(event) for event in site.events()}
+    facts = SiteFacts(site.signer().fingerprint, site.events(), windows)
     told = known_subscriber(authority.state(), id)
     return write_letter(site.root / "letters", told, facts, settings, authority.now())
 

@@ -1,0 +1,110 @@
+"""People and passphrases: who may act, and what is kept of a passphrase."""
+
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skrutinium_server.authority.errors import EventRefused, NotAuthenticated, PersonError
+from skrutinium_server.authority.persons import LONGEST, SHORTEST, Scrypt, Verifier, authenticate
+from tests.authority.made import authority
+
+PHRASE = "čtyři slova stačí všem"
+
+
+def test_passphrase_opens(tmp_path: Path) -> None:
+    """Name and passphrase together are the person; a module function does the same with a site folder."""
+    people = authority(tmp_path)
+    people.add_person("j.novakova", "operator", PHRASE)
+    assert people.authenticate("j.novakova", PHRASE) == "j.novakova"
+    assert authenticate(tmp_path, "j.novakova", PHRASE).role == "operator"
+
+
+@given(other=st.text(min_size=SHORTEST, max_size=40).filter(lambda text: text != PHRASE))
+def test_other_passphrase_does_not(other: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No other text opens, and neither does a name that nobody has; both are told in the same words."""
+    people = authority(tmp_path_factory.mktemp("site"))
+    people.add_person("novak", "operator", PHRASE)
+    with pytest.raises(NotAuthenticated) as wrong:
+        people.authenticate("novak", other)
+    with pytest.raises(NotAuthenticated) as unknown:
+        people.authenticate("nobody", other)
+    assert str(unknown.value) == str(wrong.value).replace("'novak'", "'nobody'")
+    assert other not in str(wrong.value)
+
+
+def test_same_letters_typed_otherwise_open(tmp_path: Path) -> None:
+    """A letter with its accent beside it is the letter with its accent."""
+    people = authority(tmp_path)
+    people.add_person("novak", "operator", "kr\u00e1lov\u00e1 cesta")
+    assert people.authenticate("novak", "kra\u0301lova\u0301 cesta") == "novak"
+
+
+def test_passphrase_is_not_kept(tmp_path: Path) -> None:
+    """No file holds the passphrase; the verifier is its owner's only and names its parameters and a salt of its own."""
+    people = authority(tmp_path)
+    people.add_person("novak", "operator", PHRASE)
+    people.add_person("dvorak", "commissioner", PHRASE)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(PHRASE.encode() not in path.read_bytes() for path in files)
+    kept = [path for path in files if path.parent.name == "persons"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    first, second = (msgspec.json.decode(path.read_bytes(), type=Verifier) for path in kept)
+    assert first.salt != second.salt
+    assert first.value != second.value
+    assert first.scrypt == Scrypt(cost=2)
+
+
+def test_usual_cost_is_high() -> None:
+    """A guess costs at least 64 MiB of memory unless a test says otherwise."""
+    cost = Scrypt()
+    assert 128 * cost.cost * cost.block >= 64 * 2**20
+
+
+def test_removed_person_opens_nothing(tmp_path: Path) -> None:
+    """Who was removed is unknown at once, and may be added anew with another passphrase."""
+    people = authority(tmp_path)
+    people.add_person("novak", "operator", PHRASE)
+    people.remove_person("novak")
+    with pytest.raises(NotAuthenticated):
+        people.authenticate("novak", PHRASE)
+    assert list((tmp_path / "authority" / "persons").iterdir()) == []
+    people.add_person("novak", "commissioner", PHRASE + "!")
+    assert people.authenticate("novak", PHRASE + "!") == "novak"
+    with pytest.raises(NotAuthenticated):
+        people.authenticate("novak", PHRASE)
+
+
+def test_verifier_put_there_by_hand_is_noticed(tmp_path: Path) -> None:
+    """The file of one person does not open another one's name."""
+    people = authority(tmp_path)
+    people.add_person("novak", "operator", PHRASE)
+    people.add_person("dvorak", "operator", "docela jiná slova")
+    folder = tmp_path / "authority" / "persons"
+    (folder / "dvorak.json").write_bytes((folder / "novak.json").read_bytes())
+    with pytest.raises(PersonError, match="changed by hand"):
+        people.authenticate("dvorak", PHRASE)
+
+
+@pytest.mark.parametrize(
+    ("name", "passphrase"),
+    [("", PHRASE), ("../novak", PHRASE), ("a b", PHRASE), ("novak", "short"), ("novak", "x" * (LONGEST + 1))],
+)
+def test_bad_name_or_passphrase_is_refused(name: str, passphrase: str, tmp_path: Path) -> None:
+    """A name that is no identifier and a passphrase that is too short or too long are refused, and nothing is written."""
+    people = authority(tmp_path)
+    with pytest.raises(PersonError):
+        people.add_person(name, "operator", passphrase)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_is_added_twice(tmp_path: Path) -> None:
+    """A second person of the same name is refused, and the first one's passphrase stays."""
+    people = authority(tmp_path)
+    people.add_person("novak", "operator", PHRASE)
+    with pytest.raises(EventRefused):
+        people.add_person("novak", "operator", "docela jiná slova")
+    assert people.authenticate("novak", PHRASE) == "novak"
