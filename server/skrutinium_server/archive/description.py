@@ -24,8 +24,34 @@ _UNITS: Final = {
     "day": "day",
     "percent": "percent with two decimals",
     "years": "years",
+    "date": "day",
+    "clock": "local time of Prague",
+    "share": "hundredths of a percent",
     "zone": "-",
 }
+
+# Units that a name tells, in either format, where the documentation does not.
+_NAMED_UNITS: Final = (
+    (re.compile(r"@(votes|yes|no)"), "votes"),
+    (re.compile(r"@(seats|seats-decided|vacant|elected-seats)"), "seats"),
+    (re.compile(r"@(expected|reported|protocols)"), "protocols"),
+    (re.compile(r"@(eligible|eligible-out|issued)"), "voters"),
+    (re.compile(r"@age"), "years"),
+    (re.compile(r"@(precincts|precincts-out)"), "precincts"),
+    (re.compile(r"@listening"), "connections"),
+    (re.compile(r"@POCET_OBVODU"), "districts"),
+    (re.compile(r"@KANDIDATU_POCET"), "candidates"),
+    (re.compile(r"@(contests|decided)"), "contests"),
+    (re.compile(r"@(candidates)"), "candidates"),
+    (re.compile(r"@(size|offset)"), "bytes"),
+    (re.compile(r"@threshold"), "percent, whole"),
+    (re.compile(r"@[A-Z_]*PROC[A-Z_0-9]*"), "percent with two decimals"),
+    (re.compile(r"@OKRSKY_(CELKEM|ZPRAC)"), "precincts"),
+    (re.compile(r"@(ZAPSANI_VOLICI|VYDANE_OBALKY)"), "voters"),
+    (re.compile(r"@ODEVZDANE_OBALKY"), "envelopes"),
+    (re.compile(r"@[A-Z_]*HLASY[A-Z_0-9]*"), "votes"),
+    (re.compile(r"@(VOLENO_ZASTUP|ZASTUPITELE_POCET|MANDATY[A-Z_]*)"), "seats"),
+)
 
 
 class Field(NamedTuple):
@@ -74,7 +100,7 @@ def describe(schema: str, data: bytes, samples: Iterable[bytes] = ()) -> Descrip
     tree = parse(data)
     found = _Examples(samples)
     walk = _Walk(tree, found)
-    tops = [element for element in tree.findall(f"{XS}element")]
+    tops = tree.findall(f"{XS}element")
     referred = {_local(element.get("ref", "")) for element in tree.iter(f"{XS}element")}
     documents = [
         Document(top.get("name", ""), walk.text(top)[0], tuple(walk.fields(top)))
@@ -178,7 +204,7 @@ class _Walk:
         if kind:
             own, of_type = self._type_text(node)
             meaning = meaning or own
-            unit = unit or of_type or _UNITS.get(kind, "-")
+            unit = unit or of_type or _UNITS.get(kind) or _unit_of(name)
             example = example or node.get("fixed", "") or self._examples.of(outer, name) or self._first(node)
         return Field(path, meaning, kind, unit, example, need)
 
@@ -198,7 +224,7 @@ class _Walk:
 
     def _simple(self, node: etree._Element) -> str:
         """The name of the type of a value; empty for an element that holds elements only."""
-        type = node.get("type", "")
+        named = node.get("type", "")
         if node.find(f"{XS}simpleType") is not None:
             base = node.find(f"{XS}simpleType/{XS}restriction")
             return _local(base.get("base", "")) if base is not None else "text"
@@ -206,7 +232,7 @@ class _Walk:
         if kind is not None:
             content = kind.find(f"{XS}simpleContent/{XS}extension")
             return "" if content is None else _local(content.get("base", ""))
-        return _local(type)
+        return _local(named)
 
     def _complex(self, element: etree._Element) -> etree._Element | None:
         inner = element.find(f"{XS}complexType")
@@ -245,6 +271,10 @@ class _Walk:
                 yield from self._children(child, low, high)
             elif child.tag == f"{XS}choice":
                 yield from self._children(child, 0, high)
+
+
+def _unit_of(name: str) -> str:
+    return next((unit for pattern, unit in _NAMED_UNITS if pattern.fullmatch(name)), "-")
 
 
 def _often(least: int, most: int | None) -> str:
