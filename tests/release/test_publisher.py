@@ -1,6 +1,7 @@
 """The publisher: its releases are a function of the ledger, whenever it was killed and however often it began again."""
 
 import asyncio
+import base64
 import datetime
 import gzip
 import itertools
@@ -130,6 +131,7 @@ class House:
         """Make all that is due with a publisher that is just started; the numbers of its releases."""
         publisher = self.publisher(store, series)
         made = publisher.catch_up()
+        publisher.write_protocols()
         while publisher.write_checkpoint():
             pass
         return made
@@ -203,6 +205,7 @@ def test_killed_at_any_write(
     before = house.publisher(tmp_path / "before", series)
     for _ in range(2 if series == "skrutinium" else 3):
         before.catch_up(at_most=1)
+        before.write_protocols()
         before.write_checkpoint()
     newest = StoreReader(tmp_path / "before").newest(before.key)
     assert newest is not None
@@ -237,6 +240,7 @@ def _killed_after(writes: int, publisher: Publisher) -> bool:
             patch.setattr(owner, name, _dying(getattr(owner, name), left))
         try:
             publisher.catch_up(at_most=1)
+            publisher.write_protocols()
             publisher.write_checkpoint()
         except Killed:
             return True
@@ -337,3 +341,20 @@ def test_batches_hold_what_came_in(house: House, tmp_path: Path) -> None:
     assert batches == due
     assert len(due) == 3
     assert all(due.values())
+
+
+def test_protocols_are_objects(house: House, tmp_path: Path) -> None:
+    """The bytes taken over of every published protocol lie under the hash that its batch names, and are exactly these."""
+    publisher = house.publisher(tmp_path / "store", "skrutinium")
+    publisher.catch_up()  # killed before the protocols of the newest release were written
+    house.publish(tmp_path / "store", "skrutinium")
+    reader = StoreReader(tmp_path / "store")
+    found = 0
+    for number in range(1, publisher.newest + 1):
+        for row in reader.manifest(publisher.key, number).rows:
+            if row.path.startswith("batch/"):
+                for protocol in etree.fromstring(reader.object(row.sha256)):
+                    taken = protocol.findtext("{urn:skrutinium:1}taken-over") or ""
+                    assert reader.object(protocol.get("sha256", "")) == base64.b64decode(taken)
+                    found += 1
+    assert found == min(28, len(country()[1]))
