@@ -22,7 +22,7 @@ from skrutinium_server.authority.persons import Authority
 from skrutinium_server.election.law import load_law
 from skrutinium_server.election.model import Definition
 from skrutinium_server.intake.formats.csv_set import write_set
-from skrutinium_server.intake.model import ListVotes, Protocol, TakenOver
+from skrutinium_server.intake.model import ListVotes, Protocol
 from skrutinium_server.intake.reading import read_path
 from skrutinium_server.process.house import House
 from skrutinium_server.process.site import Site

@@ -15,6 +15,7 @@ from skrutinium_server.commands.archive import archive
 from skrutinium_server.commands.definition import definition
 from skrutinium_server.commands.demo import demo
 from skrutinium_server.commands.event_log import event_log
+from skrutinium_server.commands.notice import notice
 from skrutinium_server.commands.person import person
 from skrutinium_server.commands.protocols import protocols, replay
 from skrutinium_server.commands.publish import publish
@@ -76,6 +77,7 @@ for command in (
     subscriber,
     person,
     event_log,
+    notice,
 ):
     group.add_command(command)
 

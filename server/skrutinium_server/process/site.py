@@ -18,6 +18,7 @@ from skrutinium_server.election.law import Law, law_sha256, load_law
 from skrutinium_server.election.merge import merge
 from skrutinium_server.election.model import IDENTIFIER, Definition
 from skrutinium_server.election.store import DefinitionStore
+from skrutinium_server.feed.settings import DEFAULTS, FeedSettings
 from skrutinium_server.ledger.model import Phase
 from skrutinium_server.process.basis import Basis, RunRecord, read_basis
 from skrutinium_server.process.errors import RunError, SiteError
@@ -57,6 +58,19 @@ volby_batch_seconds = 300
 checkpoint_seconds = 600
 # The series that the next runs publish. volby is left out by itself where the law has nothing to do with that format.
 series = ["skrutinium", "volby"]
+
+[feed]
+# Proxies in front of the feed that tell whose request they pass on (networks or addresses), and the header in which they do:
+# x-forwarded-for or forwarded.
+proxies = []
+forwarded = "x-forwarded-for"
+# TLS straight from the feed: a chain of certificates and its key (PEM), in this folder or named in full. Read again when they change.
+certificate = ""
+key = ""
+# What one subscriber may ask of one process of the feed: requests a second, so many at once, and connections; 0: no limit.
+requests_per_second = 50
+burst = 500
+connections = 200
 
 [subscribers]
 # The most ranges that one subscriber has, and the widest of them (bits that are fixed).
@@ -102,8 +116,18 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``site.toml``."""
 
     release: Settings = Settings()
+    feed: FeedSettings = FeedSettings()
     subscribers: SubscriberSettings = SubscriberSettings()
     letter: LetterSettings = LetterSettings()
+
+
+def _read_settings(path: Path) -> SiteSettings:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), SiteSettings)
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SiteError(
+            f"{path}: {error}. The comments in a newly created site.toml show what is expected."
+        ) from error
 
 
 class FeedFolder:
@@ -122,6 +146,11 @@ class FeedFolder:
                     f"{root} has no {path.name}: the feed needs the release store in store/ and who may read it in access.toml. "
                     f"Name a site, or copy both of them from one."
                 )
+
+    def feed_settings(self) -> FeedSettings:
+        """The section ``[feed]`` of ``site.toml``, the defaults without that file; raises :class:`SiteError` naming what is wrong."""
+        path = self.root / "site.toml"
+        return _read_settings(path).feed.below(self.root) if path.is_file() else DEFAULTS
 
 
 class Site:
@@ -156,19 +185,13 @@ class Site:
         """The section ``[release]`` of ``site.toml``; raises :class:`SiteError` naming what is wrong."""
         return self.all_settings().release
 
+    def feed_settings(self) -> FeedSettings:
+        """The section ``[feed]`` of ``site.toml``; raises :class:`SiteError` naming what is wrong."""
+        return self.all_settings().feed.below(self.root)
+
     def all_settings(self) -> SiteSettings:
         """Read ``site.toml``; raises :class:`SiteError` naming what is wrong."""
-        path = self.root / "site.toml"
-        try:
-            return msgspec.convert(tomllib.loads(path.read_text("utf-8")), SiteSettings)
-        except (
-            msgspec.ValidationError,
-            tomllib.TOMLDecodeError,
-            UnicodeDecodeError,
-        ) as error:
-            raise SiteError(
-                f"{path}: {error}. The comments in a newly created site.toml show what is expected."
-            ) from error
+        return _read_settings(self.root / "site.toml")
 
     def signer(self) -> Signer:
         """The site's signing key."""
@@ -213,7 +236,7 @@ class Site:
 
         Facts that do not tell a date have an event without a year; they are those of the event that gets, or has, one.
         """
-        with self._alone():
+        with self.alone():
             known = self._same_event(facts)
             joined = facts if known is None else merge(self.definitions(known).newest(), facts)
             if known is not None and joined.event != known:  # no run rests on an event that has no date yet
@@ -288,7 +311,7 @@ class Site:
 
         ``not_before`` (a moment and the reason for it) takes the place of the law's minute.
         """
-        with self._alone():
+        with self.alone():
             record, _, _ = self.plan_run(run, phase, self.event(event))
             record = msgspec.structs.replace(record, persons=persons)
             if not_before is not None:
@@ -373,11 +396,11 @@ class Site:
 
         What is read at the event's own address stays live once it was: a test opened afterwards is not put in its place.
         """
-        with self._alone():
+        with self.alone():
             self._write_state(opened, closed, reopened, now)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Two commands at once must not overwrite what the other has just written."""
         with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
