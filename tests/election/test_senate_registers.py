@@ -1,5 +1,6 @@
 """The Senate's registers, real ones in XML and made-up ones in both flavours, joined with what batches tell."""
 
+import datetime
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,14 @@ from skrutinium_server.election.check import check
 from skrutinium_server.election.errors import MergeError, SourceError
 from skrutinium_server.election.formats import READERS
 from skrutinium_server.election.formats.volby_batches import read_batches
-from skrutinium_server.election.formats.volby_senate_registers import read_registers
+from skrutinium_server.election.formats.volby_senate_registers import NAMES, read_registers
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import load_law
 from skrutinium_server.election.merge import merge
 from skrutinium_server.election.model import Area, Candidate, Committee, Contest, Definition
+from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition
+from skrutinium_server.release.registers.model import Edition
+from skrutinium_server.release.registers.rows import row_registers
 
 LAW = load_law("cz-senate-2018")
 
@@ -133,6 +137,21 @@ def test_known_kinds_still_contradict() -> None:
     other = Definition("se", base.name, None, LAW.id, 1, areas=(*base.areas, Area("9", "ward", "Ves", "CZ")))
     with pytest.raises(MergeError, match="kind of area 9"):
         merge(one, other)
+
+
+@pytest.mark.parametrize("end", [".csv", ".xml"])
+def test_own_registers_are_read_back(end: str) -> None:
+    """What the project writes in the row format for an event of the Senate tells its contests, persons and committees."""
+    made = made_up_definition(2030, SMALL, LAW.id)
+    edition = Edition(1, "0" * 64, datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC))
+    papers = {Path(paper.path).name: paper.head(edition) + paper.body for paper in row_registers(made, {})}
+    told = read_registers(
+        LAW, {name: data for name, data in papers.items() if name.endswith(end) and name[:-4] in NAMES}
+    )
+    assert told.candidates == made.candidates
+    assert told.contests == made.contests
+    assert told.districts == made.districts
+    assert [row.id for row in told.committees] == [row.id for row in made.committees]
 
 
 FAULTS = {
