@@ -17,9 +17,9 @@ from skrutinium_server.election.model import (
     UnnumberedList,
 )
 from skrutinium_server.process.registers import papers
+from skrutinium_server.release.registers.index import index
 from skrutinium_server.release.registers.publish import edition_of
 from skrutinium_server.release.store.registers import RegisterRow
-from skrutinium_server.release.registers.index import index
 
 ROOT = Path(__file__).resolve().parents[2]
 TIME = datetime.datetime(2030, 3, 1, 8, tzinfo=datetime.UTC)
@@ -108,7 +108,7 @@ def written() -> dict[str, bytes]:
         RegisterRow(path, len(found[path]), "0" * 63 + "1", documents[path].schema, 2, edition.sha256, TIME)
         for path in ("calendar.ics", "calendar.xml", "registers/areas.xml")
     ]
-    before = {path: rows[0] for path in ("registers/areas.xml", "registers/gone.xml")}
+    before = dict.fromkeys(("registers/areas.xml", "registers/gone.xml"), rows[0])
     found["registers.xml"] = index(
         DEFINITION.event, edition, rows, before, number=1, previous="0" * 64, made_up=True
     )

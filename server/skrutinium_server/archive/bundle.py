@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 import msgspec
 
 from skrutinium_server.archive.contract import contract, descriptions
-from skrutinium_server.archive.description import Description
 from skrutinium_server.archive.rendering import html, page
 
 _LEVEL: Final = 6
@@ -21,8 +20,11 @@ _UNIX: Final = 3
 _MODE: Final = 0o100644
 
 _CARDS: Final = {
-    "skrutinium/1.0/skrutinium.xsd": "Results, releases, corrections and states: every document of the night.",
-    "skrutinium/1.0/registers.xsd": "Registers, codebooks and the calendar: every document before it.",
+    "skrutinium/1.0/skrutinium.xsd": (
+        "Documents of the night",
+        "Results, releases, corrections and states, format skrutinium.",
+    ),
+    "skrutinium/1.0/registers.xsd": ("Documents before it", "Registers, codebooks and the calendar."),
 }
 
 
@@ -118,11 +120,12 @@ def _index(facts: BundleFacts, members: Sequence[Member], key: str) -> bytes:
         (title, about, [member for member in members if member.path.startswith(start)])
         for start, title, about in _GROUPS
     ]
-    cards = [
-        (told.schema.rpartition("/")[2], format_page(schema), _about(told))
+    others = {
+        schema: (schema.rpartition("/")[2].removesuffix(".xsd"), told.meaning.partition(" Written for")[0])
         for schema, told in descriptions().items()
-        if "/rows/" not in schema
-    ]
+        if schema not in _CARDS and "/rows/" not in schema
+    }
+    cards = [(title, format_page(schema), about) for schema, (title, about) in (_CARDS | others).items()]
     return page(
         "index.html",
         facts=facts,
@@ -133,10 +136,6 @@ def _index(facts: BundleFacts, members: Sequence[Member], key: str) -> bytes:
         count=len(members),
         made_up=facts.made_up,
     )
-
-
-def _about(told: Description) -> str:
-    return _CARDS.get(told.schema) or told.meaning.partition(" Written for")[0]
 
 
 def _member(path: str, data: bytes, schema: str | None) -> Member:

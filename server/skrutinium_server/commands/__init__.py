@@ -19,6 +19,7 @@ from skrutinium_server.commands.notice import notice
 from skrutinium_server.commands.person import person
 from skrutinium_server.commands.protocols import protocols, replay
 from skrutinium_server.commands.publish import publish
+from skrutinium_server.commands.registers import bundle, calendar, formats, registers
 from skrutinium_server.commands.release import release
 from skrutinium_server.commands.run import hold, lift, run
 from skrutinium_server.commands.serve import count, feed, serve
@@ -65,6 +66,10 @@ for command in (
     lift,
     protocols,
     replay,
+    registers,
+    bundle,
+    calendar,
+    formats,
     release,
     store,
     serve,

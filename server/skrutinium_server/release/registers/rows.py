@@ -302,7 +302,7 @@ def _senators(facts: _Facts) -> Iterator[Values]:
 def _constituencies(facts: _Facts) -> Iterator[Values]:
     for contest in facts.definition.contests:
         constituency = _constituency(contest)
-        if constituency is not None:
+        if constituency is not None and not is_placeholder(contest.name):
             yield constituency, _cut(contest.name, _NAME), facts.county(contest.area)
 
 
