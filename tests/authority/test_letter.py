@@ -3,7 +3,9 @@
 import datetime
 import email
 import email.policy
+import email.utils
 import re
+from email.header import decode_header, make_header
 from pathlib import Path
 
 import msgspec
@@ -84,6 +86,13 @@ def forms(path: Path) -> tuple[str, str, email.message.EmailMessage]:
     )
 
 
+def mailboxes(path: Path, header: str) -> list[tuple[str, str]]:
+    """Names and addresses of a header. Encoded words are joined as RFC 2047 has it, which the newer policies do not do."""
+    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.compat32)
+    found = email.utils.getaddresses([str(mail[header])])
+    return [(str(make_header(decode_header(name))), address) for name, address in found]
+
+
 @pytest.mark.parametrize("language", ["en", "cs"])
 def test_letter_says_everything_in_every_form(language: str, tmp_path: Path) -> None:
     """Text, PDF and mail hold every fact, the name with all its letters, and the rule of the test range."""
@@ -106,13 +115,8 @@ def test_mail_goes_to_whom_it_should(tmp_path: Path) -> None:
     """Recipient, sender, date and subject are the registered ones, and all lines are short ASCII."""
     path = write_letter(tmp_path, SAID, FACTS, SETTINGS, START)
     mail = forms(path)[2]
-    (recipient,) = mail["To"].addresses
-    (sender,) = mail["From"].addresses
-    assert (recipient.addr_spec, recipient.display_name) == ("vysledky@radio.example", NAME)
-    assert (sender.addr_spec, sender.display_name) == (
-        "results@office.example",
-        "Office of Example Elections",
-    )
+    assert mailboxes(path, "To") == [(NAME, "vysledky@radio.example")]
+    assert mailboxes(path, "From") == [("Office of Example Elections", "results@office.example")]
     assert mail["Date"].datetime == START
     assert mail["Subject"] == "Access to election results granted: radio-zlin"
     assert mail["Message-ID"].endswith("@office.example>")
@@ -129,8 +133,7 @@ def test_any_name_comes_through(name: str, tmp_path: Path) -> None:
     path = write_letter(
         tmp_path, msgspec.structs.replace(SAID, registration=registration), FACTS, SETTINGS, START
     )
-    (recipient,) = forms(path)[2]["To"].addresses
-    assert (recipient.addr_spec, recipient.display_name) == ("vysledky@radio.example", name.strip())
+    assert mailboxes(path, "To") == [(name.strip(), "vysledky@radio.example")]
 
 
 def test_letter_without_sender_is_a_draft(tmp_path: Path) -> None:

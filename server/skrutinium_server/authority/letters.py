@@ -5,9 +5,8 @@ The mail (RFC 5322) has the text and the PDF in it. Source: M5.
 
 import datetime
 import email.policy
-from email.header import Header
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formataddr
 from pathlib import Path
 
 from skrutinium_server.authority.errors import LetterError
@@ -50,17 +49,17 @@ def write_letter(
 
 def mail_of(letter: Letter, text: str, pdf: bytes) -> bytes:
     """The letter as a mail; without a sender it is a draft, to be sent from whatever mailbox opens it."""
-    name, address, _ = letter.recipient
-    heads = [f"To: {_mailbox('To', name, address)}"]
     mail = EmailMessage(policy=email.policy.SMTP)
+    name, address, _ = letter.recipient
+    mail["To"] = Address(name, addr_spec=_ascii(address))
     if letter.sender[1]:
-        heads.append(f"From: {_mailbox('From', *letter.sender)}")
+        mail["From"] = Address(letter.sender[0], addr_spec=_ascii(letter.sender[1]))
         domain = _ascii(letter.sender[1]).rpartition("@")[2]
         number = int(letter.date.timestamp())
         mail["Message-ID"] = f"<{letter.reference.replace('/', '.')}.{number}@{domain}>"
     else:
         mail["X-Unsent"] = "1"
-    heads.append(f"Subject: {_words('Subject', letter.subject)}")
+    mail["Subject"] = letter.subject
     mail["Date"] = letter.date
     mail["Content-Language"] = letter.language
     mail.set_content(text, cte="quoted-printable")
@@ -69,24 +68,7 @@ def mail_of(letter: Letter, text: str, pdf: bytes) -> bytes:
     )
     # Boundaries are made up anew each time unless they are named.
     mail.set_boundary(f"=_{letter.reference.replace('/', '_')}_=")
-    return "".join(f"{head}\r\n" for head in heads).encode("ascii") + mail.as_bytes()
-
-
-def _mailbox(header: str, name: str, address: str) -> str:
-    """A name and an address as a header has them (RFC 5322, 3.4).
-
-    The policy's own folding puts a blank into a long name with a comma, so names are encoded here.
-    """
-    return (
-        formataddr((name, _ascii(address)))
-        if name.isascii()
-        else f"{_words(header, name)} <{_ascii(address)}>"
-    )
-
-
-def _words(header: str, text: str) -> str:
-    """Text as encoded words where it needs them, folded (RFC 2047)."""
-    return text if text.isascii() else Header(text, "utf-8", header_name=header).encode(linesep="\r\n")
+    return mail.as_bytes()
 
 
 def _ascii(address: str) -> str:
