@@ -14,6 +14,8 @@ SAMPLES = ROOT / "samples" / "skrutinium" / "1.0"
 VALID = sorted((SAMPLES / "valid").glob("*.xml"))
 INVALID = sorted((SAMPLES / "invalid").glob("*.xml"))
 XS = "{http://www.w3.org/2001/XMLSchema}"
+NO_UNIT = ("number", "list", "sequence")
+"""Numbers that count nothing: they name or order something."""
 MODELS = (
     "contest-council",
     "contest-held",
@@ -113,6 +115,20 @@ def test_everything_is_documented() -> None:
     ]
 
     assert silent == []
+
+
+def test_every_attribute_has_an_example() -> None:
+    """Every attribute gives an example, and those that count something also say what they count."""
+    counts = {"number", "share"}
+    lacking = [
+        (node.getparent().getparent().get("name"), node.get("name"))
+        for node in parse(SCHEMA).iter(f"{XS}attribute")
+        for told in [node.findtext(f"{XS}annotation/{XS}documentation") or ""]
+        if " Example: " not in told
+        or (node.get("type") in counts and " Unit: " not in told and node.get("name") not in NO_UNIT)
+    ]
+
+    assert lacking == []
 
 
 def reasons(schema: etree.XMLSchema) -> str:
