@@ -1,12 +1,17 @@
 """``serve``, ``count`` and ``feed``: the processes of an election night."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from skrutinium_server.commands.arguments import SITE
+from skrutinium_server.feed.errors import FeedError
+from skrutinium_server.feed.proxies import Proxies
+from skrutinium_server.feed.settings import FeedSettings
 from skrutinium_server.process.serve import Service, until_told_to_stop
 from skrutinium_server.process.site import FeedFolder, Site
 
@@ -14,19 +19,58 @@ HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Addr
 PORT = click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
+PROXY = click.option(
+    "--proxy",
+    "proxies",
+    metavar="NETWORK",
+    multiple=True,
+    help="Proxy whose forwarded header counts; may be repeated.",
+)
+CERTIFICATE = click.option(
+    "--certificate",
+    metavar="FILE",
+    help="Chain of certificates (PEM) for TLS; needs --key. Read again when it changes.",
+)
+KEY = click.option("--key", metavar="FILE", help="Key of the certificate (PEM, no passphrase).")
 
 
-def _said(_part: str, message: dict[str, Any]) -> None:
+def _settings(
+    site: Site | FeedFolder, proxies: tuple[str, ...], certificate: str | None, key: str | None
+) -> FeedSettings:
+    """The site's settings of the feed with what the command line says in their place."""
+    told: dict[str, Any] = {"proxies": proxies} if proxies else {}
+    if certificate or key:
+        # A process that is started elsewhere has to find them too.
+        told |= {"certificate": _absolute(certificate), "key": _absolute(key)}
+    try:
+        Proxies(proxies)
+        return msgspec.structs.replace(site.feed_settings(), **told)
+    except (ValueError, FeedError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _absolute(file: str | None) -> str:
+    return str(Path(file).absolute()) if file else ""
+
+
+def _said(scheme: str, _part: str, message: dict[str, Any]) -> None:
     if "listening" in message:
         host, port = message["listening"]
         shown = f"[{host}]" if ":" in host else host
-        click.echo(f"The feed listens at http://{shown}:{port}/")
+        click.echo(f"The feed listens at {scheme}://{shown}:{port}/")
     elif "counting" in message:
         click.echo(f"Counting {message['counting']}.")
 
 
-async def _run(site: Site | FeedFolder, host: str, port: int, parts: tuple[str, ...]) -> None:
-    async with Service(site, _said, host, port, parts):
+async def _run(
+    site: Site | FeedFolder,
+    host: str,
+    port: int,
+    parts: tuple[str, ...],
+    settings: FeedSettings | None = None,
+) -> None:
+    said = partial(_said, "https" if settings and settings.certificate else "http")
+    async with Service(site, said, host, port, parts, settings):
         click.echo("Stop with Ctrl-C.")
         await until_told_to_stop()
         click.echo("Stopping: the last releases are published first.")
@@ -36,9 +80,15 @@ async def _run(site: Site | FeedFolder, host: str, port: int, parts: tuple[str, 
 @SITE
 @HOST
 @PORT
-def serve(site: Site, host: str, port: int) -> None:
+@PROXY
+@CERTIFICATE
+@KEY
+def serve(
+    site: Site, host: str, port: int, proxies: tuple[str, ...], certificate: str | None, key: str | None
+) -> None:
     """Count and publish, and serve the feed, all in one process group."""
-    asyncio.run(_run(site, host, port, ("count", "feed")))
+    settings = _settings(site, proxies, certificate, key)
+    asyncio.run(_run(site, host, port, ("count", "feed"), settings))
 
 
 @click.command()
@@ -52,6 +102,13 @@ def count(site: Site) -> None:
 @click.argument("folder", metavar="SITE", type=click.Path(path_type=Path))
 @HOST
 @PORT
-def feed(folder: Path, host: str, port: int) -> None:
+@PROXY
+@CERTIFICATE
+@KEY
+def feed(
+    folder: Path, host: str, port: int, proxies: tuple[str, ...], certificate: str | None, key: str | None
+) -> None:
     """Serve the feed only: it needs the release store and access.toml, nothing else of the site."""
-    asyncio.run(_run(FeedFolder(folder), host, port, ("feed",)))
+    site = FeedFolder(folder)
+    settings = _settings(site, proxies, certificate, key)
+    asyncio.run(_run(site, host, port, ("feed",), settings))

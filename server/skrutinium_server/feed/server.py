@@ -259,8 +259,8 @@ async def serve(
         settings.connections,
     )
     certificate = (
-        await asyncio.to_thread(Certificate, settings.certificate, settings.key)
-        if settings.certificate and settings.key
+        await asyncio.to_thread(Certificate, Path(settings.certificate), Path(settings.key))
+        if settings.certificate
         else None
     )
     kept = Memory(memory)

@@ -13,20 +13,32 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of the feed, whole numbers.
+    """Settings of the feed, whole numbers; raises ValueError when only one of ``certificate`` and ``key`` is given.
 
     ``proxies``: networks of the proxies whose forwarded header counts; ``forwarded``: the one header that they write;
-    ``certificate`` and ``key``: PEM files for TLS, both or none; ``requests_per_second`` and ``burst``: of one subscriber at one process,
-    0 requests a second for no limit; ``connections``: of one subscriber at one process, 0 for no limit.
+    ``certificate`` and ``key``: PEM files for TLS, empty for none; ``requests_per_second`` and ``burst``: of one subscriber at one
+    process, 0 requests a second for no limit; ``connections``: of one subscriber at one process, 0 for no limit.
     """
 
     proxies: tuple[str, ...] = ()
     forwarded: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: str = ""
+    key: str = ""
     requests_per_second: Whole = 50
     burst: Positive = 500
     connections: Whole = 200
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key are given both or not at all")
+
+    def below(self, folder: Path) -> "FeedSettings":
+        """The same with the files of TLS looked for in ``folder``, unless they are named in full."""
+        if not self.certificate:
+            return self
+        return msgspec.structs.replace(
+            self, certificate=str(folder / self.certificate), key=str(folder / self.key)
+        )
 
 
 DEFAULTS: Final = FeedSettings()

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import Any, Self
 
+from skrutinium_server.feed.settings import FeedSettings, write_settings
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.site import FeedFolder, Site
@@ -21,7 +22,7 @@ Said = Callable[[str, dict[str, Any]], None]
 class Service:
     """The chosen parts of a site as children of this process: ``count``, ``feed`` or both.
 
-    ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
+    ``settings`` of the feed take the place of those of the site. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class Service:
         host: str = "127.0.0.1",
         port: int = 8000,
         parts: tuple[str, ...] = ("count", "feed"),
+        settings: FeedSettings | None = None,
     ) -> None:
         self.ready = {part: asyncio.Event() for part in parts}
         self.address: tuple[str, int] | None = None
         self._said = said
-        self._feed = [str(site.store), str(site.access)]
+        told = write_settings(settings or site.feed_settings()) if "feed" in parts else ""
+        self._feed = [f"--settings={told}", str(site.store), str(site.access)]
         self.children: dict[str, Child] = {}
         if "count" in parts:
             self.children["count"] = Child(
