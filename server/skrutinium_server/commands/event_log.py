@@ -5,6 +5,7 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from skrutinium_server.authority.persons import Authority
@@ -41,7 +42,13 @@ def show(site: Site, after: int, as_json: bool) -> None:
     for entry in entries:
         told: dict[str, Any] = msgspec.to_builtins(entry.event)
         kind = told.pop("kind")
-        table.add_row(str(entry.position), f"{entry.time:%Y-%m-%d %H:%M:%S}", entry.who, kind, _about(told))
+        table.add_row(
+            str(entry.position),
+            f"{entry.time:%Y-%m-%d %H:%M:%S}",
+            escape(entry.who),
+            kind,
+            escape(_about(told)),
+        )
     Console().print(table)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from skrutinium_server.authority.access_list import differences, granted, read_list
@@ -38,23 +39,20 @@ _COLOURS = {"pending": "yellow", "approved": "green", "declined": "red", "revoke
 def list_subscribers(site: Site) -> None:
     """List all subscribers with their ranges and how they stand."""
     state = Authority(site.root).state()
-    # A range that is cut off is read wrongly: the other columns give way.
-    whole = {name: Column(name, no_wrap=True) for name in ("live", "test", "until", "standing")}
-    folded = {name: Column(name, overflow="fold") for name in ("id", "organisation", "events")}
-    columns = {**whole, **folded}
+    # A range that is cut off is read wrongly: the names give way.
     table = Table(
-        *(columns[name] for name in ("id", "organisation", "live", "test", "events", "until", "standing"))
+        "subscriber", Column("ranges", no_wrap=True), "events", "until", "standing", show_lines=True
     )
     for one in sorted(state.subscribers.values(), key=lambda one: one.id):
         told = one.registration
         word = stand(one.standing)
+        ranges = [f"live {shown(network)}" for network in networks(told.live)]
+        ranges += [f"test {shown(network)}" for network in networks(told.test)]
         table.add_row(
-            told.id,
-            told.name,
-            "\n".join(map(shown, networks(told.live))),
-            "\n".join(map(shown, networks(told.test))),
+            f"[bold]{told.id}[/]\n{escape(told.name)}",
+            "\n".join(ranges),
             "\n".join(told.events) or "all",
-            "" if told.until is None else f"{told.until:%Y-%m-%d\n%H:%M} UTC",
+            "no end" if told.until is None else f"{told.until:%Y-%m-%d %H:%M} UTC",
             f"[{_COLOURS[word]}]{word}[/]",
         )
     Console().print(table)
@@ -68,7 +66,7 @@ def show(site: Site, id: str) -> None:
     one = known_subscriber(Authority(site.root).state(), id)
     table = Table.grid(padding=(0, 3))
     for label, text in _facts(one, newest(site.root / "letters", id)):
-        table.add_row(f"[bold]{label}[/]", text)
+        table.add_row(f"[bold]{label}[/]", escape(text))
     Console().print(table)
 
 
