@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from skrutinium import parsing
-from skrutinium.address import Address
 from skrutinium.checking import Checker
 from skrutinium.choosing import choose_run
 from skrutinium.errors import NotYet, SchemaError, SignatureError, SkrutiniumError
 from skrutinium.folder import Folder
+from skrutinium.hosted import remote_source
 from skrutinium.parsing import children
 from skrutinium.report import SERIES, Difference, Report
 from skrutinium.series import ZEROS, Manifest, Run
@@ -35,9 +35,9 @@ Progress = Callable[[int, int], None]
 
 @asynccontextmanager
 async def open_source(place: str, patience: Patience | None = None) -> AsyncIterator[Source]:
-    """A feed when ``place`` is an address (``http://``, ``https://``), else the release store in that folder."""
+    """What ``place`` is: the address (``http://``, ``https://``) of a feed or of a release store, or a folder with one."""
     remote = urlsplit(place).scheme in ("http", "https")
-    source: Source = Address(Transport(place, patience=patience)) if remote else Folder(Path(place))
+    source = await remote_source(Transport(place, patience=patience)) if remote else Folder(Path(place))
     try:
         yield source
     finally:

@@ -108,11 +108,9 @@ class Pages:
             corrections=self._catalogue.corrections_of(precinct.id),
         )
 
-    def corrections(self, manifest: Manifest) -> bytes:
+    def corrections(self) -> bytes:
         """``corrections.html``."""
-        return self._page(
-            "corrections.html", "", manifest=manifest, corrections=self._catalogue.newest_corrections()
-        )
+        return self._page("corrections.html", "", corrections=self._catalogue.newest_corrections())
 
     def contests(self, manifest: Manifest) -> bytes:
         """``contests.html``: every contest by name."""

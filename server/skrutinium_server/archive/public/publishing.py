@@ -161,7 +161,7 @@ class Publishing:
             for number in by_kind.get("corrections", ()):
                 path = f"corrections/{number}.xml"
                 self._folder.put(path, self._reader.object(self._rows[path].sha256))
-            self._folder.put("corrections.html", self._pages.corrections(manifest))
+            self._folder.put("corrections.html", self._pages.corrections())
         self._write_start(event, manifest)
 
     def _voted_in(self, precincts: Iterable[str]) -> set[str]:

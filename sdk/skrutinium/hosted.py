@@ -1,0 +1,123 @@
+"""Reading a release store by the address of any web server: the public folder of an event, a mirror, an object store.
+
+The layout is that of the folder (``docs/architecture.md``); no program answers there, so nothing can be asked for but files.
+"""
+
+import asyncio
+import io
+
+from skrutinium.address import Address
+from skrutinium.errors import DamagedError, NotYet, SkrutiniumError
+from skrutinium.packs import members
+from skrutinium.parsing import LARGEST
+from skrutinium.series import Document, Run
+from skrutinium.series_reading import read_manifest, read_state
+from skrutinium.signing import split_signed
+from skrutinium.source import Material, SeriesSource, Source
+from skrutinium.transport import LARGEST_ARCHIVE, Transport, expand
+
+_SMALL = 64 * 1024
+
+
+async def remote_source(transport: Transport) -> Source:
+    """What answers there: a release store as plain files when the newest release of a run lies where a store has it, else a feed."""
+    feed = Address(transport)
+    try:
+        body, _ = split_signed(await feed.state(), "state.xml")
+        runs = read_state(body, "state.xml").runs
+    except SkrutiniumError:
+        return feed  # whoever reads next is told what is wrong
+    for run in runs:
+        for series in run.series:
+            try:
+                await transport.get(f"/event/{run.event}/{run.id}/{series}/newest", limit=_SMALL)
+            except SkrutiniumError:
+                continue
+            return Hosted(transport)
+    return feed
+
+
+class Hosted(Address):
+    """The release store at the transport's base address: state and keys lie where a feed has them."""
+
+    def series(self, run: Run, series: str = "skrutinium") -> SeriesSource:
+        """The series of that run."""
+        return HostedSeries(self.transport, f"/event/{run.event}/{run.id}/{series}")
+
+
+class HostedSeries:
+    """One series in a release store behind a web server."""
+
+    def __init__(self, transport: Transport, prefix: str) -> None:
+        self.transport = transport
+        self.prefix = prefix
+
+    @property
+    def where(self) -> str:
+        """The address of the series."""
+        return self.transport.base + self.prefix
+
+    async def _get(self, path: str, limit: int = LARGEST) -> bytes:
+        answer = await self.transport.get(path, limit=limit)
+        if answer.body is None:
+            raise DamagedError("'not modified' without having asked for it", address=answer.address)
+        return answer.body
+
+    async def _expanded(self, path: str, limit: int = LARGEST) -> bytes:
+        """A gzipped file; some servers say that it is and it comes unpacked, others send it as it is."""
+        data = await self._get(path, limit)
+        if not data.startswith(b"\x1f\x8b"):
+            return data
+        return await asyncio.to_thread(expand, data, limit, self.transport.base + path)
+
+    async def newest(self) -> tuple[int, str]:
+        """Number and manifest hash by the file ``newest``."""
+        path = f"{self.prefix}/newest"
+        words = (await self._get(path, _SMALL)).decode("ascii", "replace").split()
+        if len(words) != 2 or not words[0].isdecimal() or len(words[1]) != 64:
+            raise DamagedError("does not hold a number and a hash", address=self.transport.base + path)
+        return int(words[0]), words[1]
+
+    async def manifest(self, number: int) -> tuple[bytes, bytes]:
+        """A manifest and its signature line."""
+        path = f"{self.prefix}/manifest/{number:09d}.xml"
+        return await self._get(path), await self._get(f"{path}.sig", _SMALL)
+
+    async def release(self, number: int) -> Material:
+        """A release by its pack: one request for all of its documents."""
+        manifest, signature = await self.manifest(number)
+        path = f"{self.prefix}/pack/{number:09d}.tar.gz"
+        where = self.transport.base + path
+        data = await self._expanded(path, LARGEST_ARCHIVE)
+        held = await asyncio.to_thread(lambda: dict(members(io.BytesIO(data), where)))
+
+        def load(row: Document) -> bytes:
+            try:
+                return held[row.path]
+            except KeyError:
+                raise DamagedError(f"the pack holds no {row.path}", address=where) from None
+
+        return Material(manifest, signature, load)
+
+    async def object(self, sha256: str) -> bytes:
+        """A document by its hash."""
+        return await self._expanded(f"/objects/{sha256[:2]}/{sha256[2:4]}/{sha256}.gz")
+
+    async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
+        """A checkpoint and its signature line; the newest is found by the manifests, since a folder cannot be listed here."""
+        if number is None:
+            number = await self._newest_checkpoint()
+        path = f"{self.prefix}/checkpoint/{number:09d}.xml"
+        return await self._expanded(f"{path}.gz"), await self._get(f"{path}.sig", _SMALL)
+
+    async def _newest_checkpoint(self) -> int:
+        newest, _ = await self.newest()
+        for number in range(newest, 0, -1):
+            data = await self._get(f"{self.prefix}/manifest/{number:09d}.xml")
+            if read_manifest(data, self.where).checkpoint:
+                return number
+        raise NotYet("there is no checkpoint yet", address=self.where)
+
+    async def heartbeat(self) -> bytes:
+        """The heartbeat with its signature line."""
+        return await self._get(f"{self.prefix}/heartbeat.xml", _SMALL)
