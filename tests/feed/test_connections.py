@@ -9,13 +9,20 @@ import socket
 import time
 from asyncio import to_thread
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from skrutinium_server.feed.access import parse_access
+from skrutinium_server.feed.connections import Connections, Registered
+from skrutinium_server.feed.permission import permit
 from skrutinium_server.feed.settings import FeedSettings
-from skrutinium_server.release.store.model import SeriesKey
+from skrutinium_server.release.store.model import Run, SeriesKey
 from tests.feed.made import EVENT, Fed, MadeStore, document, feed_on, night
 from tests.feed.test_process import Process, nothing_left_running, start
 from tests.feed.test_push import PUSH, Stream, opened
@@ -317,3 +324,70 @@ def test_settings_reach_the_process(night_store: MadeStore) -> None:
     process = start(night_store, "--settings", told)
     assert process.get("/state.xml").startswith(b"HTTP/1.1 200")
     assert process.get("/state.xml").startswith(b"HTTP/1.1 429")
+
+
+changes = st.lists(
+    st.one_of(
+        st.tuples(st.just("enter"), st.sampled_from(["10.0.0.1", "10.1.0.1", "10.2.0.1", "192.0.2.1"])),
+        st.tuples(st.just("read"), st.integers(0, 20)),
+        st.tuples(st.just("leave"), st.integers(0, 20)),
+        st.tuples(st.just("list"), st.permutations(["10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16"])),
+        st.tuples(st.just("runs"), st.tuples(st.booleans(), st.booleans())),
+        st.tuples(st.just("time"), st.integers(-3, 3)),
+    ),
+    max_size=30,
+)
+
+
+@given(changes)
+@settings(deadline=None, max_examples=40)
+async def test_nobody_goes_on_reading_what_is_not_allowed(told: list[tuple[str, Any]]) -> None:
+    """After any changes of list, runs and time, no connection that is left is reading what its range may not read now."""
+    now = [NOON]
+    connections = Connections(lambda: now[0])
+    left: list[tuple[Registered, socket.socket]] = []
+    loop = asyncio.get_running_loop()
+    try:
+        for what, value in told:
+            if what == "enter":
+                here, there = socket.socketpair()
+                transport, _ = await loop.create_connection(asyncio.Protocol, sock=here)
+                left.append((connections.enter(transport, value), there))
+            elif what == "read" and left:
+                registered = left[value % len(left)][0]
+                if registered.read(("e", "live" if value % 2 else "test")) is None:
+                    registered.transport.write(b"x" * 4096)
+            elif what == "leave" and left:
+                registered, there = left.pop(value % len(left))
+                connections.leave(registered)
+                registered.transport.abort()
+                there.close()
+            elif what == "list":
+                live, test, _ = value
+                text = f"[[subscriber]]\nid='a'\nname='a'\nlive=['{live}']\ntest=['{test}']\nuntil=2018-10-06T12:02:00Z\n"
+                connections.admit(parse_access(Path("x"), text.encode()))
+            elif what == "runs":
+                connections.adopt(_runs(*value))
+            else:
+                now[0] = NOON + datetime.timedelta(minutes=value)
+                connections._tick()
+            for registered, _ in left:
+                allowed = permit(connections.access.find(registered.address), connections.runs, now[0])
+                assert registered.transport.is_closing() or all(
+                    allowed.reads(*run) is None for _, run in registered.reading()
+                )
+                assert registered.allowed.readable == allowed.readable
+    finally:
+        connections.close()
+        for registered, there in left:
+            registered.transport.abort()
+            there.close()
+        await asyncio.sleep(0)
+
+
+def _runs(counting: bool, later: bool) -> tuple[Run, ...]:
+    minute = NOON + datetime.timedelta(minutes=1) if later else None
+    return (
+        Run("e", "live", "E", "2018-10-05", "law", "live", counting, True, ("skrutinium",), minute),
+        Run("e", "test", "E", "2018-10-05", "law", "test", True, False, ("skrutinium",)),
+    )
