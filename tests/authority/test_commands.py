@@ -1,5 +1,8 @@
-"""The commands of subscribers, persons and the event log, in processes of their own against a real site."""
+"""The commands of subscribers, persons and the event log against a real site; one way through in processes of their own."""
 
+import contextlib
+import io
+import sys
 from pathlib import Path
 
 import msgspec
@@ -7,11 +10,28 @@ import pytest
 
 from skrutinium_server.authority.log import EventLog
 from skrutinium_server.authority.persons import Authority
+from skrutinium_server.commands import main
 from skrutinium_server.feed.access import load_access
 from skrutinium_server.process.site import Site
-from tests.e2e.at_work import command
+from tests.e2e import at_work
 
 CONTACT = ("--email", "results@radio.example", "--telephone", "+420 222 111 333")
+
+
+def command(*arguments: object, code: int = 0) -> str:
+    """Run one command in this process, as its own main program would; what it said."""
+    said = io.StringIO()
+    before, sys.argv = sys.argv, ["skrutinium-server", *map(str, arguments)]
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            main()
+        ended: object = 0
+    except SystemExit as exit_:
+        ended = exit_.code
+    finally:
+        sys.argv = before
+    assert ended == code, f"{arguments}: exit {ended}\n{said.getvalue()}"
+    return said.getvalue()
 
 
 @pytest.fixture
@@ -26,6 +46,7 @@ def site(tmp_path: Path) -> Path:
 
 def test_from_request_to_revocation(site: Path) -> None:
     """A newsroom asks, is approved, has letters, is changed and revoked; the feed's list follows each step."""
+    command = at_work.command
     ask = ("subscriber", "add", site, "radio", "--name", "Rádio Zlín", *CONTACT, "--live", "192.0.2.0/28")
     assert "pending" in command(*ask, "--test", "192.0.2.99", "--until", "2090-12-31")
     assert "which is pending" in command("subscriber", "simulate", site, "192.0.2.3")
