@@ -102,6 +102,7 @@ def test_pages_are_whole_at_every_width(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert page.locator("h1").count() == 1
         assert page.locator(".mark").first.is_visible()
+        assert all(one.is_visible() for one in page.locator(".legend span:not(.key)").all())
     assert wrong == []
     context.close()
 
@@ -148,7 +149,7 @@ def test_pages_can_be_read_by_everybody(folder: Path, browser: Browser, address:
     context = browser.new_context()
     page = context.new_page()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         for path in of_each_kind(folder):
             page.goto(address + path)
             assert page.locator("html").get_attribute("lang") == "en"

@@ -41,7 +41,7 @@ def _places(seats: int) -> tuple[tuple[float, float, float], ...]:
 
 
 def _radius(rows: int) -> float:
-    return min(16.0, 120 / (rows * 2.4))
+    return min(20.0, 120 / (rows * 2.4))
 
 
 def _room(rows: int) -> list[int]:
