@@ -18,15 +18,21 @@ from skrutinium.documents import (
     Corrections,
     Count,
     District,
+    DistrictResults,
     EventResults,
+    FirstRound,
     Kind,
+    KindSummary,
+    Leading,
     List,
     Lot,
+    Out,
     PrecinctResults,
     Protocol,
     ProtocolBatch,
     Reporting,
     Row,
+    Summary,
 )
 from skrutinium.errors import (
     AccessRefused,
@@ -59,6 +65,12 @@ logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unle
 __version__ = "0.1.0"
 
 __all__ = [
+    "DistrictResults",
+    "FirstRound",
+    "KindSummary",
+    "Leading",
+    "Out",
+    "Summary",
     "AccessRefused",
     "AreaResults",
     "Candidate",
