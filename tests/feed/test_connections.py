@@ -340,15 +340,21 @@ changes = st.lists(
 
 
 @given(changes)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=100)
 async def test_nobody_goes_on_reading_what_is_not_allowed(told: list[tuple[str, Any]]) -> None:
     """After any changes of list, runs and time, no connection that is left is reading what its range may not read now."""
     now = [NOON]
     connections = Connections(lambda: now[0])
     left: list[tuple[Registered, socket.socket]] = []
     loop = asyncio.get_running_loop()
+    begun: list[tuple[str, Any]] = [
+        ("list", ("10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16")),
+        ("runs", (False, False)),
+    ]
+    begun += [("enter", address) for address in ("10.0.0.1", "10.1.0.1")]
+    begun += [("read", number) for number in (0, 1, 2)]
     try:
-        for what, value in told:
+        for what, value in [*begun, *told]:
             if what == "enter":
                 here, there = socket.socketpair()
                 transport, _ = await loop.create_connection(asyncio.Protocol, sock=here)
