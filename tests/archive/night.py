@@ -31,8 +31,6 @@ SCALE = Scale(regions=1, counties=2, councils=6, precincts=14, wards=(2,))
 
 def made_up(law: str = "cz-municipal-2018") -> Definition:
     """The definition of a small made-up election."""
-    if law == "cz-municipal-2018":
-        return made_up_definition(3, SCALE)
     return made_up_definition(3, SCALE, law=law)
 
 

@@ -190,6 +190,23 @@ def test_states_of_reporting_differ_in_words(night: Night, tmp_path: Path) -> No
     assert all("Not yet reported" in text_of(path.with_suffix(".html")) for path in awaited)
 
 
+def test_senate_shows_candidates_and_who_goes_on(new_night: Callable[..., Night], tmp_path: Path) -> None:
+    """A contest of persons shows votes and shares by candidate, and says who is elected or goes into a second round."""
+    night = new_night(made_up("cz-senate-2018"))
+    root = tmp_path / "public"
+    public = Public(night, root)
+    public.catch_up()
+    assert "not yet reported" in text_of(next((root / "contest").glob("*.html")))
+    night.whole()
+    public.catch_up()
+    public.close()
+    pages = [text_of(path) for path in (root / "contest").glob("*.html")]
+    assert all("Votes by candidate" in page and "name not known" not in page for page in pages)
+    assert all("elected" in page or "second round" in page for page in pages)
+    assert all("Votes by candidate" in text_of(path) for path in (root / "precinct").glob("*.html"))
+    assert verified(str(root)).differences == []
+
+
 def test_every_page_carries_its_marks(night: Night, tmp_path: Path) -> None:
     """Each page of a rehearsal of a made-up election says so, in the title too, and names its release."""
     root = tmp_path / "public"
