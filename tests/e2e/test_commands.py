@@ -204,13 +204,26 @@ def test_closed_run(site: Path, protocols: Path) -> None:
     assert "AGREEMENT" in skrutinium_command("verify", site / "store")
 
 
+def open_live(root: Path, folder: Path, run: str) -> None:
+    """Open a live run as two persons do."""
+    for name in ("j.novakova", "p.dvorak"):
+        (folder / name).write_text(f"slepice v trave spi, {name}\n", "utf-8")
+        command("person", "add", root, name, "--role", "operator", "--passphrase-file", folder / name)
+    first = ("--by", "j.novakova", "--passphrase-file", folder / "j.novakova")
+    said = command("run", "open", root, run, "--phase", "live", *first)
+    assert "another person confirms" in said
+    assert "another person has to" in refused("run", "confirm", root, run, *first)
+    said = command("run", "confirm", root, run, "--by", "p.dvorak", "--passphrase-file", folder / "p.dvorak")
+    assert "by j.novakova and p.dvorak" in said
+
+
 def test_replay_never_into_live(tmp_path: Path, protocols: Path) -> None:
     """A replay into a live run is refused before anything is brought; an import is what a live run takes."""
     root = tmp_path / "site"
     command("site", "create", root)
     real = definition_folder(tmp_path / "csv", made_up=False)
     command("definition", "import", root, "--law", LAW, "--format", "csv", real)
-    command("run", "open", root, "air", "--phase", "live")
+    open_live(root, tmp_path, "air")
 
     assert "live run" in refused("replay", root, "air", "--format", "csv", protocols)
 

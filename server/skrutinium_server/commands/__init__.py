@@ -17,6 +17,7 @@ from skrutinium_server.commands.demo import demo
 from skrutinium_server.commands.event_log import event_log
 from skrutinium_server.commands.notice import notice
 from skrutinium_server.commands.person import person
+from skrutinium_server.commands.preflight import preflight
 from skrutinium_server.commands.protocols import protocols, replay
 from skrutinium_server.commands.publish import publish
 from skrutinium_server.commands.registers import bundle, calendar, formats, registers
@@ -83,6 +84,7 @@ for command in (
     person,
     event_log,
     notice,
+    preflight,
 ):
     group.add_command(command)
 

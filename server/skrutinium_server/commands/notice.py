@@ -53,8 +53,8 @@ def planned(site: Site, time: str, text: str, who: str | None) -> None:
     try:
         moment = datetime.datetime.fromisoformat(time)
     except ValueError:
-        moment = datetime.datetime.min
-    if moment.utcoffset() is None or moment <= now:
+        moment = None
+    if moment is None or moment.utcoffset() is None or moment <= now:
         raise NoticeError(
             f"The time is {time!r}; expected one to come, with its zone, such as 2030-10-01T20:00:00Z."
         )

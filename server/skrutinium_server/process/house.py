@@ -32,8 +32,10 @@ from skrutinium_server.process.lasting import keep_out_of_collections
 from skrutinium_server.process.publisher import WRITERS
 from skrutinium_server.process.reasons import correction_reasons
 from skrutinium_server.process.recording import record_run
+from skrutinium_server.process.registers import publish_registers
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
+from skrutinium_server.release.store.errors import StoreError
 
 log = logging.getLogger("skrutinium.count")
 
@@ -420,6 +422,7 @@ class House:
                     "Only a live run has a minute before which it is not read; leave --not-before out."
                 )
             not_before = (_moment(told["not_before"]), _said(told, "not_before_reason"))
+        await asyncio.to_thread(self._publish_registers, told["event"])
         record = await asyncio.to_thread(
             self.site.prepare_run, run, phase, told["event"], persons, not_before
         )
@@ -434,6 +437,15 @@ class House:
             "definition": record.definition,
             "not_before": minute,
         }
+
+    def _publish_registers(self, event: str | None) -> None:
+        """Publish what the documents of a new run refer to, before anybody is told of the run; reads and writes files."""
+        definition = self.site.definitions(self.site.event(event)).newest()
+        assert definition is not None  # the run was checked to have one
+        try:
+            publish_registers(self.site, definition, self._wall())
+        except (ReleaseError, StoreError) as error:
+            raise RunError(f"The registers could not be published: {error}") from error
 
     def _check_publishable(self, run: str, phase: Phase, event: str) -> str:
         """Raise :class:`RunError` when a format cannot carry the definition, else return its hash; reads files."""

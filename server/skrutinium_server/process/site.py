@@ -99,6 +99,10 @@ contacts = []
 windows = []
 # A TrueType file, where the font that comes with the program is not to be used.
 font = ""
+
+[mail]
+# Relay for mail, host or host:port; empty: none.
+relay = ""
 """
 
 
@@ -112,6 +116,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     series: tuple[Literal["skrutinium", "volby"], ...] = ("skrutinium", "volby")
 
 
+class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Through which relay (``host`` or ``host:port``) mail goes out; empty: through none."""
+
+    relay: str = ""
+
+
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of ``site.toml``."""
 
@@ -119,6 +129,7 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed: FeedSettings = FeedSettings()
     subscribers: SubscriberSettings = SubscriberSettings()
     letter: LetterSettings = LetterSettings()
+    mail: MailSettings = MailSettings()
 
 
 def _read_settings(path: Path) -> SiteSettings:
