@@ -43,7 +43,10 @@ def in_order(definition: Definition) -> Definition:
 
 def _first_in_order(first: FirstRound) -> FirstRound:
     contests = sorted(first.contests, key=lambda row: row.contest)
-    return msgspec.structs.replace(first, contests=tuple(map(_contest_in_order, contests)))
+    candidates = tuple(sorted(first.candidates, key=KEYS["candidates"]))
+    return msgspec.structs.replace(
+        first, contests=tuple(map(_contest_in_order, contests)), candidates=candidates
+    )
 
 
 def _contest_in_order(row: ContestFirstRound) -> ContestFirstRound:

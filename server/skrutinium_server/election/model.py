@@ -154,23 +154,29 @@ class ContestFirstRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     ``figures`` are the sums of the law's fields by id (a field that not every protocol told is left out), ``candidates``
     the votes by candidate number, of all who stood. ``outcome`` names the elected person or those who run again.
+    ``name`` is the contest's and ``protocols`` how many were counted: what a document of both rounds says of contests
+    that were decided at once and are in no second definition. Empty and 0 where they are not told.
     """
 
     contest: str
     figures: dict[str, int]
     candidates: dict[int, int]
     outcome: Elected | Runoff
+    name: str = ""
+    protocols: int = 0
 
 
 class FirstRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The facts of the first round that a second one is held after: ``event`` and ``date`` of the first round.
 
-    ``contests`` holds all contests of the first round, those included where somebody was elected at once.
+    ``contests`` holds all contests of the first round, those included where somebody was elected at once, ``candidates``
+    all who stood in them.
     """
 
     event: str
     date: datetime.date
     contests: tuple[ContestFirstRound, ...]
+    candidates: tuple[Candidate, ...] = ()
 
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """The definition of a second round, from that of the first and its facts. Pure."""
 
 import datetime
+from collections import Counter
 
 import msgspec
 
@@ -63,8 +64,19 @@ def second_round(
             lists=(),
             unnumbered_lists=(),
             candidates=candidates,
-            first_round=first,
+            first_round=_whole(definition, first),
         )
     )
     check(made)
     return made
+
+
+def _whole(definition: Definition, first: FirstRound) -> FirstRound:
+    """The facts with what only the definition of the first round tells: names, who stood, how many protocols there were."""
+    names = {contest.id: contest.name for contest in definition.contests}
+    protocols = Counter(poll.contest for poll in definition.polls)
+    contests = tuple(
+        msgspec.structs.replace(row, name=names[row.contest], protocols=protocols[row.contest])
+        for row in first.contests
+    )
+    return msgspec.structs.replace(first, contests=contests, candidates=definition.candidates)

@@ -8,7 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from skrutinium_server.election.errors import SourceError
-from skrutinium_server.election.model import ContestFirstRound, Elected, FirstRound, Runoff, WayOfElection
+from skrutinium_server.election.model import (
+    Candidate,
+    ContestFirstRound,
+    Elected,
+    FirstRound,
+    Runoff,
+    WayOfElection,
+)
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -22,6 +29,8 @@ class _Contest(msgspec.Struct, frozen=True):
     way: WayOfElection | None
     finalist_1: int | None
     finalist_2: int | None
+    name: str | None
+    protocols: int
 
 
 class _Figure(msgspec.Struct, frozen=True):
@@ -40,12 +49,14 @@ EVENT: Final = "first_round"
 CONTESTS: Final = "first_round_contests"
 FIGURES: Final = "first_round_figures"
 VOTES: Final = "first_round_votes"
+CANDIDATES: Final = "first_round_candidates"
 
 TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     EVENT: _Event,
     CONTESTS: _Contest,
     FIGURES: _Figure,
     VOTES: _Votes,
+    CANDIDATES: Candidate,
 }
 
 
@@ -62,6 +73,7 @@ def split(first: FirstRound) -> dict[str, Sequence[Any]]:
             for row in first.contests
             for number, votes in row.candidates.items()
         ),
+        CANDIDATES: first.candidates,
     }
 
 
@@ -87,16 +99,26 @@ def join(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> FirstRound | None
             f"{CONTESTS}.csv", None, "contest", f"{contest} is missing", "a row for each contest"
         )
     contests = tuple(
-        ContestFirstRound(row.contest, figures[row.contest], votes[row.contest], _outcome(row))
+        ContestFirstRound(
+            row.contest,
+            figures[row.contest],
+            votes[row.contest],
+            _outcome(row),
+            row.name or "",
+            row.protocols,
+        )
         for row in rows
     )
-    return FirstRound(events[0]["event"], events[0]["date"], contests)
+    candidates = tuple(Candidate(**row) for row in tables.get(CANDIDATES, ()))
+    return FirstRound(events[0]["event"], events[0]["date"], contests, candidates)
 
 
 def _contest(row: ContestFirstRound) -> _Contest:
     if isinstance(row.outcome, Elected):
-        return _Contest(row.contest, row.outcome.candidate, row.outcome.way, None, None)
-    return _Contest(row.contest, None, None, *row.outcome.candidates)
+        return _Contest(
+            row.contest, row.outcome.candidate, row.outcome.way, None, None, row.name, row.protocols
+        )
+    return _Contest(row.contest, None, None, *row.outcome.candidates, row.name, row.protocols)
 
 
 def _outcome(row: _Contest) -> Elected | Runoff:
