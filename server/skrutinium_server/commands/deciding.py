@@ -32,7 +32,7 @@ def answered_for(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def ask(
-    site: Site, phase: str, by: str | None, passphrase_file: Path | None, **request: Any
+    site: Site, phase: str, by: str | None, passphrase_file: Path | None, /, **request: Any
 ) -> dict[str, Any]:
     """Ask the counting house as a person, who proves it when the run is live; the answer."""
     if phase == "live" and by is not None:
