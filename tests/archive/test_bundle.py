@@ -96,7 +96,7 @@ def test_everything_is_within_reach_of_the_start_page(folder: Path) -> None:
 
 def test_schemas_validate_registers_and_samples(folder: Path) -> None:
     """All schemas of the bundle compile from the disc; they accept its registers and valid samples, and no invalid one."""
-    schemas = {}
+    schemas: dict[str, etree.XMLSchema] = {}
     for path in (folder / "xsd").rglob("*.xsd"):
         tree = parse(path)
         schema = etree.XMLSchema(tree)
@@ -117,17 +117,17 @@ def test_schemas_validate_registers_and_samples(folder: Path) -> None:
         schemas[str(parse(path).getroot().tag)].assertValid(parse(path))
     for path in samples:
         tree = parse(path)
-        schema = schemas[str(tree.getroot().tag)]
+        root = str(tree.getroot().tag)
         if path.parent.name == "valid":
-            schema.assertValid(tree)
-        else:
-            assert not schema.validate(tree), path
+            schemas[root].assertValid(tree)
+        else:  # one of them has a namespace of nobody
+            assert root not in schemas or not schemas[root].validate(tree), path
 
 
 def test_checksums_and_signature(folder: Path, site: Site) -> None:
     """SHA256SUMS names every file with its hash and is signed with the key whose fingerprint the start page shows."""
     sums = (folder / "SHA256SUMS").read_bytes()
-    told = dict(reversed(line.split("  ")) for line in sums.decode().splitlines())
+    told = {path: sha for sha, path in (line.split("  ") for line in sums.decode().splitlines())}
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
 
     assert told.keys() == files.keys() - {"SHA256SUMS", "SHA256SUMS.sig"}
