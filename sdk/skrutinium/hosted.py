@@ -24,10 +24,10 @@ async def remote_source(transport: Transport) -> Source:
     feed = Address(transport)
     try:
         body, _ = split_signed(await feed.state(), "state.xml")
-        runs = read_state(body, "state.xml").runs
+        state = await asyncio.to_thread(read_state, body, "state.xml")
     except SkrutiniumError:
         return feed  # whoever reads next is told what is wrong
-    for run in runs:
+    for run in state.runs:
         for series in run.series:
             try:
                 await transport.get(f"/event/{run.event}/{run.id}/{series}/newest", limit=_SMALL)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from lxml import etree, html
 
 from skrutinium import verifying
+from skrutinium_server.archive.complete.making import archive_release
 from skrutinium_server.archive.errors import (
     NotBefore,
     PublicFolderForeign,
@@ -29,6 +31,7 @@ from skrutinium_server.archive.public import words
 from skrutinium_server.archive.public.folder import PublicFolder
 from skrutinium_server.archive.public.following import follow
 from skrutinium_server.archive.public.publishing import Publishing
+from skrutinium_server.rehearsal.made_up import made_up_second_round
 from skrutinium_server.release.store.model import Manifest
 from skrutinium_server.release.store.reading import StoreReader
 from tests.archive.hosting import static_server
@@ -205,6 +208,21 @@ def test_senate_shows_candidates_and_who_goes_on(new_night: Callable[..., Night]
     assert all("elected" in page or "second round" in page for page in pages)
     assert all("Votes by candidate" in text_of(path) for path in (root / "precinct").glob("*.html"))
     assert verified(str(root)).differences == []
+
+
+def test_second_round_shows_the_first(new_night: Callable[..., Night], tmp_path: Path) -> None:
+    """Pages and tables of the second round tell what the first one ended with."""
+    night = new_night(made_up_second_round(made_up("cz-senate-2018"), 3))
+    root = tmp_path / "public"
+    archive_release(night.store, night.key)
+    published(night, root)
+    page = text_of(next((root / "contest").glob("*.html")))
+    assert "The first round" in page
+    assert "second round" in page
+    assert "archive/000000001.zip" in (root / "index.html").read_text("utf-8")
+    (made,) = root.glob("event/*/night/archive/000000001-csv.zip")
+    with zipfile.ZipFile(made) as tables:
+        assert tables.read("first_round.csv").count(b"true") >= 2
 
 
 def test_every_page_carries_its_marks(night: Night, tmp_path: Path) -> None:

@@ -27,8 +27,22 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "lists": ("district", "list", "committee", "name", "candidates", "votes", "active", "passed", "seats"),
     "candidates": (
         *("district", "list", "candidate", "given_name", "family_name", "title_before", "title_after"),
-        *("votes", "active", "elected", "way", "runoff"),
+        *("committee", "votes", "active", "elected", "way", "runoff"),
     ),
+    "first_round": (
+        *(
+            "district",
+            "event",
+            "date",
+            "candidate",
+            "given_name",
+            "family_name",
+            "title_before",
+            "title_after",
+        ),
+        *("committee", "votes", "runoff"),
+    ),
+    "first_round_figures": ("district", "field", "value"),
     "precincts": ("precinct", "area", "number", "kind", "name"),
     "protocols": (
         *("precinct", "contest", "district", "reporting", "entry", "version", "sequence", "established"),
@@ -46,8 +60,6 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
 
 Row = tuple[str, Sequence[Cell]]
 """A table and the cells of one of its rows."""
-
-_KEYS = {"list": "number", "candidate": "number"}
 
 
 def _of(element: etree._Element, *names: str) -> list[Cell]:
@@ -121,6 +133,16 @@ def _district_rows(contest: Cell, district: etree._Element) -> Iterator[Row]:
             yield "candidates", [id, one.get("number"), *_of(candidate, "number", *TABLES["candidates"][3:])]
     for candidate in children(district, "candidate"):  # a contest of persons: no list
         yield "candidates", [id, 0, *_of(candidate, "number", *TABLES["candidates"][3:])]
+    for first in children(district, "first-round"):
+        yield from _first_round_rows(id, first)
+
+
+def _first_round_rows(id: Cell, first: etree._Element) -> Iterator[Row]:
+    for figure in children(first, "figure"):
+        yield "first_round_figures", [id, *_of(figure, "field", "value")]
+    for candidate in children(first, "candidate"):
+        told_of = _of(candidate, "number", *TABLES["first_round"][4:])
+        yield "first_round", [id, *_of(first, "event", "date"), *told_of]
 
 
 def precinct_rows(root: etree._Element) -> Iterator[Row]:

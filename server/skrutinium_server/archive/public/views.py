@@ -137,6 +137,21 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstRound:
+    """What the first round of a district ended with."""
+
+    event: str
+    date: str
+    figures: tuple[Figure, ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def votes(self) -> int | None:
+        """All votes: what shares are taken of."""
+        return _sum([one.votes for one in self.candidates])
+
+
+@dataclass(frozen=True, slots=True)
 class District:
     """One district of a contest: lists, or candidates where persons stand."""
 
@@ -154,13 +169,12 @@ class District:
     candidates: tuple[Candidate, ...]
     unnumbered: tuple[str, ...]
     lots: tuple[Lot, ...]
+    first: FirstRound | None
 
     @property
     def votes(self) -> int | None:
         """All votes for lists or candidates: what shares are taken of."""
-        rows = [*(one.votes for one in self.lists), *(one.votes for one in self.candidates)]
-        known = [votes for votes in rows if votes is not None]
-        return sum(known) if len(known) == len(rows) else None
+        return _sum([*(one.votes for one in self.lists), *(one.votes for one in self.candidates)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +256,11 @@ class Correction:
     authority: str
     time: str
     changes: tuple[Change, ...]
+
+
+def _sum(votes: list[int | None]) -> int | None:
+    known = [count for count in votes if count is not None]
+    return sum(known) if len(known) == len(votes) else None
 
 
 def total(rows: Iterable[Progress]) -> Progress:
@@ -345,6 +364,15 @@ def _list(element: etree._Element) -> List:
     )
 
 
+def _first_round(element: etree._Element) -> FirstRound:
+    return FirstRound(
+        event=told(element, "event"),
+        date=told(element, "date"),
+        figures=_figures(element),
+        candidates=tuple(map(_candidate, children(element, "candidate"))),
+    )
+
+
 def _district(element: etree._Element) -> District:
     count = next(children(element, "count"))
     return District(
@@ -368,6 +396,7 @@ def _district(element: etree._Element) -> District:
             )
             for one in children(element, "lot")
         ),
+        first=next(map(_first_round, children(element, "first-round")), None),
     )
 
 
