@@ -29,7 +29,7 @@ from skrutinium_server.feed.settings import FeedSettings
 from skrutinium_server.release.store.packing import compress
 from tests.feed.made import EVENT, MadeStore, document, night, small_night
 
-MANY = settings(max_examples=settings().max_examples * 5)
+MANY = settings(max_examples=settings().max_examples * 3)
 VOLATILE = re.compile(rb"(Date|X-Request-Id): [^\r]*\r\n")
 SPREAD = FeedSettings(requests_per_second=0, connections=0)
 
@@ -78,6 +78,15 @@ class Pair:
                 feed._handling.answers.published.series[night()].number == self.version for feed in self.feeds
             )
         )
+
+    def forget(self) -> None:
+        """Let the memories of both hold nothing, so that everything has to be read anew."""
+        for feed in self.feeds:
+            memory = feed._handling._memory
+            memory._held.clear()
+            memory.size, memory.dropped = 0, memory.dropped + 1
+            if feed._fronts is not None:
+                feed._fronts.memo.tick()
 
     def admit(self, access: AccessList) -> None:
         """Change who may read, at both."""
@@ -370,8 +379,9 @@ PLAIN = st.builds(
             st.sampled_from(ACCEPTED[:3]).map(lambda told: f"Accept-Encoding: {told}"),
             tag.map(lambda told: f"If-None-Match: {told}"),
             tag.map(lambda told: f"if-none-match: {told}"),
+            tag.map(lambda told: f"X-If-None-Match: {told}"),
         ),
-        max_size=2,
+        max_size=3,
     ),
 )
 ODD = st.builds(
@@ -417,7 +427,9 @@ def pieces(draw: st.DrawFn) -> list[bytes]:
 
 
 STEPS = st.lists(
-    st.one_of(pieces(), pieces(), st.sampled_from(["release", "withdraw", "restore"])), min_size=1, max_size=4
+    st.one_of(pieces(), pieces(), st.sampled_from(["release", "withdraw", "restore", "forget"])),
+    min_size=1,
+    max_size=4,
 )
 
 
@@ -433,6 +445,8 @@ async def step_by_step(pair: Pair, clients: list[Client], steps: list[list[bytes
             await client.answered()
         if step == "release":
             await pair.release()
+        elif step == "forget":
+            pair.forget()
         else:
             pair.admit(AccessList() if step == "withdraw" else pair.access)
     for client in clients:

@@ -34,6 +34,9 @@ PIPELINED: Final = 32
 WAITING: Final = 512 * 1024
 """Bytes that may wait for one client before the front stops to write and to read."""
 
+LATER: Final = 64 * 1024
+"""Bytes that are read while an answer is under way; more stay with the system."""
+
 SLICE: Final = 256 * 1024
 """Bytes of a large body that are handed to the transport at a time."""
 
@@ -117,7 +120,7 @@ class Front(asyncio.Protocol):
         "_left",
         "_memo",
         "_paused",
-        "_rest",
+        "_pieces",
         "_task",
         "asked",
         "listening",
@@ -140,7 +143,7 @@ class Front(asyncio.Protocol):
         self._paused = False
         self._ending = False
         self._left: memoryview | None = None
-        self._rest = b""
+        self._pieces: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
         self.listening: SeriesKey | None = None
         self.whole_event = False
@@ -173,7 +176,9 @@ class Front(asyncio.Protocol):
         """Answer at once one request that is known; everything else takes longer."""
         if self._busy:
             if self.listening is None:
-                self._rest += data
+                self._pieces.append(data)
+                if sum(map(len, self._pieces)) > LATER and self.transport.is_reading():
+                    self.transport.pause_reading()
             return
         end = data.find(_VERSION)
         entry = self._entries.get(data[:end])
@@ -214,7 +219,7 @@ class Front(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not read as fast as it asks: nothing more is read from it until it does."""
         self._paused = True
-        self._hold()
+        self._busy = True
 
     def resume_writing(self) -> None:
         """Go on where writing was paused."""
@@ -268,12 +273,6 @@ class Front(asyncio.Protocol):
         if left is not None:
             self._busy = True
 
-    def _hold(self) -> None:
-        if not self._busy:
-            self._busy = True
-            if not self.transport.is_closing():
-                self.transport.pause_reading()
-
     def _go_on(self) -> None:
         """Take up what was left when the connection became busy."""
         if self._left is not None:
@@ -283,10 +282,10 @@ class Front(asyncio.Protocol):
         self._busy = False
         if self.transport.is_closing():
             return
-        self.transport.resume_reading()
-        rest, self._rest = self._rest, b""
-        if rest:
-            self._read(rest)
+        if not self.transport.is_reading():
+            self.transport.resume_reading()
+        while self._pieces and not self._busy:
+            self._read(self._pieces.pop(0))
         if self._ending and not self._busy:
             self.transport.close()
 
@@ -300,7 +299,7 @@ class Front(asyncio.Protocol):
         begins = 0
         for request in requests:
             if self._busy:  # the answer before waits for its reader
-                self._rest = data[begins:]
+                self._pieces.insert(0, data[begins:])
                 return
             if not self._answer(request, data[begins:], request.end - begins):
                 return
@@ -331,9 +330,8 @@ class Front(asyncio.Protocol):
             return self._tell(self._behind.limits.refusal(registered.usage), facts, data)
         scope, found = looked_up
         if isinstance(found, Fetch):
-            self._rest = data[size:]
-            self._hold()
-            self._task = asyncio.get_running_loop().create_task(self._fetch(found, scope, facts, data[:size]))
+            self._busy = True
+            self._task = asyncio.get_running_loop().create_task(self._fetch(found, scope, facts, data, size))
             return False
         if isinstance(found, Answer) and not isinstance(asked, ObjectByHash | Refusal):
             held = self._memo.keep(request.start, asked, scope, found, facts.coding)
@@ -370,8 +368,8 @@ class Front(asyncio.Protocol):
             self._send(held, tail)
         return True
 
-    async def _fetch(self, fetch: Fetch, scope: Scope | None, facts: Facts, data: bytes) -> None:
-        """Read what is not in memory, answer, and go on; ``data`` is the request."""
+    async def _fetch(self, fetch: Fetch, scope: Scope | None, facts: Facts, data: bytes, size: int) -> None:
+        """Read what is not in memory, answer the request in the first ``size`` bytes, and go on."""
         found: Found = fetch
         self.registered.under_way = True
         try:
@@ -392,6 +390,8 @@ class Front(asyncio.Protocol):
         elif self._tell(found, facts, data):
             if facts.closes:
                 self._close()
+            elif len(data) > size:
+                self._pieces.insert(0, data[size:])
             self._go_on()
 
     async def _listen(self, asked: Push, facts: Facts, data: bytes) -> None:
@@ -403,7 +403,7 @@ class Front(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close the connection when everything was handed to the transport."""
-        self._rest = b""
+        self._pieces.clear()
         if self._left is None:
             self._busy = True
             self.transport.close()
@@ -412,14 +412,14 @@ class Front(asyncio.Protocol):
 
     def _hand_over(self, data: bytes) -> None:
         """Let the ordinary path go on with the connection, for good."""
-        rest, self._rest = self._rest, b""
         self._busy = True
         taking = self._behind.ordinary(self)
         self.transport.set_protocol(taking)
         taking.connection_made(self.transport)
         if not self.transport.is_reading():
             self.transport.resume_reading()
-        if data:
-            taking.data_received(data + rest)
+        for piece in (data, *self._pieces) if data else self._pieces:
+            taking.data_received(piece)
+        self._pieces.clear()
         if self._ending:
             taking.eof_received()
