@@ -31,7 +31,7 @@ setup: $(STAMP) programs ## make .venv with everything pinned; quick when nothin
 
 # What builds comes first, so that no build fetches anything that is not pinned.
 # An environment of another Python is made anew: half of each does not run.
-$(STAMP): requirements/build.txt requirements/test.txt server/pyproject.toml sdk/pyproject.toml
+$(STAMP): requirements/build.txt requirements/test.txt requirements/redbot.txt server/pyproject.toml sdk/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found. Name another: make setup PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -46,6 +46,10 @@ $(STAMP): requirements/build.txt requirements/test.txt server/pyproject.toml sdk
 	@$(BIN)/python -m pip install -qq --require-hashes --no-build-isolation --use-pep517 --requirement requirements/test.txt
 	@echo "setup: installing sdk and server, editable"
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable sdk --editable server
+	@echo "setup: making $(VENV)-redbot"
+	@$(PYTHON) -m venv --clear $(VENV)-redbot
+	@$(VENV)-redbot/bin/python -m pip install -qq --require-hashes --requirement requirements/build.txt
+	@$(VENV)-redbot/bin/python -m pip install -qq --require-hashes --no-build-isolation --use-pep517 --requirement requirements/redbot.txt
 	@touch $@
 
 programs:
@@ -83,7 +87,7 @@ soak: setup ## long fuzz and load
 requirements: ## pin and hash requirements/*.txt again from requirements/*.in
 	@$(PYTHON) -m venv --clear $(VENV)-tools
 	@$(VENV)-tools/bin/python -m pip install -qq --require-hashes --requirement requirements/tools.txt
-	@cd requirements && log=$$(mktemp) && for set in run build test tools; do \
+	@cd requirements && log=$$(mktemp) && for set in run build test redbot tools; do \
 	  echo "requirements: $$set"; \
 	  CUSTOM_COMPILE_COMMAND="make requirements" ../$(VENV)-tools/bin/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
 	    --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file $$set.txt $$set.in 2>"$$log" \
@@ -92,5 +96,5 @@ requirements: ## pin and hash requirements/*.txt again from requirements/*.in
 	@rm -rf $(VENV)-tools
 
 clean: ## remove .venv and everything that was made
-	@rm -rf $(VENV) $(VENV)-tools dist build server/dist sdk/dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-redbot $(VENV)-tools dist build server/dist sdk/dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find server sdk tests -name __pycache__ -type d -prune -exec rm -rf {} +
