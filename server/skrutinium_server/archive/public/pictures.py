@@ -84,9 +84,10 @@ def timeline(points: Sequence[tuple[int, int]], expected: int, label: str) -> Ma
 
 
 def awake(points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The points from the last one before anything was reported: nobody looks at the hours before."""
+    """The points since anything was reported, risen from nothing: a run may have been open for hours before."""
     first = next((index for index, (_, reported) in enumerate(points) if reported), 0)
-    return list(points[max(0, first - 1) :])
+    rise = [(points[first][0], 0)] if first else []
+    return [*rise, *points[first:]]
 
 
 def thinned(points: Sequence[tuple[int, int]], most: int = 200) -> list[tuple[int, int]]:
