@@ -32,6 +32,13 @@ CERTIFICATE = click.option(
     help="Chain of certificates (PEM) for TLS; needs --key. Read again when it changes.",
 )
 KEY = click.option("--key", metavar="FILE", help="Key of the certificate (PEM, no passphrase).")
+FEEDS = click.option(
+    "--feeds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes of the feed; they share the port, and limits count for each.",
+)
 
 
 def _settings(
@@ -68,9 +75,10 @@ async def _run(
     port: int,
     parts: tuple[str, ...],
     settings: FeedSettings | None = None,
+    feeds: int = 1,
 ) -> None:
     said = partial(_said, "https" if settings and settings.certificate else "http")
-    async with Service(site, said, host, port, parts, settings):
+    async with Service(site, said, host, port, parts, settings, feeds):
         click.echo("Stop with Ctrl-C.")
         await until_told_to_stop()
         click.echo("Stopping: the last releases are published first.")
@@ -83,12 +91,19 @@ async def _run(
 @PROXY
 @CERTIFICATE
 @KEY
+@FEEDS
 def serve(
-    site: Site, host: str, port: int, proxies: tuple[str, ...], certificate: str | None, key: str | None
+    site: Site,
+    host: str,
+    port: int,
+    proxies: tuple[str, ...],
+    certificate: str | None,
+    key: str | None,
+    feeds: int,
 ) -> None:
     """Count and publish, and serve the feed, all in one process group."""
     settings = _settings(site, proxies, certificate, key)
-    asyncio.run(_run(site, host, port, ("count", "feed"), settings))
+    asyncio.run(_run(site, host, port, ("count", "feed"), settings, feeds))
 
 
 @click.command()
@@ -105,10 +120,17 @@ def count(site: Site) -> None:
 @PROXY
 @CERTIFICATE
 @KEY
+@FEEDS
 def feed(
-    folder: Path, host: str, port: int, proxies: tuple[str, ...], certificate: str | None, key: str | None
+    folder: Path,
+    host: str,
+    port: int,
+    proxies: tuple[str, ...],
+    certificate: str | None,
+    key: str | None,
+    feeds: int,
 ) -> None:
     """Serve the feed only: it needs the release store and access.toml, nothing else of the site."""
     site = FeedFolder(folder)
     settings = _settings(site, proxies, certificate, key)
-    asyncio.run(_run(site, host, port, ("feed",), settings))
+    asyncio.run(_run(site, host, port, ("feed",), settings, feeds))

@@ -22,7 +22,7 @@ Said = Callable[[str, dict[str, Any]], None]
 class Service:
     """The chosen parts of a site as children of this process: ``count``, ``feed`` or both.
 
-    ``settings`` of the feed take the place of those of the site. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
+    ``settings`` of the feed take the place of those of the site; ``feeds``: so many processes of the feed share its port. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
     """
 
     def __init__(
@@ -33,12 +33,16 @@ class Service:
         port: int = 8000,
         parts: tuple[str, ...] = ("count", "feed"),
         settings: FeedSettings | None = None,
+        feeds: int = 1,
     ) -> None:
-        self.ready = {part: asyncio.Event() for part in parts}
+        # Further processes of the feed share the port of the first one, so they start when that is known.
+        self._further = [f"feed {number}" for number in range(2, feeds + 1)] if "feed" in parts else []
+        self.ready = {part: asyncio.Event() for part in (*parts, *self._further)}
         self.address: tuple[str, int] | None = None
         self._said = said
         told = write_settings(settings or site.feed_settings()) if "feed" in parts else ""
-        self._feed = [f"--settings={told}", str(site.store), str(site.access)]
+        shared = ["--reuse-port"] if self._further else []
+        self._feed = [*shared, f"--settings={told}", str(site.store), str(site.access)]
         self.children: dict[str, Child] = {}
         if "count" in parts:
             self.children["count"] = Child(
@@ -46,15 +50,17 @@ class Service:
             )
         if "feed" in parts:
             arguments = [*self._feed, host, str(port)]
-            self.children["feed"] = Child(
-                "feed", "skrutinium_server.feed.server", arguments, self._heard("feed")
-            )
+            for part in ("feed", *self._further):
+                self.children[part] = Child(
+                    part, "skrutinium_server.feed.server", arguments, self._heard(part)
+                )
 
     async def __aenter__(self) -> Self:
-        for child in self.children.values():
-            child.start()
         try:
-            await asyncio.gather(*(self._started(part) for part in self.children))
+            for parts in (tuple(set(self.children) - set(self._further)), self._further):
+                for part in parts:
+                    self.children[part].start()
+                await asyncio.gather(*(self._started(part) for part in parts))
         except BaseException:
             await self.stop()
             raise
@@ -63,7 +69,7 @@ class Service:
     async def _started(self, part: str) -> None:
         """Wait until a part is ready; raises :class:`ProcessError` when it does not come up."""
         ready, failed = self.ready[part], self.children[part].failed
-        for _ in range(TRIES[part]):
+        for _ in range(TRIES.get(part, 1)):
             failed.clear()
             waits = [asyncio.create_task(event.wait()) for event in (ready, failed)]
             try:
@@ -80,9 +86,9 @@ class Service:
 
     async def stop(self) -> None:
         """Stop the feed last, so that the last releases can still be read."""
-        for part in ("count", "feed"):
-            if part in self.children:
-                await self.children[part].stop()
+        if "count" in self.children:
+            await self.children["count"].stop()
+        await asyncio.gather(*(child.stop() for part, child in self.children.items() if part != "count"))
 
     def _heard(self, part: str) -> Callable[[dict[str, Any]], None]:
         def heard(message: dict[str, Any]) -> None:
@@ -90,9 +96,11 @@ class Service:
                 host, port = message["listening"]
                 self.address = (str(host), int(port))
                 # Started again after a crash, it has to be found where it was, also when the port was chosen by chance.
-                self.children["feed"].arguments([*self._feed, str(host), str(port)])
+                for feed in ("feed", *self._further):
+                    self.children[feed].arguments([*self._feed, str(host), str(port)])
             self.ready[part].set()
-            self._said(part, message)
+            if part not in self._further:
+                self._said(part, message)
 
         return heard
 
