@@ -38,7 +38,7 @@ HOUR = datetime.timedelta(hours=1)
 SEEDS = st.integers(0, 2**64 - 1)
 PINNED = (
     "c90feac65043b1013968fdecbcddb34bfd4997b08053b9b46c118a944aee64d7",
-    "43cab519d15f5674029bc2ef0c72f4d7ab3a36fda26b9435de266407ab11b48b",
+    "3c6b9d78f72e256031c97107aed14b03f3c5162aa386598dca9b2e0b54e4d6cf",
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from skrutinium_server.election.errors import CanonicalError
-from skrutinium_server.election.model import ContestFirstRound, Definition, FirstRound
+from skrutinium_server.election.model import AreaFirstRound, ContestFirstRound, Definition, FirstRound
 
 _BY_ID: Final[Callable[[Any], Any]] = lambda thing: thing.id  # noqa: E731
 
@@ -45,8 +45,15 @@ def _first_in_order(first: FirstRound) -> FirstRound:
     contests = sorted(first.contests, key=lambda row: row.contest)
     candidates = tuple(sorted(first.candidates, key=KEYS["candidates"]))
     return msgspec.structs.replace(
-        first, contests=tuple(map(_contest_in_order, contests)), candidates=candidates
+        first,
+        contests=tuple(map(_contest_in_order, contests)),
+        candidates=candidates,
+        areas=tuple(sorted(first.areas, key=_of_area)),
     )
+
+
+def _of_area(row: AreaFirstRound) -> tuple[str, str, str, int]:
+    return row.contest, row.area, row.figure or "", row.candidate or 0
 
 
 def _contest_in_order(row: ContestFirstRound) -> ContestFirstRound:

@@ -166,17 +166,31 @@ class ContestFirstRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     protocols: int = 0
 
 
+class AreaFirstRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One sum of a contest's first round in the precincts of one area (a ward where there are wards).
+
+    It is that of a field of the law (``figure``) or the votes of a ``candidate``; with neither it is the number of protocols.
+    """
+
+    contest: str
+    area: str
+    value: int
+    figure: str | None = None
+    candidate: int | None = None
+
+
 class FirstRound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The facts of the first round that a second one is held after: ``event`` and ``date`` of the first round.
 
     ``contests`` holds all contests of the first round, those included where somebody was elected at once, ``candidates``
-    all who stood in them.
+    all who stood in them. ``areas`` are sums of the contests with a runoff in the areas that the precincts lie in.
     """
 
     event: str
     date: datetime.date
     contests: tuple[ContestFirstRound, ...]
     candidates: tuple[Candidate, ...] = ()
+    areas: tuple[AreaFirstRound, ...] = ()
 
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -79,4 +79,6 @@ def _whole(definition: Definition, first: FirstRound) -> FirstRound:
         msgspec.structs.replace(row, name=names[row.contest], protocols=protocols[row.contest])
         for row in first.contests
     )
-    return msgspec.structs.replace(first, contests=contests, candidates=definition.candidates)
+    running = {row.contest for row in contests if isinstance(row.outcome, Runoff)}
+    areas = tuple(row for row in first.areas if row.contest in running)
+    return msgspec.structs.replace(first, contests=contests, candidates=definition.candidates, areas=areas)

@@ -1,9 +1,10 @@
 """The facts of a first round as a second one needs them: from the tally to plain data of the definition."""
 
 import datetime
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
-from skrutinium_server.election.model import ContestFirstRound, Elected, FirstRound, Runoff
+from skrutinium_server.election.model import AreaFirstRound, ContestFirstRound, Elected, FirstRound, Runoff
 from skrutinium_server.tally.errors import TallyError
 from skrutinium_server.tally.model import ContestTally
 from skrutinium_server.tally.tally import Tally
@@ -26,7 +27,32 @@ def first_round_facts(
     if unknown := sorted(told.keys() - tally.contests.keys()):
         raise TallyError("first-round-contest", f"there is no contest {', '.join(unknown)} in this event")
     contests = tuple(_facts(contest, told.get(contest.id)) for contest in tally.contests.values())
-    return FirstRound(tally.index.definition.event, date, contests)
+    return FirstRound(tally.index.definition.event, date, contests, areas=tuple(_areas(tally)))
+
+
+def _areas(tally: Tally) -> Iterator[AreaFirstRound]:
+    """The sums by contest and area; a figure that a protocol there lacks is left out."""
+    protocols: Counter[tuple[str, str]] = Counter()
+    figures: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    told: Counter[tuple[str, str, str]] = Counter()
+    votes: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for poll in tally.index.definition.polls:
+        current = tally.current(poll.precinct, poll.contest)
+        assert current is not None  # the round is complete
+        key = poll.contest, tally.index.precincts[poll.precinct].area
+        protocol = current[1].protocol
+        protocols[key] += 1
+        figures[key].update(protocol.figures)
+        told.update((*key, name) for name in protocol.figures)
+        votes[key].update({n: given for row in protocol.lists for n, given in row.candidates or ()})
+    for key, number in protocols.items():
+        yield AreaFirstRound(*key, number)
+        yield from (
+            AreaFirstRound(*key, value, figure=name)
+            for name, value in figures[key].items()
+            if told[*key, name] == number
+        )
+        yield from (AreaFirstRound(*key, value, candidate=n) for n, value in votes[key].items())
 
 
 def _facts(contest: ContestTally, decided: Elected | Runoff | None) -> ContestFirstRound:

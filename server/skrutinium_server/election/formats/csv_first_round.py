@@ -9,6 +9,7 @@ import msgspec
 
 from skrutinium_server.election.errors import SourceError
 from skrutinium_server.election.model import (
+    AreaFirstRound,
     Candidate,
     ContestFirstRound,
     Elected,
@@ -50,6 +51,7 @@ CONTESTS: Final = "first_round_contests"
 FIGURES: Final = "first_round_figures"
 VOTES: Final = "first_round_votes"
 CANDIDATES: Final = "first_round_candidates"
+AREAS: Final = "first_round_areas"
 
 TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     EVENT: _Event,
@@ -57,6 +59,7 @@ TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     FIGURES: _Figure,
     VOTES: _Votes,
     CANDIDATES: Candidate,
+    AREAS: AreaFirstRound,
 }
 
 
@@ -74,6 +77,7 @@ def split(first: FirstRound) -> dict[str, Sequence[Any]]:
             for number, votes in row.candidates.items()
         ),
         CANDIDATES: first.candidates,
+        AREAS: first.areas,
     }
 
 
@@ -110,7 +114,8 @@ def join(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> FirstRound | None
         for row in rows
     )
     candidates = tuple(Candidate(**row) for row in tables.get(CANDIDATES, ()))
-    return FirstRound(events[0]["event"], events[0]["date"], contests, candidates)
+    areas = tuple(AreaFirstRound(**row) for row in tables.get(AREAS, ()))
+    return FirstRound(events[0]["event"], events[0]["date"], contests, candidates, areas)
 
 
 def _contest(row: ContestFirstRound) -> _Contest:

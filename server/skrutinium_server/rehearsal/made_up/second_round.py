@@ -4,7 +4,14 @@ import datetime
 from collections import Counter, defaultdict
 from typing import Final
 
-from skrutinium_server.election.model import ContestFirstRound, Definition, Elected, FirstRound, Runoff
+from skrutinium_server.election.model import (
+    AreaFirstRound,
+    ContestFirstRound,
+    Definition,
+    Elected,
+    FirstRound,
+    Runoff,
+)
 from skrutinium_server.election.second_round import second_round
 from skrutinium_server.rehearsal.made_up.night import made_up_protocols
 from skrutinium_server.tally import majority
@@ -22,11 +29,17 @@ def made_up_second_round(first: Definition, seed: int) -> Definition:
         raise ValueError(f"{first.event} has no date; expected the date of the first round")
     figures: defaultdict[str, Counter[str]] = defaultdict(Counter)
     votes: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    areas: Counter[tuple[str, str, str | None, int | None]] = Counter()
     midnight = datetime.datetime.combine(first.date, datetime.time(), datetime.UTC)
     # The newest version of every protocol is the same whether others came before it or not.
     for protocol in made_up_protocols(first, seed, midnight, datetime.timedelta(hours=1), resends=0):
         figures[protocol.contest].update(protocol.figures)
-        votes[protocol.contest].update(dict(protocol.lists[0].candidates or ()))
+        given = dict(protocol.lists[0].candidates or ())
+        votes[protocol.contest].update(given)
+        place = protocol.contest, protocol.precinct.rpartition("-")[0]
+        areas[*place, None, None] += 1
+        areas.update({(*place, name, None): value for name, value in protocol.figures.items()})
+        areas.update({(*place, None, number): value for number, value in given.items()})
     standing = {(row.contest, row.number) for row in first.candidates if row.active}
     contests = tuple(
         ContestFirstRound(
@@ -37,7 +50,11 @@ def made_up_second_round(first: Definition, seed: int) -> Definition:
         )
         for contest in first.contests
     )
-    return second_round(first, FirstRound(first.event, first.date, contests), first.date + AFTER)
+    sums = tuple(
+        AreaFirstRound(contest, area, value, figure, number)
+        for (contest, area, figure, number), value in areas.items()
+    )
+    return second_round(first, FirstRound(first.event, first.date, contests, areas=sums), first.date + AFTER)
 
 
 def _outcome(votes: dict[int, int]) -> Elected | Runoff:
