@@ -185,7 +185,7 @@ class Front(asyncio.Protocol):
         registered = self.registered
         if (
             entry is not None
-            and (entry.moment is self._memo.moment or self._memo.renew(entry))
+            and entry.face.alive
             and entry.scope == registered.run
             and entry.scope in registered.allowed.readable
         ):
@@ -205,14 +205,14 @@ class Front(asyncio.Protocol):
                     if tag == held.tag:
                         usage.unchanged += 1
                         self.asked = True
-                        self.transport.write(held.unchanged + entry.tail)
+                        self.transport.write(held.unchanged + entry.face.tail)
                         return
                     if usage.left > 0 and (tag is None or TAG.fullmatch(tag)):
                         usage.left -= 1
                         usage.answered += 1
                         usage.bytes += held.size
                         self.asked = True
-                        self._send(held, entry.tail)
+                        self._send(held, entry.face.tail)
                         return
         self._read(data)
 
@@ -316,7 +316,7 @@ class Front(asyncio.Protocol):
             if registered.read(entry.scope) if entry.scope else registered.allowed.barred:
                 self._hand_over(data)
                 return False
-            return self._reply(held, entry.tail, facts, data)
+            return self._reply(held, entry.face.tail, facts, data)
         asked = parse_target(request.start[4:].decode("ascii"))
         if isinstance(asked, Push):
             self._busy = True

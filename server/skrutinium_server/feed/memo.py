@@ -1,28 +1,20 @@
 """What addresses were answered with, prepared so that a front only has to put three pieces together.
 
-An entry is good for one moment of the memo: a new second or a new state of what is published begins the next one. Renewing an
-entry whose document did not change costs a look at its row, so a release costs what changed, not what there is.
+What changes with every second and every release is kept apart, in faces that many entries share: a release costs as much as
+what changed in it, not as much as there is.
 """
 
 from typing import Final
 
-from skrutinium_server.feed.addresses import (
-    Address,
-    Changes,
-    Checkpoint,
-    DocumentAt,
-    NewestDocument,
-    NumberedDocument,
-    Pack,
-)
+from skrutinium_server.feed.addresses import Address, NewestDocument
 from skrutinium_server.feed.answering import Answers
 from skrutinium_server.feed.conditional import Coding
-from skrutinium_server.feed.memory import Memory, document_key
+from skrutinium_server.feed.memory import Memory
 from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.feed.representation import NEWEST, Answer
 from skrutinium_server.feed.response import Dateline
-from skrutinium_server.feed.shelf import Published
-from skrutinium_server.release.store.model import ManifestRow, SeriesKey
+from skrutinium_server.feed.shelf import Published, Shelved
+from skrutinium_server.release.store.model import SeriesKey
 
 GENERATION: Final = 32768
 """Addresses that are remembered for sure."""
@@ -58,27 +50,29 @@ class Held:
         self.whole = b""
 
 
+class Face:
+    """What entries share: the rest of their heads, made anew each second and with each release; ``alive``: they are still good."""
+
+    __slots__ = ("alive", "lines", "tail")
+
+    def __init__(self, lines: bytes, tail: bytes) -> None:
+        self.lines = lines
+        self.tail = tail
+        self.alive = True
+
+
+_DEAD: Final = Face(b"", b"")
+_DEAD.alive = False
+
+
 class Entry:
-    """What one address is answered with; ``moment`` tells for how long, ``tail`` is the rest of the head.
+    """What one address is answered with while its face is alive; ``scope``: whose readers may read it, None for what belongs to no run."""
 
-    ``scope``: whose readers may read it, None for what belongs to no run; ``adopted``: the state of what is published that it
-    was looked up in; ``series`` is set where nothing else but that series and the runs decides, and ``row`` where the newest
-    document at ``path`` does.
-    """
+    __slots__ = ("face", "gzipped", "plain", "scope")
 
-    __slots__ = ("adopted", "gzipped", "lines", "moment", "path", "plain", "row", "scope", "series", "tail")
-
-    def __init__(
-        self, scope: Scope | None, series: SeriesKey | None, path: str, row: ManifestRow | None
-    ) -> None:
+    def __init__(self, scope: Scope | None, face: Face) -> None:
         self.scope = scope
-        self.series = series
-        self.path = path
-        self.row = row
-        self.lines = b""
-        self.moment: object = None
-        self.adopted = 0
-        self.tail = b""
+        self.face = face
         self.plain: Held | None = None
         self.gzipped: Held | None = None
 
@@ -87,19 +81,18 @@ class Memo:
     """The entries of a feed by the first bytes of a request, method and target; bounded in number."""
 
     __slots__ = (
-        "_adopted",
         "_answers",
         "_before",
-        "_changed",
         "_dateline",
         "_dropped",
+        "_faces",
         "_joined",
         "_memory",
+        "_newest",
+        "_paths",
         "_published",
-        "_tails",
         "_wholes",
         "entries",
-        "moment",
     )
 
     def __init__(self, answers: Answers, memory: Memory, dateline: Dateline) -> None:
@@ -108,31 +101,44 @@ class Memo:
         self._dateline = dateline
         self._dropped = memory.dropped
         self._published = answers.published
-        self._adopted = 1
-        # The state in which a series changed last; None stands for the runs.
-        self._changed: dict[SeriesKey | None, int] = {None: 1}
+        # Newest documents of a series share a face that lives on from release to release; what changes leaves it.
+        self._newest: dict[SeriesKey, Face] = {}
+        self._paths: dict[tuple[SeriesKey, str], list[Entry]] = {}
+        # All else is looked up anew in every state of what is published.
+        self._faces: dict[bytes, Face] = {}
         self._before: dict[bytes, Entry] = {}
-        self._tails: dict[bytes, bytes] = {}
         self._wholes: list[Held] = []
         self._joined = 0
         # A front holds on to this dictionary: it is emptied, never replaced.
         self.entries: dict[bytes, Entry] = {}
-        self.moment = object()
 
     def adopt(self, published: Published) -> None:
-        """Another state is published: every entry has to be looked at again before it is used."""
+        """Another state is published."""
         before, self._published = self._published, published
-        self._adopted += 1
+        for face in self._faces.values():
+            face.alive = False
+        self._faces.clear()
         if published.runs is not before.runs:
-            self._changed[None] = self._adopted
-        for key, series in published.series.items():
-            if before.series.get(key) is not series:
-                self._changed[key] = self._adopted
-        self.moment = object()
+            self._forget()
+            return
+        for key, face in list(self._newest.items()):
+            known, series = before.series.get(key), published.series.get(key)
+            if series is known:
+                continue
+            if known is None or series is None or not _follows(known, series):
+                face.alive = False
+                del self._newest[key]
+                continue
+            face.lines = series.marks + NEWEST
+            face.tail = self._tail(face.lines)
+            for row in series.fresh:
+                for entry in self._paths.pop((key, row.path), ()):
+                    entry.face = _DEAD
 
     def tick(self) -> None:
         """Another second: the header line ``Date`` changes."""
-        self._tails.clear()
+        for face in (*self._newest.values(), *self._faces.values()):
+            face.tail = self._tail(face.lines)
         for held in self._wholes:
             held.whole, held.tail = b"", None
         self._wholes.clear()
@@ -140,31 +146,25 @@ class Memo:
         if self._dropped != self._memory.dropped:
             # What the memory lets go of must not live on here.
             self._dropped = self._memory.dropped
-            self._before.clear()
-            self.entries.clear()
-        self.moment = object()
+            self._forget()
 
     def current(self, start: bytes) -> Entry | None:
-        """The entry for a request that starts so, renewed; None when it has to be looked up."""
+        """The entry for a request that starts so; None when it has to be looked up."""
         entry = self.entries.get(start)
         if entry is None:
             entry = self._before.get(start)
             if entry is None:
                 return None
             self._keep(start, entry)
-        return entry if entry.moment is self.moment or self.renew(entry) else None
+        return entry if entry.face.alive else None
 
     def keep(
         self, start: bytes, address: Address, scope: Scope | None, answer: Answer, coding: Coding
     ) -> Held:
         """Remember an answer."""
         entry = self.current(start)
-        if entry is None or entry.lines != answer.lines or entry.scope != scope:
-            entry = self._entry(address, scope)
-            entry.lines = answer.lines
-            entry.adopted = self._adopted
-            entry.tail = self.tail(answer.lines)
-            entry.moment = self.moment
+        if entry is None or entry.face.lines != answer.lines or entry.scope != scope:
+            entry = self._entry(address, scope, answer.lines)
             self._keep(start, entry)
         held = Held(answer)
         if coding == "gzip":
@@ -175,10 +175,7 @@ class Memo:
 
     def tail(self, lines: bytes) -> bytes:
         """The rest of a head on a connection that stays."""
-        tail = self._tails.get(lines)
-        if tail is None:
-            tail = self._tails[lines] = b"".join((lines, self._dateline.line(), b"\r\n"))
-        return tail
+        return self._face(lines).tail
 
     def whole(self, held: Held, tail: bytes) -> bytes:
         """Head and body in one piece."""
@@ -189,34 +186,50 @@ class Memo:
             self._joined += len(whole)
         return whole
 
-    def _entry(self, address: Address, scope: Scope | None) -> Entry:
-        if isinstance(address, NewestDocument | NumberedDocument | DocumentAt | Pack | Checkpoint | Changes):
+    def _entry(self, address: Address, scope: Scope | None, lines: bytes) -> Entry:
+        if isinstance(address, NewestDocument):
             key = self._answers.key(address.place)
             series = None if isinstance(key, Refusal) else self._published.series.get(key)
-            if series is not None:
-                row = series.rows.get(address.path) if isinstance(address, NewestDocument) else None
-                return Entry(scope, series.key, row.path if row else "", row)
-        return Entry(scope, None, "", None)
+            if series is not None and address.path in series.rows and lines == series.marks + NEWEST:
+                face = self._newest.get(series.key)
+                if face is None:
+                    face = self._newest[series.key] = Face(lines, self._tail(lines))
+                entry = Entry(scope, face)
+                self._paths.setdefault((series.key, address.path), []).append(entry)
+                return entry
+        return Entry(scope, self._face(lines))
 
-    def renew(self, entry: Entry) -> bool:
-        """Whether an entry still holds in this moment; makes it good for it."""
-        if entry.adopted != self._adopted:
-            if entry.series is None or entry.adopted < self._changed[None]:
-                return False
-            if entry.adopted < self._changed[entry.series]:
-                series = self._published.series.get(entry.series)
-                if series is None or entry.row is None or series.rows.get(entry.path) is not entry.row:
-                    return False
-                entry.lines = series.marks + NEWEST
-            entry.adopted = self._adopted
-        if entry.row is not None:
-            self._memory.touch(document_key(entry.row.sha256, "gzip" if entry.gzipped else "identity"))
-        entry.tail = self.tail(entry.lines)
-        entry.moment = self.moment
-        return True
+    def _face(self, lines: bytes) -> Face:
+        face = self._faces.get(lines)
+        if face is None:
+            face = self._faces[lines] = Face(lines, self._tail(lines))
+        return face
+
+    def _tail(self, lines: bytes) -> bytes:
+        return b"".join((lines, self._dateline.line(), b"\r\n"))
 
     def _keep(self, start: bytes, entry: Entry) -> None:
         if len(self.entries) >= GENERATION:
             self._before = dict(self.entries)
             self.entries.clear()
+            kept = set(self._before.values())
+            for place, entries in list(self._paths.items()):
+                self._paths[place] = [one for one in entries if one in kept]
+                if not self._paths[place]:
+                    del self._paths[place]
         self.entries[start] = entry
+
+    def _forget(self) -> None:
+        for face in self._newest.values():
+            face.alive = False
+        self._newest.clear()
+        self._paths.clear()
+        self._before.clear()
+        self.entries.clear()
+
+
+def _follows(before: Shelved, series: Shelved) -> bool:
+    """Whether what changed since the state before is all in ``fresh``."""
+    return (
+        before.number <= series.number and series.digests.get(before.number) == before.digests[before.number]
+    )
