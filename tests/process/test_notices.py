@@ -11,7 +11,8 @@ from skrutinium_server.process import noticing
 from skrutinium_server.process.noticing import NoticeError
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.store.errors import StoreDamaged
-from skrutinium_server.release.store.notices import Incident, Notices, NoticesReader, Planned, SecondSite
+from skrutinium_server.release.store.model import Incident, Notices, Planned, SecondSite
+from skrutinium_server.release.store.notices import NoticesReader
 from skrutinium_server.release.store.signing import signature_holds, split_signed
 
 NOW = datetime.datetime(2030, 10, 5, 14, 0, tzinfo=datetime.UTC)

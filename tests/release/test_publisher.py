@@ -20,7 +20,7 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import load_law
 from skrutinium_server.election.model import Definition
 from skrutinium_server.intake.model import Origin
-from skrutinium_server.ledger.model import Accepted, Cut
+from skrutinium_server.ledger.model import Accepted, Cut, Held, Lifted
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.clock import RunClock
 from skrutinium_server.process.counting import Counting
@@ -62,7 +62,13 @@ class Ask(NamedTuple):
     checkpoint: bool
 
 
-Steps = Sequence[Take | Ask]
+class Hold(NamedTuple):
+    """A contest is held, or lifted when it is."""
+
+    contest: int
+
+
+Steps = Sequence[Take | Ask | Hold]
 STEPS: Steps = (
     Take(3),
     Ask("skrutinium", False, False),
@@ -105,8 +111,17 @@ class House:
         for series in SERIES:
             self.step(Ask(series, False, True))
 
-    def step(self, step: Take | Ask) -> None:
-        """Take protocols or ask for a release."""
+    def step(self, step: Take | Ask | Hold) -> None:
+        """Take protocols, ask for a release, or hold a contest, which lifts it when it is held."""
+        if isinstance(step, Hold):
+            contest = sorted(self._counting.index.contests)[step.contest % len(self._counting.index.contests)]
+            body = (
+                Lifted(contest, "test", START)
+                if contest in self._counting.held
+                else Held(contest, "why", "test", START)
+            )
+            self._runner.run(self._counting.step(body))
+            return
         if isinstance(step, Take):
             brought = [due.taken_over for due in itertools.islice(self._night, step.protocols)]
             self._runner.run(self._counting.take(brought, ORIGIN))
@@ -163,6 +178,7 @@ def files(store: Path) -> dict[str, bytes]:
 _steps = st.lists(
     st.one_of(
         st.builds(Take, st.integers(0, 6)),
+        st.builds(Hold, st.integers(0, 2)),
         st.builds(Ask, st.sampled_from(SERIES), st.booleans(), st.booleans()),
     ),
     max_size=10,

@@ -12,13 +12,8 @@ from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.formats.skrutinium.notices import write_notices
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA
-from skrutinium_server.release.store.notices import (
-    Incident,
-    Notices,
-    NoticesReader,
-    Planned,
-    SecondSite,
-)
+from skrutinium_server.release.store.model import Incident, Notices, Planned, SecondSite
+from skrutinium_server.release.store.notices import NoticesReader
 from skrutinium_server.release.store.writing import write_whole
 from skrutinium_server.release.validate import Validator
 

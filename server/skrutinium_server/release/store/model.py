@@ -73,3 +73,39 @@ class Run(msgspec.Struct, frozen=True):
     series: tuple[str, ...]
     not_before: datetime.datetime | None = None
     first_date: str | None = None
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """Something that goes wrong, or went wrong until ``ended``; times are aware, UTC."""
+
+    id: str
+    begun: datetime.datetime
+    text: str
+    ended: datetime.datetime | None = None
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A change at ``time``."""
+
+    time: datetime.datetime
+    text: str
+
+
+class SecondSite(msgspec.Struct, frozen=True):
+    """Where else the same releases are read; ``fingerprint`` is 64 hexadecimal digits."""
+
+    address: str
+    fingerprint: str
+
+
+class Notices(msgspec.Struct, frozen=True):
+    """All notices; ``number`` counts the versions of the file, 0 before the first."""
+
+    number: int = 0
+    incidents: tuple[Incident, ...] = ()
+    planned: tuple[Planned, ...] = ()
+    second_site: SecondSite | None = None
+
+    def next_planned(self, now: datetime.datetime) -> Planned | None:
+        """The next change that is still to come."""
+        return min((one for one in self.planned if one.time > now), key=lambda one: one.time, default=None)

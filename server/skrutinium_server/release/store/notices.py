@@ -7,49 +7,13 @@ import datetime
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from lxml import etree
 
 from skrutinium_server.release.store.errors import StoreDamaged
+from skrutinium_server.release.store.model import Incident, Notices, Planned, SecondSite
 from skrutinium_server.release.store.signing import split_signed
 
 _TAG: Final = "{urn:skrutinium:1}"
-
-
-class Incident(msgspec.Struct, frozen=True):
-    """Something that goes wrong, or went wrong until ``ended``; times are aware, UTC."""
-
-    id: str
-    begun: datetime.datetime
-    text: str
-    ended: datetime.datetime | None = None
-
-
-class Planned(msgspec.Struct, frozen=True):
-    """A change at ``time``."""
-
-    time: datetime.datetime
-    text: str
-
-
-class SecondSite(msgspec.Struct, frozen=True):
-    """Where else the same releases are read; ``fingerprint`` is 64 hexadecimal digits."""
-
-    address: str
-    fingerprint: str
-
-
-class Notices(msgspec.Struct, frozen=True):
-    """All notices; ``number`` counts the versions of the file, 0 before the first."""
-
-    number: int = 0
-    incidents: tuple[Incident, ...] = ()
-    planned: tuple[Planned, ...] = ()
-    second_site: SecondSite | None = None
-
-    def next_planned(self, now: datetime.datetime) -> Planned | None:
-        """The next change that is still to come."""
-        return min((one for one in self.planned if one.time > now), key=lambda one: one.time, default=None)
 
 
 def read_notices(path: Path, data: bytes) -> Notices:

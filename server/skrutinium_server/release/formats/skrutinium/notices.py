@@ -4,7 +4,7 @@ import datetime
 
 from skrutinium_server.release.formats.escaping import attribute
 from skrutinium_server.release.formats.skrutinium.stamp import DECLARATION, NAMESPACE, VERSION, utc
-from skrutinium_server.release.store.notices import Incident, Notices
+from skrutinium_server.release.store.model import Incident, Notices
 
 
 def write_notices(notices: Notices, now: datetime.datetime) -> bytes:
