@@ -87,6 +87,7 @@ def test_ten_thousand_push_connections(tmp_path: Path) -> None:
     finally:
         reading.stdin.close()
         reading.wait(30)
+        reading.stdout.close()
         assert child.stdin is not None
         child.stdin.close()
         child.wait(30)
