@@ -11,11 +11,15 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from skrutinium_server.feed.choosing import SERIES, Choice
 from skrutinium_server.feed.refusals import (
     BAD_ADDRESS,
+    BAD_AFTER,
+    BAD_CHOICE,
     BAD_NUMBER,
     BAD_QUERY,
     BAD_TIME,
+    NO_ARCHIVE,
     NO_CHECKPOINT,
     NO_KEY,
     NO_OBJECT,
@@ -25,13 +29,17 @@ from skrutinium_server.feed.refusals import (
 )
 
 LONGEST: Final = 2000
-DEFAULT_SERIES: Final = "skrutinium"
+DEFAULT_SERIES: Final = SERIES
+MOST: Final = 100
+"""Areas, contests and paths in one choice."""
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-:]{0,199}")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _KEY: Final = re.compile(r"([0-9a-f]{16})\.pem(\.sig)?")
 _CHECKPOINT: Final = re.compile(r"(newest|[1-9][0-9]{0,8})\.xml(\.sig)?")
+_ARCHIVE: Final = re.compile(r"(newest|[1-9][0-9]{0,8})(-csv)?\.zip")
+_PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-:]*(?:/[A-Za-z0-9][A-Za-z0-9._\-:]*)*")
 _FOLDER: Final = re.compile(r"([a-z]{2})([0-9]{4})")
 
 
@@ -46,10 +54,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class NewestDocument:
-    """``newest/PATH``."""
+    """``newest/PATH``; ``after``: only when the newest release is later than that one (``newest/manifest.xml?after=N``)."""
 
     place: Place
     path: str
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +81,11 @@ class DocumentAt:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """``changes?since=N``."""
+    """``changes?since=N``, limited to ``choice`` (``&area=``, ``&contest=``, ``&only=``)."""
 
     place: Place
     since: int
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +114,40 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """``push``."""
+    """``push``, of releases that touch ``choice`` (``?area=``, ``?contest=``)."""
 
     place: Place
+    choice: Choice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``line``: the newest release in a line or a few, for tickers."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """``archive/N.zip``, ``N-csv.zip``, or the newest without ``number``."""
+
+    place: Place
+    number: int | None
+    tables: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RegistersFile:
+    """``registers/N/PATH``, ``registers/at/TIME/PATH``; ``version`` None: the newest."""
+
+    event: str
+    version: int | datetime.datetime | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesFile:
+    """``/notices.xml``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +179,7 @@ class ContractFile:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``/access``, ``/status`` or ``/health``."""
+    """``/`` (named ``addresses``), ``/access``, ``/status``, ``/status.xml``, ``/status.atom`` or ``/health``."""
 
     name: str
 
@@ -172,6 +213,10 @@ Address = (
     | Checkpoint
     | Heartbeat
     | Push
+    | Line
+    | Archive
+    | RegistersFile
+    | NoticesFile
     | StateFile
     | KeyFile
     | ObjectByHash
@@ -193,6 +238,8 @@ def parse_target(target: str) -> Address | Refusal:
             return BAD_ADDRESS
         target = "/" + rest.partition("/")[2]
     path, _, query = target.partition("?")
+    if path == "/":
+        return Page("addresses")
     segments: list[str] = []
     for raw in path[1:].split("/"):
         segment = _decoded(raw)
@@ -214,10 +261,14 @@ def _decoded(raw: str) -> str | None:
 
 def _parse(segments: list[str], query: str) -> Address | Refusal:
     match segments:
+        case ["event", event, "registers", version, _, *_]:
+            return _parse_registers(event, version, segments[4:])
         case ["event", event, *rest]:
             return _parse_event(event, rest, query)
         case ["state.xml"]:
             return StateFile()
+        case ["notices.xml"]:
+            return NoticesFile()
         case ["keys", name]:
             key = _KEY.fullmatch(name)
             return KeyFile(key[1], key[2] is not None) if key else NO_KEY
@@ -225,7 +276,7 @@ def _parse(segments: list[str], query: str) -> Address | Refusal:
             return ObjectByHash(sha256) if re.fullmatch("[0-9a-f]{64}", sha256) else NO_OBJECT
         case [("xsd" | "codebooks" | "samples"), _, *_]:
             return ContractFile(tuple(segments))
-        case [("access" | "status" | "health") as name]:
+        case [("access" | "status" | "status.xml" | "status.atom" | "health") as name]:
             return Page(name)
         case ["pls", folder, name] if found := _FOLDER.fullmatch(folder):
             return _parse_procedure(found[1], int(found[2]), name, query)
@@ -243,7 +294,15 @@ def _parse_event(event: str, rest: list[str], query: str) -> Address | Refusal:
     if len(rest) > 1 and rest[0] == "series":
         series, rest = rest[1], rest[2:]
     place = Place(event, run, series)
+    found = _parse_released(place, rest, query)
+    return _parse_of_series(place, rest, query) if found is None else found
+
+
+def _parse_released(place: Place, rest: list[str], query: str) -> Address | Refusal | None:
+    """Documents as of a release, by whatever name of it; None when it is something else."""
     match rest:
+        case ["newest", "manifest.xml"] if query:
+            return _parse_after(place, query)
         case ["newest", _, *_]:
             return NewestDocument(place, "/".join(rest[1:]))
         case ["release", number, _, *_]:
@@ -255,6 +314,12 @@ def _parse_event(event: str, rest: list[str], query: str) -> Address | Refusal:
         case ["at", time, _, *_]:
             moment = _moment(time)
             return BAD_TIME if moment is None else DocumentAt(place, moment, "/".join(rest[2:]))
+        case _:
+            return None
+
+
+def _parse_of_series(place: Place, rest: list[str], query: str) -> Address | Refusal:
+    match rest:
         case ["changes"]:
             return _parse_changes(place, query)
         case ["pack", number]:
@@ -267,7 +332,15 @@ def _parse_event(event: str, rest: list[str], query: str) -> Address | Refusal:
         case ["heartbeat.xml"]:
             return Heartbeat(place)
         case ["push"]:
-            return Push(place)
+            choice = _parse_choice(place, query)
+            return choice if isinstance(choice, Refusal) else Push(place, choice)
+        case ["line"]:
+            return Line(place)
+        case ["archive", name]:
+            told = _ARCHIVE.fullmatch(name)
+            if told is None:
+                return NO_ARCHIVE
+            return Archive(place, None if told[1] == "newest" else int(told[1]), told[2] is not None)
         case _:
             return NOT_FOUND
 
@@ -281,7 +354,50 @@ def _parse_changes(place: Place, query: str) -> Changes | Refusal:
         return BAD_QUERY
     if since[0] != "0" and not _NUMBER.fullmatch(since[0]):
         return BAD_NUMBER
-    return Changes(place, int(since[0]))
+    choice = _parse_choice(place, query)
+    return choice if isinstance(choice, Refusal) else Changes(place, int(since[0]), choice)
+
+
+def _parse_after(place: Place, query: str) -> NewestDocument | Refusal:
+    """``after=N``; whatever else a query of the newest manifest says counts for nothing, as elsewhere."""
+    told = _query(query)
+    after = [value for key, value in told or () if key == "after"]
+    if not after:
+        return NewestDocument(place, "manifest.xml")
+    if len(after) != 1 or (after[0] != "0" and not _NUMBER.fullmatch(after[0])):
+        return BAD_AFTER
+    return NewestDocument(place, "manifest.xml", int(after[0]))
+
+
+def _parse_choice(place: Place, query: str) -> Choice | Refusal | None:
+    """What ``area``, ``contest`` and ``only`` of a query choose, None for everything; each may come several times, and holds a list."""
+    told = _query(query)
+    if told is None:
+        return BAD_QUERY
+    chosen: dict[str, set[str]] = {"area": set(), "contest": set(), "only": set()}
+    for key, value in told:
+        if key in chosen:
+            chosen[key].update(value.split(","))
+    areas, contests, paths = chosen.values()
+    if not (areas or contests or paths):
+        return None
+    if (
+        len(areas) + len(contests) + len(paths) > MOST
+        or not all(map(_SEGMENT.fullmatch, areas | contests))
+        or not all(map(_PATH.fullmatch, paths))
+        or ((areas or contests) and place.series != SERIES)
+    ):
+        return BAD_CHOICE
+    return Choice(tuple(sorted(areas)), tuple(sorted(contests)), tuple(sorted(paths)))
+
+
+def _parse_registers(event: str, version: str, path: list[str]) -> RegistersFile | Refusal:
+    if version == "at" and len(path) > 1:
+        time = _moment(path[0])
+        return BAD_TIME if time is None else RegistersFile(event, time, "/".join(path[1:]))
+    if version == "newest":
+        return RegistersFile(event, None, "/".join(path))
+    return RegistersFile(event, int(version), "/".join(path)) if _NUMBER.fullmatch(version) else BAD_NUMBER
 
 
 def _parse_procedure(election: str, year: int, name: str, query: str) -> VolbyProcedure | Refusal:

@@ -9,26 +9,31 @@ from typing import Final
 
 from skrutinium_server.feed.addresses import (
     Address,
+    Archive,
     Changes,
     Checkpoint,
     ContractFile,
     DocumentAt,
     Heartbeat,
     KeyFile,
+    Line,
     NewestDocument,
+    NoticesFile,
     NumberedDocument,
     ObjectByHash,
     Pack,
     Page,
     Place,
     Push,
+    RegistersFile,
     StateFile,
     VolbyFile,
     VolbyProcedure,
 )
+from skrutinium_server.feed.choosing import Choice, Chosen, Territory
 from skrutinium_server.feed.conditional import Coding
-from skrutinium_server.feed.contract import contract_file
-from skrutinium_server.feed.memory import Found, Memory, document_key
+from skrutinium_server.feed.contract import contract_file, kind_of
+from skrutinium_server.feed.memory import Fetch, Found, Memory, Next, document_key
 from skrutinium_server.feed.past import Past
 from skrutinium_server.feed.permission import RunKey
 from skrutinium_server.feed.refusals import (
@@ -36,12 +41,17 @@ from skrutinium_server.feed.refusals import (
     NO_CHECKPOINT,
     NO_DOCUMENT,
     NO_EVENT,
+    NO_LINE,
+    NO_NOTICES,
+    NO_REGISTERS,
     NOT_FOUND,
     NOT_YET,
     NOT_YET_THEN,
     NOTHING_YET,
+    XML,
     Refusal,
 )
+from skrutinium_server.feed.registers import INDEX, EventRegisters, RegistersPast
 from skrutinium_server.feed.representation import CONTRACT, IMMUTABLE, NEWEST, Answer, marks
 from skrutinium_server.feed.shelf import Published, Shelved, moment
 from skrutinium_server.feed.volby import Asked, ask_file, ask_procedure, not_yet
@@ -58,6 +68,7 @@ class Answers:
     def __init__(self, past: Past, memory: Memory, now: Callable[[], datetime.datetime]) -> None:
         self.published = Published()
         self._past = past
+        self._registers_past = RegistersPast(past.reader)
         self._memory = memory
         self._now = now
 
@@ -81,7 +92,15 @@ class Answers:
         An object may belong to several runs: :meth:`run_of_object` tells it.
         """
         match address:
-            case StateFile() | KeyFile() | ContractFile() | Page() | ObjectByHash():
+            case (
+                StateFile()
+                | KeyFile()
+                | ContractFile()
+                | Page()
+                | ObjectByHash()
+                | RegistersFile()
+                | NoticesFile()
+            ):
                 return None
             case VolbyProcedure() | VolbyFile():
                 run = volby_run(address, self.published)
@@ -101,6 +120,11 @@ class Answers:
             case StateFile():
                 state = self.published.state
                 return NOTHING_YET if state is None else Answer(state, NEWEST)
+            case NoticesFile():
+                notices = self.published.notices_file
+                return NO_NOTICES if notices is None else Answer(notices, NEWEST)
+            case RegistersFile():
+                return self._registers(address, coding)
             case KeyFile(key_id=key_id, signature=signature):
                 return self._recall(
                     ("key", key_id, signature), lambda: self._past.key(key_id, signature), NEWEST
@@ -117,20 +141,49 @@ class Answers:
                 return self._volby(ask_file(address, self.published, self._now()), coding)
             case Heartbeat(place=place):
                 return self._heartbeat(place)
-            case Push() | Page():
-                return NOT_FOUND  # not documents: a stream, and what is made for each request
+            case Push() | Page() | Archive():
+                return NOT_FOUND  # not documents: a stream, what is made for each request, and files that are not read whole
             case _:
                 series = self.shelved(address.place)
                 return series if isinstance(series, Refusal) else self._in_series(series, address, coding)
 
-    def changes_key(self, series: Shelved, since: int, coding: Coding) -> tuple[object, ...]:
-        """Where the tar of changes is kept in memory."""
-        return ("changes", series.key, since, series.digests[series.number], coding)
+    def changes_key(
+        self, series: Shelved, since: int, coding: Coding, choice: Choice | None = None
+    ) -> tuple[object, ...]:
+        """Where the tar of changes is kept in memory: it is made once for all who choose the same."""
+        return ("changes", series.key, since, series.digests[series.number], coding, choice)
+
+    def chosen(
+        self, event: str, choice: Choice | None, then: Callable[[Chosen], Next]
+    ) -> Next | Refusal | Fetch:
+        """Go on with the documents that a choice stands for."""
+        if choice is None or not choice.located:
+            return then(Chosen(paths=frozenset(choice.paths if choice else ())))
+        registers = self.published.registers.get(event)
+        if registers is None:
+            return NO_REGISTERS
+
+        def choose(territory: Territory | Refusal) -> Chosen | Refusal:
+            return territory if isinstance(territory, Refusal) else territory.chosen(choice)
+
+        def located(territory: Territory | Refusal) -> Next | Refusal | Fetch:
+            name = ("chosen", event, registers.sha256, choice)
+            return self._memory.recall(
+                name,
+                lambda: choose(territory),
+                lambda chosen: chosen if isinstance(chosen, Refusal) else then(chosen),
+            )
+
+        return self._memory.recall(
+            ("territory", event, registers.sha256),
+            lambda: self._registers_past.territory(registers),
+            located,
+        )
 
     def _in_series(
         self,
         series: Shelved,
-        address: NewestDocument | NumberedDocument | DocumentAt | Changes | Pack | Checkpoint,
+        address: NewestDocument | NumberedDocument | DocumentAt | Changes | Pack | Checkpoint | Line,
         coding: Coding,
     ) -> Found:
         place = address.place
@@ -141,8 +194,14 @@ class Answers:
                 return self._numbered(series, place, number, path, coding)
             case DocumentAt(time=time, path=path):
                 return self._at(series, place, time, path, coding)
-            case Changes(since=since):
+            case Changes(since=since, choice=None):
                 return self._changes(series, since, coding)
+            case Changes(since=since, choice=choice):
+                return self.chosen(
+                    place.event, choice, lambda chosen: self._changes(series, since, coding, choice, chosen)
+                )
+            case Line():
+                return self._line(series)
             case Pack(number=number):
                 return self._pack(series, place, number)
             case Checkpoint():
@@ -218,14 +277,21 @@ class Answers:
             lambda number: self._numbered(series, place, number, path, coding) if number else NOT_YET_THEN,
         )
 
-    def _changes(self, series: Shelved, since: int, coding: Coding) -> Found:
+    def _changes(
+        self,
+        series: Shelved,
+        since: int,
+        coding: Coding,
+        choice: Choice | None = None,
+        chosen: Chosen | None = None,
+    ) -> Found:
         if since > series.number:
             return NOT_YET
         lines = series.marks + NEWEST
         key, newest = series.key, series.number
         return self._recall(
-            self.changes_key(series, since, coding),
-            lambda: self._past.changes(key, since, newest, coding),
+            self.changes_key(series, since, coding, choice),
+            lambda: self._past.changes(key, since, newest, coding, chosen),
             lines,
             series.moments[newest],
         )
@@ -260,6 +326,55 @@ class Answers:
             return NOTHING_YET
         series = self.published.series.get(key)
         return Answer(held, (series.marks if series else b"") + NEWEST)
+
+    def _line(self, series: Shelved) -> Found:
+        row = series.rows.get("summary.xml")
+        if row is None:
+            return NO_LINE
+        return self._recall(
+            ("line of", row.sha256),
+            lambda: self._past.line(row.sha256),
+            series.marks + NEWEST,
+            series.modified("summary.xml"),
+        )
+
+    def _registers(self, address: RegistersFile, coding: Coding) -> Found:
+        event, version = address.event, address.version
+        newest = self.published.registers.get(event)
+        if newest is None:
+            return NO_REGISTERS
+        if version is None:
+            return self._in_registers(newest, address.path, coding)
+        past = self._registers_past
+        return self._memory.recall(
+            # A later edition of the same version, or a later index before the same time, comes with a newest one.
+            ("registers", event, version, newest.sha256),
+            lambda: past.numbered(event, version) if isinstance(version, int) else past.at(event, version),
+            lambda held: (
+                held if isinstance(held, Refusal) else self._in_registers(held, address.path, coding)
+            ),
+        )
+
+    def _in_registers(self, registers: EventRegisters, path: str, coding: Coding) -> Found:
+        lines = b"Skrutinium-Registers: %d\r\n" % registers.number + NEWEST
+        if path == INDEX:
+            held = registers.gzipped if coding == "gzip" else registers.plain
+            return Answer(held, lines, registers.modified)
+        if path == f"{INDEX}.sig":
+            return Answer(registers.signature, lines, registers.modified)
+        row = registers.rows.get(path)
+        if row is None:
+            return NO_DOCUMENT
+        kind = kind_of(path)
+        if kind == XML:
+            return self._document(row.sha256, coding, lines, registers.modified)
+        packed = "identity" if path.endswith(".zip") else coding
+        return self._recall(
+            ("register", row.sha256, kind, packed),
+            lambda: self._past.file(row.sha256, packed, kind, path.endswith(".zip")),
+            lines,
+            registers.modified,
+        )
 
     def _volby(self, asked: Asked | Refusal, coding: Coding) -> Found:
         if isinstance(asked, Refusal):

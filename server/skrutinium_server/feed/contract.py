@@ -11,12 +11,20 @@ from skrutinium_server.release.store.packing import compress
 _KINDS: Final = {
     "csv": b"text/csv; charset=utf-8",
     "eml": b"message/rfc822",
+    "html": b"text/html; charset=utf-8",
+    "ics": b"text/calendar; charset=utf-8",
     "json": b"application/json",
     "md": b"text/markdown; charset=utf-8",
     "txt": b"text/plain; charset=utf-8",
     "xml": XML,
     "xsd": XML,
+    "zip": b"application/zip",
 }
+
+
+def kind_of(path: str) -> bytes:
+    """The media type of a file by its name."""
+    return _KINDS.get(path.rpartition(".")[2], b"application/octet-stream")
 
 
 def contract_file(segments: tuple[str, ...], coding: Coding) -> Representation | Refusal:
@@ -25,5 +33,5 @@ def contract_file(segments: tuple[str, ...], coding: Coding) -> Representation |
     if not file.is_file():
         return NOT_FOUND
     data = file.read_bytes()
-    kind = _KINDS.get(segments[-1].rpartition(".")[2], b"application/octet-stream")
+    kind = kind_of(segments[-1])
     return represent(compress(data), "gzip", kind) if coding == "gzip" else represent(data, kind=kind)

@@ -9,10 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from skrutinium_server.feed.choosing import Chosen, Territory
 from skrutinium_server.feed.conditional import Coding
 from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.registers import EventRegisters
 from skrutinium_server.feed.representation import Answer, Representation
 
 
@@ -22,10 +24,11 @@ class Fetch:
 
     key: Hashable
     load: Callable[[], Any]
-    then: Callable[[Any], "Found"]
+    then: Callable[[Any], Any]
 
 
 Found = Answer | Refusal | Fetch
+Next = TypeVar("Next")
 
 
 def document_key(sha256: str, coding: Coding) -> Hashable:
@@ -43,7 +46,7 @@ class Memory:
         self.size = 0
         self.dropped = 0
 
-    def recall(self, key: Hashable, load: Callable[[], Any], then: Callable[[Any], Found]) -> Found:
+    def recall(self, key: Hashable, load: Callable[[], Any], then: Callable[[Any], Next]) -> Next | Fetch:
         """Go on with what is held under ``key``, or say how to fetch it."""
         held = self._held.get(key)
         if held is None:
@@ -93,6 +96,10 @@ def _weight(value: Any) -> int:
             return len(value.body) + 1024
         case array():
             return len(value) * value.itemsize + 1024
+        case Territory() | EventRegisters():
+            return value.weight
+        case Chosen():
+            return 200 * len(value.documents) + 1024
         case Mapping():
             return 400 * len(value) + 1024
         case _:

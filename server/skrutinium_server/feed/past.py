@@ -3,7 +3,8 @@
 All of this runs in threads and answers with representations or refusals. A tar of changes is a ustar archive made by
 :func:`~skrutinium_server.release.store.packing.pack`: ``manifest/NNNNNNNNN.xml`` and ``.xml.sig`` of every release after
 ``since``, ascending, then the newest version of each changed document under its path, by path. After the newest release
-it is an archive without members.
+it is an archive without members. What was chosen limits the documents, never the manifests and signatures: the chain is verified
+without the rest.
 """
 
 import datetime
@@ -13,10 +14,13 @@ import re
 import tarfile
 from array import array
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
+from lxml import etree
+
+from skrutinium_server.feed.choosing import Chosen
 from skrutinium_server.feed.conditional import Coding
 from skrutinium_server.feed.objects import packed
 from skrutinium_server.feed.refusals import NO_CHECKPOINT, NO_KEY, NO_OBJECT, TOO_FAR_BACK, Refusal
@@ -25,7 +29,7 @@ from skrutinium_server.release.store.errors import StoreDamaged, StoreMissing
 from skrutinium_server.release.store.layout import signature_of
 from skrutinium_server.release.store.model import Manifest, ManifestRow, SeriesKey
 from skrutinium_server.release.store.packing import compress, expand, pack
-from skrutinium_server.release.store.reading import LARGEST, StoreReader
+from skrutinium_server.release.store.reading import LARGEST, NAMESPACE, StoreReader
 
 FARTHEST: Final = 200
 """Changes go back so many releases at most."""
@@ -55,6 +59,20 @@ class Past:
             return represent(self.reader.object_gzip(sha256), "gzip") if coding == "gzip" else represent(data)
         except StoreMissing:
             return NO_OBJECT
+
+    def file(self, sha256: str, coding: Coding, kind: bytes, packed: bool) -> Representation:
+        """A document that is no XML; ``packed``: it is compressed in itself, and offered in one coding only."""
+        data = self.reader.object(sha256)
+        if packed:
+            return represent(data, kind=kind, varies=False)
+        return represent(compress(data), "gzip", kind) if coding == "gzip" else represent(data, kind=kind)
+
+    def line(self, sha256: str) -> Representation:
+        """The lines of a summary: one for each kind of contest."""
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+        root = etree.fromstring(self.reader.object(sha256), parser)
+        lines = [" ".join((line.text or "").split()) for line in root.iter(f"{NAMESPACE}line")]
+        return represent("".join(f"{line}\n" for line in lines).encode(), kind=TEXT, varies=False)
 
     def manifest(self, key: SeriesKey, number: int, coding: Coding) -> Representation:
         """An earlier manifest."""
@@ -119,15 +137,31 @@ class Past:
             number: hashlib.sha256(self.reader.manifest_bytes(key, number)).hexdigest() for number in numbers
         }
 
-    def changes(self, key: SeriesKey, since: int, newest: int, coding: Coding) -> Representation | Refusal:
-        """Everything that changed after ``since``, as one tar."""
+    def touching(self, key: SeriesKey, numbers: range, chosen: Chosen) -> frozenset[int]:
+        """Those of the releases that touch what was chosen."""
+        return frozenset(
+            number
+            for number in numbers
+            if chosen.touched(row.path for row in self.reader.manifest(key, number).rows)
+        )
+
+    def changes(
+        self, key: SeriesKey, since: int, newest: int, coding: Coding, chosen: Chosen | None = None
+    ) -> Representation | Refusal:
+        """Everything that changed after ``since``, or what was chosen of it, as one tar."""
         if newest - since > FARTHEST:
             return TOO_FAR_BACK
-        if newest - since == 1:
+        if newest - since == 1 and chosen is None:
             archive = pack(self._renamed(key, newest))
         else:
             manifests = [self.reader.manifest(key, number) for number in range(since + 1, newest + 1)]
             rows = {row.path: row for manifest in manifests for row in manifest.rows}
+            if chosen is not None:
+                rows = {
+                    path: row
+                    for path, row in rows.items()
+                    if chosen.takes(path, partial(self.reader.object, row.sha256))
+                }
             if sum(row.size for row in rows.values()) > LARGEST_CHANGES:
                 return TOO_FAR_BACK
             archive = pack(self._members(key, manifests, rows))

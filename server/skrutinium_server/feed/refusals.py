@@ -122,6 +122,39 @@ BAD_ADDRESS: Final = Refusal(
 BAD_QUERY: Final = Refusal(
     400, "bad-query", "The query is malformed or lacks something.", "changes?since=N with one whole number N."
 )
+BAD_CHOICE: Final = Refusal(
+    400,
+    "bad-choice",
+    "What is chosen is malformed, too much, or cannot be chosen in this series.",
+    "area= and contest= with ids parted by commas (series skrutinium only), only= with paths parted by commas; at most 100 in all.",
+)
+BAD_AFTER: Final = Refusal(
+    400, "bad-number", "The number of a release is malformed.", "after=N with one whole number N, from 0."
+)
+NO_AREA: Final = Refusal(
+    404, "no-area", "The event has no such area.", "An id of registers/newest/registers/areas.xml."
+)
+NO_CONTEST: Final = Refusal(
+    404, "no-contest", "The event has no such contest.", "An id of registers/newest/registers/contests.xml."
+)
+NO_REGISTERS: Final = Refusal(
+    404,
+    "no-registers",
+    "The registers of this event, or of this version of it, are not published.",
+    "To ask without area and contest, or for registers/newest/registers.xml later.",
+)
+NO_ARCHIVE: Final = Refusal(
+    404,
+    "no-archive",
+    "There is no such archive.",
+    "newest.zip or newest-csv.zip; archives are made when results are declared or a run is closed.",
+)
+NO_LINE: Final = Refusal(
+    404, "no-line", "The newest release holds no summary.", "newest/event.xml, which has the same numbers."
+)
+NO_NOTICES: Final = Refusal(
+    404, "no-notices", "There has been no notice yet.", "To ask again later; /status tells what is wrong now."
+)
 METHOD: Final = Refusal(
     405, "method", "The feed is only read.", "GET, HEAD or OPTIONS.", b"Allow: " + ALLOWED + b"\r\n"
 )
@@ -192,7 +225,6 @@ def unexpected(request_id: str) -> Refusal:
         "unexpected",
         f"The feed failed at this request; it was logged as {request_id}.",
         "To ask again; if it stays, to tell the publisher that id.",
-        f"X-Request-Id: {request_id}\r\n".encode("ascii"),
         closes=True,
     )
 

@@ -12,9 +12,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from skrutinium_server.feed.errors import PublishedBackwards
+from skrutinium_server.feed.registers import EventRegisters
 from skrutinium_server.feed.representation import Representation, http_date, marks, represent
 from skrutinium_server.release.store.errors import StoreDamaged
-from skrutinium_server.release.store.model import ZEROS, Manifest, ManifestRow, Newest, Run, SeriesKey
+from skrutinium_server.release.store.model import (
+    ZEROS,
+    Manifest,
+    ManifestRow,
+    Newest,
+    Notices,
+    Run,
+    SeriesKey,
+)
 from skrutinium_server.release.store.packing import compress
 from skrutinium_server.release.store.reading import StoreReader, read_manifest
 
@@ -30,7 +39,8 @@ class Shelved:
     ``digests``: hashes of those manifests; ``written``: when the newest manifest was written, by the wall clock;
     ``checkpoint``: the newest one that is there, 0 for none: it is written after its release; ``batch``: number of the
     newest ``volby`` batch, 0 for none; ``fresh``: the documents that changed since it was held before; ``brought``: the hashes of all
-    documents on the way from there, or from ``since``, that are not in ``rows`` any more, and of those that are fresh.
+    documents on the way from there, or from ``since``, that are not in ``rows`` any more, and of those that are fresh; ``steps``:
+    the paths that each release on the way changed.
     """
 
     key: SeriesKey
@@ -50,6 +60,7 @@ class Shelved:
     marks: bytes
     fresh: tuple[ManifestRow, ...]
     brought: tuple[str, ...]
+    steps: Mapping[int, tuple[str, ...]]
 
     def last_change(self, path: str) -> int:
         """The release that changed the path last, or ``since`` when it was then or before."""
@@ -62,7 +73,10 @@ class Shelved:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """All that the store publishes; ``current`` is by event, ``heartbeats`` holds exact bytes, ``alarms`` codes and messages."""
+    """All that the store publishes; ``current`` and ``registers`` are by event, ``heartbeats`` holds exact bytes, ``alarms`` codes and messages.
+
+    ``notices``: what the operator tells, and the exact bytes of that.
+    """
 
     number: int = 0
     state: Representation | None = None
@@ -71,6 +85,9 @@ class Published:
     series: Mapping[SeriesKey, Shelved] = field(default_factory=dict)
     heartbeats: Mapping[SeriesKey, Representation] = field(default_factory=dict)
     alarms: Mapping[str, str] = field(default_factory=dict)
+    registers: Mapping[str, EventRegisters] = field(default_factory=dict)
+    notices: Notices = field(default_factory=Notices)
+    notices_file: Representation | None = None
 
     def run(self, event: str, name: str | None) -> Run | None:
         """A run of an event, the current one without ``name``."""
@@ -87,7 +104,7 @@ def load_series(reader: StoreReader, key: SeriesKey, newest: Newest) -> Shelved:
     chain = _chain(reader, key, range(first, newest.number + 1), newest.sha256)
     start = chain[0] if since else None
     shelved = _shelve(reader, key, None, chain[1:] if start else chain, start, rows)
-    return replace(shelved, fresh=())
+    return replace(shelved, fresh=(), steps={})
 
 
 def advance(reader: StoreReader, shelved: Shelved, newest: Newest) -> Shelved:
@@ -181,6 +198,7 @@ def _shelve(
         marks=marks(key.run, newest.manifest.phase, number),
         fresh=tuple(fresh.values()),
         brought=tuple(brought),
+        steps={link.manifest.number: tuple(row.path for row in link.manifest.rows) for link in chain},
     )
 
 

@@ -18,10 +18,12 @@ from lxml import etree
 from skrutinium_server.feed.access import AccessList, load_access
 from skrutinium_server.feed.errors import AccessError, FeedError, PublishedBackwards
 from skrutinium_server.feed.refusals import XML
+from skrutinium_server.feed.registers import EventRegisters, RegistersPast
 from skrutinium_server.feed.representation import Representation, represent
 from skrutinium_server.feed.shelf import Published, Shelved, advance, load_series, newest_checkpoint
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.model import Run, SeriesKey
+from skrutinium_server.release.store.notices import read_notices
 from skrutinium_server.release.store.reading import StoreReader, read_state
 from skrutinium_server.release.store.signing import split_signed
 
@@ -57,6 +59,9 @@ class Watcher:
         also: Mapping[str, Callable[[], None]] | None = None,
     ) -> None:
         self._reader = reader
+        self._registers = RegistersPast(reader)
+        self._notices = reader.layout.root / "notices.xml"
+        self._events: frozenset[str] = frozenset()
         self._access = access
         self._tell_published = tell_published
         self._tell_access = tell_access
@@ -96,7 +101,8 @@ class Watcher:
             self._failed.clear()
         if rarely:
             self._look_at_others()
-        found = self._look_at_state(before)
+        found = self._look_at_notices(self._look_at_state(before))
+        found = self._look_at_registers(found, rarely)
         series, heartbeats = dict(found.series), dict(found.heartbeats)
         for run in found.runs:
             if run.open or run.current or rarely:
@@ -180,18 +186,50 @@ class Watcher:
             series={key: series for key, series in before.series.items() if key in kept},
         )
 
+    def _look_at_notices(self, before: Published) -> Published:
+        path = self._notices
+        if not self._changed(path):
+            return before
+        try:
+            data = path.read_bytes()
+            notices = read_notices(path, data)
+            if notices.number < before.notices.number:
+                raise PublishedBackwards(
+                    f"{path}: notices {notices.number} came after {before.notices.number}. Restore the newer file."
+                )
+        except _UNUSABLE as error:
+            self._alarm("notices", error)
+            self._failed.add(path)
+            return before
+        self._well("notices")
+        return replace(before, notices=notices, notices_file=represent(data, kind=XML, varies=False))
+
+    def _look_at_registers(self, before: Published, rarely: bool) -> Published:
+        """Registers may be there before any run of their event."""
+        if rarely:
+            self._events = self._registers.events()
+        found: dict[str, EventRegisters] = {}
+        for event in self._events | before.current.keys():
+            path = self._reader.layout.registers_newest(event)
+            if self._changed(path):
+                with self._watched(f"{event}/registers", path):
+                    registers = self._registers.newest(event)
+                    if registers is not None:
+                        found[event] = registers
+        return replace(before, registers={**before.registers, **found}) if found else before
+
     def _look_at_series(
         self, key: SeriesKey, series: dict[SeriesKey, Shelved], heartbeats: dict[SeriesKey, Representation]
     ) -> None:
         if self._changed(path := self._reader.layout.newest(key)):
-            with self._watched(key, path):
+            with self._watched("/".join(key), path):
                 self._load(key, series)
         # A checkpoint comes after its release. The folder may change twice within one tick of its time stamp, so every
         # heartbeat is another occasion to look into it.
         looked = self._changed(self._reader.layout.checkpoint(key, 1).parent)
         if self._changed(path := self._reader.layout.heartbeat(key)):
             looked = True
-            with self._watched(key, path):
+            with self._watched("/".join(key), path):
                 self._load_heartbeat(key, heartbeats)
         if looked and (known := series.get(key)):
             found = newest_checkpoint(self._reader, key, known.number)
@@ -206,9 +244,9 @@ class Watcher:
         return True
 
     @contextlib.contextmanager
-    def _watched(self, key: SeriesKey, path: Path) -> Iterator[None]:
+    def _watched(self, whose: str, path: Path) -> Iterator[None]:
         """What fails inside raises an alarm and is tried again later."""
-        name = f"{'/'.join(key)}/{path.name}"
+        name = f"{whose}/{path.name}"
         try:
             yield
         except _UNUSABLE as error:
