@@ -24,6 +24,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "protocols", "import", site, "night", protocols_folder(folder / name, part), "--format", "csv"
         )
         command("release", "cut", site, "night")
+    command("archive", "make", site, "night")
+    command("notice", "incident", site, "A line is slow.")
     return site
 
 
@@ -49,6 +51,7 @@ def test_whole_store_is_whole(published: Path) -> None:
     }
     assert counted["releases"] == counted["packs"] == counted["releases made again"] >= 6
     assert counted["documents"] > 100
+    assert (counted["notices"], counted["registers"], counted["archives"]) == (1, 1, 2)
     assert counted["entries of ledgers"] > len(PROTOCOLS)
 
 
@@ -65,6 +68,11 @@ def test_whole_store_is_whole(published: Path) -> None:
         "event/*/*/*/pack/*.gz",
         "event/*/*/*/checkpoint/*.gz",
         "event/*/*/*/checkpoint/*.sig",
+        "event/*/*/archive/*.zip",
+        "event/*/registers/*.xml",
+        "event/*/registers/*.sig",
+        "event/*/registers/newest",
+        "notices.xml",
     ],
 )
 def test_changed_byte_is_found(site: Path, pattern: str) -> None:

@@ -17,11 +17,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from skrutinium_server.release.errors import DocumentInvalid, SchemaUnknown
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA
+from skrutinium_server.release.registers import streaming
+from skrutinium_server.release.store.archives import SERIES as ARCHIVED
+from skrutinium_server.release.store.archives import ArchiveLayout, read_newest_archive
 from skrutinium_server.release.store.errors import StoreDamaged, StoreError
-from skrutinium_server.release.store.layout import Layout
+from skrutinium_server.release.store.layout import Layout, signature_of
 from skrutinium_server.release.store.model import ZEROS, Manifest, ManifestRow, SeriesKey
+from skrutinium_server.release.store.notices import NoticesReader
 from skrutinium_server.release.store.packing import expand
 from skrutinium_server.release.store.reading import LARGEST, StoreReader, read_manifest
+from skrutinium_server.release.store.registers import RegisterRow, RegistersReader, read_index
 from skrutinium_server.release.store.signing import key_id, read_public_key, signature_holds, split_signed
 from skrutinium_server.release.validate import Validator
 
@@ -53,6 +58,8 @@ class Findings:
         """One more is broken."""
         self.faults.append(Fault(str(where), what))
 
+
+REGISTERS = "skrutinium/1.0/registers.xsd"
 
 Progress = Callable[[str, int, int], None]
 """Told what is being checked, how many are done, and of how many."""
@@ -112,6 +119,11 @@ def check_store(root: Path, own: Ed25519PublicKey | None, progress: Progress = _
     checking = _Checking(reader, keys, findings, progress)
     for key in checking.state():
         checking.series(key)
+    checking.notices()
+    for folder in sorted(root.glob("event/*/registers")):
+        checking.registers(folder.parent.name)
+    for folder in sorted(root.glob("event/*/*/archive")):
+        checking.archive(SeriesKey(folder.parent.parent.name, folder.parent.name, ARCHIVED))
     checking.documents()
     findings.unfinished = sum(1 for path in root.rglob(".*") if path.is_file())
     return findings
@@ -132,7 +144,7 @@ class _Checking:
         self._findings = findings
         self._progress = progress
         self._validator = Validator()
-        self._rows: dict[str, ManifestRow] = {}
+        self._rows: dict[str, ManifestRow | RegisterRow] = {}
 
     def state(self) -> Iterator[SeriesKey]:
         """Check the state file; the series of all runs that it names."""
@@ -181,8 +193,67 @@ class _Checking:
         if beat is not None:
             self._signed_whole(self._reader.layout.heartbeat(key), beat)
 
+    def notices(self) -> None:
+        """Check what is said to all readers, when something was."""
+        path = NoticesReader(self._reader.layout.root).path
+        if path.is_file():
+            data = path.read_bytes()
+            self._signed_whole(path, data)
+            self._valid(path, data.rpartition(b"\ned25519 ")[0], SCHEMA)
+            self._findings.count("notices")
+
+    def registers(self, event: str) -> None:
+        """Check every index of the registers of an event, and which one is named the newest."""
+        reader = RegistersReader(self._reader.layout.root)
+        named = None
+        try:
+            newest = reader.newest(event)
+        except StoreError as error:
+            self._findings.fault(event, str(error))
+            return
+        for path in sorted(reader.layout.registers(event).glob("*.xml")):
+            try:
+                data = path.read_bytes()
+                self._signed(path, data, signature_of(path).read_bytes())
+                index = read_index(path, data)
+            except (StoreError, OSError) as error:
+                self._findings.fault(path, str(error))
+                continue
+            self._valid(path, data, REGISTERS)
+            self._findings.count("registers")
+            for row in index.rows.values():
+                self._rows.setdefault(row.sha256, row)
+            if newest and (index.definition, index.sha256) == newest:
+                named = path
+        if named is None:
+            self._findings.fault(reader.layout.registers_newest(event), "names no index that is there")
+
+    def archive(self, key: SeriesKey) -> None:
+        """Check that the newest complete archive of a run is what its name says."""
+        layout = ArchiveLayout(self._reader.layout.root, key)
+        try:
+            newest = read_newest_archive(layout)
+        except StoreError as error:
+            self._findings.fault(layout.newest, str(error))
+            return
+        if newest is None:
+            return
+        for path, due in (
+            (layout.xml(newest.number), newest.xml_sha256),
+            (layout.csv(newest.number), newest.csv_sha256),
+        ):
+            self._findings.count("archives")
+            try:
+                with path.open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                self._findings.fault(path, error.strerror or str(error))
+            else:
+                if found != due:
+                    self._findings.fault(path, "has another hash than the newest archive has by its name")
+
     def documents(self) -> None:
-        """Check every document that some release names: its hash, its size, and that it is valid."""
+        """Check every document that a release or an index of registers names: its hash, its size, and that it is valid."""
         rows = list(self._rows.values())
         done = itertools.count(1)
         with ThreadPoolExecutor(THREADS, thread_name_prefix="check") as threads:
@@ -203,7 +274,8 @@ class _Checking:
                 data = self._reader.object(row.sha256)
                 if len(data) != row.size:
                     found.append((row.path, f"has {len(data)} bytes; its manifest says {row.size}"))
-                validator.validate(row.path, data, row.schema)
+                if row.schema is not None:
+                    streaming.validate(validator, row.path, data, row.schema)
             except (StoreError, DocumentInvalid, SchemaUnknown) as error:
                 found.append((row.path, str(error)))
         return found
@@ -264,6 +336,12 @@ class _Checking:
             self._findings.fault(path, f"differs from the releases up to {number} in {', '.join(other[:5])}")
         if f'manifest="{digest}"'.encode() not in data[:4096]:
             self._findings.fault(path, "names another manifest")
+
+    def _valid(self, path: Path, data: bytes, schema: str) -> None:
+        try:
+            self._validator.validate(path.name, data, schema)
+        except DocumentInvalid as error:
+            self._findings.fault(path, str(error))
 
     def _signed_whole(self, path: Path, data: bytes) -> None:
         try:
