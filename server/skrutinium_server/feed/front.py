@@ -8,19 +8,22 @@ ordinary path sees the same bytes in the same pieces as without a front. Sources
 import asyncio
 import logging
 import re
+import time
 from typing import Any, Final, NamedTuple, Protocol, cast
 
+from skrutinium_server.feed.access_log import AccessLog
 from skrutinium_server.feed.addresses import Address, ObjectByHash, Push, parse_target
 from skrutinium_server.feed.blocks import CONDITION, TAG, Blocks, Facts
 from skrutinium_server.feed.conditional import not_modified
 from skrutinium_server.feed.connections import Registered
 from skrutinium_server.feed.handling import FREE
+from skrutinium_server.feed.kinds import OTHER, PUSH, kind_of
 from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memo import COPIED, JOINED, Held, Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found
 from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.feed.representation import Answer
-from skrutinium_server.feed.response import STALL, refusal_head
+from skrutinium_server.feed.response import STALL, refusal_head, request_id_line
 from skrutinium_server.release.store.model import SeriesKey
 
 log = logging.getLogger("skrutinium.feed")
@@ -60,6 +63,7 @@ class Behind(Protocol):
     memo: Memo
     blocks: Blocks
     limits: Limits
+    log: AccessLog | None
 
     @property
     def answers_here(self) -> bool:
@@ -81,6 +85,9 @@ class Behind(Protocol):
 
     def date(self) -> bytes:
         """The header line ``Date``."""
+
+    def request_id(self) -> str:
+        """A new id that a refusal and the logs share."""
 
     async def fetch(self, fetch: Fetch) -> Any:
         """Read what is not in memory."""
@@ -112,15 +119,20 @@ class Front(asyncio.Protocol):
     """One connection: ``registered`` tells who it is; ``asked``, ``quiet`` and ``stuck`` are for the sweep of idle ones."""
 
     __slots__ = (
+        "_began",
         "_behind",
         "_busy",
         "_ending",
         "_entries",
+        "_kind",
         "_known",
         "_left",
+        "_log",
         "_memo",
         "_paused",
         "_pieces",
+        "_scope",
+        "_start",
         "_task",
         "asked",
         "listening",
@@ -137,6 +149,8 @@ class Front(asyncio.Protocol):
     def __init__(self, behind: Behind) -> None:
         self._behind = behind
         self._memo = behind.memo
+        self._log = behind.log
+        self._note(b"", OTHER, None)
         self._entries = behind.memo.entries
         self._known = behind.blocks.known
         self._busy = False
@@ -181,7 +195,8 @@ class Front(asyncio.Protocol):
                     self.transport.pause_reading()
             return
         end = data.find(_VERSION)
-        entry = self._entries.get(data[:end])
+        start = data[:end]
+        entry = self._entries.get(start)
         registered = self.registered
         if (
             entry is not None
@@ -203,15 +218,19 @@ class Front(asyncio.Protocol):
                 if held is not None:
                     usage = registered.usage
                     if tag == held.tag:
-                        usage.unchanged += 1
+                        usage.unchanged[entry.kind] += 1
                         self.asked = True
                         self.transport.write(held.unchanged + entry.face.tail)
                         return
                     if usage.left > 0 and (tag is None or TAG.fullmatch(tag)):
                         usage.left -= 1
-                        usage.answered += 1
+                        usage.answered[entry.kind] += 1
                         usage.bytes += held.size
                         self.asked = True
+                        if self._log is not None:
+                            self._log.note(
+                                registered.address, registered.allowed, entry.scope, start, 200, held.size
+                            )
                         self._send(held, entry.face.tail)
                         return
         self._read(data)
@@ -316,8 +335,10 @@ class Front(asyncio.Protocol):
             if registered.read(entry.scope) if entry.scope else registered.allowed.barred:
                 self._hand_over(data)
                 return False
+            self._note(request.start, entry.kind, entry.scope)
             return self._reply(held, entry.face.tail, facts, data)
         asked = parse_target(request.start[4:].decode("ascii"))
+        self._note(request.start, kind_of(asked), None)
         if isinstance(asked, Push):
             self._busy = True
             self._task = asyncio.get_running_loop().create_task(self._listen(asked, facts, data))
@@ -329,6 +350,7 @@ class Front(asyncio.Protocol):
         if facts.unconditional and registered.usage.empty():
             return self._tell(self._behind.limits.refusal(registered.usage), facts, data)
         scope, found = looked_up
+        self._scope = scope
         if isinstance(found, Fetch):
             self._busy = True
             self._task = asyncio.get_running_loop().create_task(self._fetch(found, scope, facts, data, size))
@@ -349,22 +371,39 @@ class Front(asyncio.Protocol):
             usage = self.registered.usage
             if not usage.take():
                 found = self._behind.limits.refusal(usage)
+        request_id = self._behind.request_id()
+        self.registered.usage.refused[found.status, found.code] += 1
+        self._log_answer(found.status, len(found.body), request_id)
         end = _CLOSE if facts.closes else b"\r\n"
-        self.transport.write(b"".join((refusal_head(found, self._behind.date()), end, found.body)))
+        head = refusal_head(found, self._behind.date() + request_id_line(request_id))
+        self.transport.write(b"".join((head, end, found.body)))
         return True
+
+    def _note(self, start: bytes, kind: int, scope: Scope | None) -> None:
+        """What is being answered, for those who count."""
+        self._start, self._kind, self._scope, self._began = start, kind, scope, time.monotonic_ns()
+
+    def _log_answer(self, status: int, size: int, request_id: str = "") -> None:
+        if self._log is not None:
+            took = (time.monotonic_ns() - self._began) // 1000
+            told = self.registered
+            self._log.note(
+                told.address, told.allowed, self._scope, self._start, status, size, took, request_id
+            )
 
     def _reply(self, held: Held, tail: bytes, facts: Facts, data: bytes) -> bool:
         if facts.closes:
             tail = tail[:-2] + _CLOSE
         usage = self.registered.usage
         if not_modified(facts.if_none_match, facts.if_modified_since, held.etag, held.modified):
-            usage.unchanged += 1
+            usage.unchanged[self._kind] += 1
             self.transport.write(held.unchanged + tail)
         elif not usage.take():
             return self._tell(self._behind.limits.refusal(usage), facts, data)
         else:
-            usage.answered += 1
+            usage.answered[self._kind] += 1
             usage.bytes += held.size
+            self._log_answer(200, held.size)
             self._send(held, tail)
         return True
 
@@ -397,6 +436,9 @@ class Front(asyncio.Protocol):
     async def _listen(self, asked: Push, facts: Facts, data: bytes) -> None:
         taken = await self._behind.listen(self, asked, facts)
         self._task = None
+        if taken:
+            self.registered.usage.answered[PUSH] += 1
+            self._log_answer(200, 0)
         if not taken and not self.transport.is_closing():
             self.listening = None
             self._hand_over(data)

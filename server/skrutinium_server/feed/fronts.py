@@ -36,6 +36,7 @@ class Fronts:
         self.memo = Memo(handling.answers, memory, handling.dateline)
         self.blocks = Blocks(asyncio.get_running_loop())
         self.limits = handling.connections.limits
+        self.log = handling.log
         self._handling = handling
         self._ordinary = ordinary
         self._held: set[Front] = set()
@@ -122,6 +123,10 @@ class Fronts:
     def date(self) -> bytes:
         """The header line ``Date``."""
         return self._handling.dateline.line()
+
+    def request_id(self) -> str:
+        """A new id that a refusal and the logs share."""
+        return self._handling.request_id()
 
     async def fetch(self, fetch: Fetch) -> object:
         """Read what is not in memory."""

@@ -5,6 +5,8 @@ import datetime
 import itertools
 import logging
 import math
+import re
+import time
 from array import array
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -15,6 +17,7 @@ from typing import Final
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web import BaseRequest, StreamResponse
 
+from skrutinium_server.feed.access_log import AccessLog
 from skrutinium_server.feed.addresses import (
     Address,
     ObjectByHash,
@@ -27,6 +30,7 @@ from skrutinium_server.feed.addresses import (
 from skrutinium_server.feed.answering import Answers
 from skrutinium_server.feed.conditional import choose_coding, not_modified
 from skrutinium_server.feed.connections import Connections, Registered
+from skrutinium_server.feed.kinds import PUSH, kind_of
 from skrutinium_server.feed.memory import Fetch, Found, Memory
 from skrutinium_server.feed.objects import Objects, holds, short
 from skrutinium_server.feed.pages import access_page, health_page, status_page
@@ -57,7 +61,16 @@ from skrutinium_server.feed.refusals import (
     unexpected,
 )
 from skrutinium_server.feed.representation import Answer, marks
-from skrutinium_server.feed.response import Dateline, Streamed, ok, options, push_head, refused, unchanged
+from skrutinium_server.feed.response import (
+    Dateline,
+    Streamed,
+    ok,
+    options,
+    push_head,
+    refused,
+    request_id_line,
+    unchanged,
+)
 from skrutinium_server.feed.shelf import Published
 from skrutinium_server.release.store.errors import StoreError, StoreMissing
 from skrutinium_server.release.store.model import SeriesKey
@@ -68,6 +81,10 @@ CONDITIONS: Final = ("If-None-Match", "If-Modified-Since")
 
 FREE: Final = frozenset({403, 429, 503})
 """Refusals that are not counted against a subscriber: those that it cannot help, and those of the limit itself."""
+
+NOT_MODIFIED: Final = 304
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 MEMOISED: Final = 200
 """Longer targets are read anew each time, so that nobody fills the memory of read ones."""
@@ -93,6 +110,7 @@ class Handling:
         self.broadcaster = broadcaster
         self.dateline = Dateline(lambda: now().timestamp())
         self.stopping = False
+        self.log: AccessLog | None = None
         self._past = past
         self._memory = memory
         self._executor = executor
@@ -103,42 +121,80 @@ class Handling:
 
     async def handle(self, request: BaseRequest, registered: Registered) -> StreamResponse:
         """Answer one request that came on a registered connection."""
-        bodyless = request.method == "HEAD"
+        began = time.monotonic_ns()
+        request_id = ""
         registered.under_way = True
         try:
             found = await self._answer(request, registered)
         except ConnectionError:
             raise
         except Exception:
-            request_id = next(self._requests)
+            request_id = self._request_id(request, registered)
             log.exception("request %s failed unexpectedly", request_id)
             found = unexpected(request_id)
         finally:
             registered.under_way = False
+        answer, size = self._counted(request, registered, found)
+        if isinstance(answer, Refusal):
+            request_id = request_id or self._request_id(request, registered)
+            registered.usage.refused[answer.status, answer.code] += 1
+            size = len(answer.body)
+            answer = self._refused(answer, request_id, request.method == "HEAD")
+        if self.log is not None and answer.status != NOT_MODIFIED:
+            line = f"{request.method} {request.raw_path}".encode("utf-8", "replace")
+            took = (time.monotonic_ns() - began) // 1000
+            self.log.note(
+                registered.address,
+                registered.allowed,
+                registered.run,
+                line,
+                answer.status,
+                size,
+                took,
+                request_id,
+            )
+        return answer
+
+    def request_id(self) -> str:
+        """A new id that a refusal and the logs share."""
+        return next(self._requests)
+
+    def _request_id(self, request: BaseRequest, registered: Registered) -> str:
+        """The id that a named proxy gave the request, otherwise a new one."""
+        told = request.headers.get("X-Request-Id", "") if registered.proxied else ""
+        return told if _REQUEST_ID.fullmatch(told) else self.request_id()
+
+    def _counted(
+        self, request: BaseRequest, registered: Registered, found: Answer | Refusal | StreamResponse
+    ) -> tuple[StreamResponse | Refusal, int]:
+        """What is sent in the end, when limits and conditions are held against what was found; and bytes of its body."""
         if isinstance(found, StreamResponse):
-            return found
+            return found, 0
         usage = registered.usage
         if isinstance(found, Refusal):
             limited = None if found.status in FREE else self.connections.spend(registered)
-            return self._refused(limited or found, bodyless)
+            return limited or found, 0
+        bodyless = request.method == "HEAD"
+        kind = kind_of(_asked(request.raw_path))
         headers = request.headers
         if_none_match = ", ".join(headers.getall("If-None-Match")) if "If-None-Match" in headers else None
         if not_modified(
             if_none_match, headers.get("If-Modified-Since"), found.representation.etag, found.modified
         ):
-            usage.unchanged += 1
-            return unchanged(found, self.dateline.line())
+            usage.unchanged[kind] += 1
+            return unchanged(found, self.dateline.line()), 0
         limited = self.connections.spend(registered)
         if limited is not None:
-            return self._refused(limited, bodyless)
-        usage.answered += 1
-        usage.bytes += 0 if bodyless else len(found.representation.body)
-        return ok(found, self.dateline.line(), bodyless)
+            return limited, 0
+        size = 0 if bodyless else len(found.representation.body)
+        usage.answered[kind] += 1
+        usage.bytes += size
+        return ok(found, self.dateline.line(), bodyless), size
 
-    def _refused(self, refusal: Refusal, bodyless: bool) -> StreamResponse:
+    def _refused(self, refusal: Refusal, request_id: str, bodyless: bool) -> StreamResponse:
         if refusal.until is not None:
             refusal = replace(refusal, lines=refusal.lines + self._retry(refusal.until), until=None)
-        return refused(refusal, self.dateline.line(), bodyless)
+        return refused(refusal, self.dateline.line() + request_id_line(request_id), bodyless)
 
     def malformed(self, error: BaseException | None) -> StreamResponse:
         """The answer to what is no request."""
@@ -148,8 +204,10 @@ class Handling:
             refusal = URI_TOO_LONG if _in_request_line(error) else HEADERS_TOO_LARGE
         elif isinstance(error, HttpProcessingError) and "headers" in str(error.message).lower():
             refusal = HEADERS_TOO_LARGE if "many" in str(error.message).lower() else BAD_REQUEST
-        log.info("a malformed request was refused: %s", type(error).__name__)
-        return refused(refusal, self.dateline.line(), bodyless=False)
+        request_id = self.request_id()
+        log.info("a malformed request was refused: %s (%s)", type(error).__name__, request_id)
+        self.connections.limits.nobody.refused[refusal.status, refusal.code] += 1
+        return self._refused(refusal, request_id, bodyless=False)
 
     def _retry(self, moment: datetime.datetime) -> bytes:
         """When to ask again, in whole seconds, never too early (RFC 9110, 10.2.3)."""
@@ -159,8 +217,7 @@ class Handling:
     async def _answer(
         self, request: BaseRequest, registered: Registered
     ) -> Answer | Refusal | StreamResponse:
-        target = request.raw_path
-        asked = parse_target(target) if len(target) <= MEMOISED else parse_target.__wrapped__(target)
+        asked = _asked(request.raw_path)
         refusal = self._barred(request, asked, registered)
         if refusal is not None:
             return refusal
@@ -275,6 +332,7 @@ class Handling:
         if request.method == "HEAD":
             transport.write(head)
             return Streamed()
+        registered.usage.answered[PUSH] += 1
         listener = Listener(transport, asked.place.run is None)
         head += FIRST
         if refusal is not None:
@@ -394,6 +452,10 @@ class Handling:
         for fetch in fetches:
             await self.fetch(fetch)
             await asyncio.sleep(0)
+
+
+def _asked(target: str) -> Address | Refusal:
+    return parse_target(target) if len(target) <= MEMOISED else parse_target.__wrapped__(target)
 
 
 def last_event_id(told: str) -> int | Refusal | None:

@@ -8,11 +8,12 @@ Header lines: draft-ietf-httpapi-ratelimit-headers. Source: issue "How it is rea
 import ipaddress
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
 from skrutinium_server.feed.access import plain_address
+from skrutinium_server.feed.kinds import KINDS
 from skrutinium_server.feed.refusals import Refusal, too_many_requests
 
 SECOND: Final = 1_000_000_000
@@ -27,12 +28,23 @@ Clock = Callable[[], int]
 class Usage:
     """What one subscriber has asked for at this process, and what it has ``left``: so many requests may be made at once.
 
-    ``answered`` and ``bytes``: answers with a document; ``unchanged``: answers 304; ``limited``: requests beyond the limit. At most
-    ``burst`` are left, one more comes every ``step`` nanoseconds; ``step`` 0 is no limit. A fast path may take from ``left``
+    ``answered`` (by kind, see :data:`~skrutinium_server.feed.kinds.KINDS`) and ``bytes``: answers with a document; ``unchanged``: answers
+    304 by kind; ``limited``: requests beyond the limit; ``refused``: other refusals by code. At most ``burst`` are left, one more comes every ``step`` nanoseconds; ``step`` 0 is no limit. A fast path may take from ``left``
     itself while it is above zero; :meth:`refill` is called often enough that a burst is hardly ever more than that.
     """
 
-    __slots__ = ("_burst", "_clock", "_since", "_step", "answered", "bytes", "left", "limited", "unchanged")
+    __slots__ = (
+        "_burst",
+        "_clock",
+        "_since",
+        "_step",
+        "answered",
+        "bytes",
+        "left",
+        "limited",
+        "refused",
+        "unchanged",
+    )
 
     def __init__(self, step: int, burst: int, clock: Clock) -> None:
         self._step = step
@@ -40,7 +52,10 @@ class Usage:
         self._clock = clock
         self._since = clock()
         self.left = self._burst
-        self.answered = self.unchanged = self.bytes = self.limited = 0
+        self.bytes = self.limited = 0
+        self.answered = [0] * len(KINDS)
+        self.unchanged = [0] * len(KINDS)
+        self.refused: Counter[tuple[int, str]] = Counter()
 
     def refill(self) -> None:
         """Add what has come since."""

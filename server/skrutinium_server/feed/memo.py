@@ -9,6 +9,7 @@ from typing import Final
 from skrutinium_server.feed.addresses import Address, NewestDocument
 from skrutinium_server.feed.answering import Answers
 from skrutinium_server.feed.conditional import Coding
+from skrutinium_server.feed.kinds import kind_of
 from skrutinium_server.feed.memory import Memory
 from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.feed.representation import NEWEST, Answer
@@ -66,12 +67,16 @@ _DEAD.alive = False
 
 
 class Entry:
-    """What one address is answered with while its face is alive; ``scope``: whose readers may read it, None for what belongs to no run."""
+    """What one address is answered with while its face is alive; ``scope``: whose readers may read it, None for what belongs to no run.
 
-    __slots__ = ("face", "gzipped", "plain", "scope")
+    ``kind``: what kind of request it answers.
+    """
 
-    def __init__(self, scope: Scope | None, face: Face) -> None:
+    __slots__ = ("face", "gzipped", "kind", "plain", "scope")
+
+    def __init__(self, scope: Scope | None, face: Face, kind: int) -> None:
         self.scope = scope
+        self.kind = kind
         self.face = face
         self.plain: Held | None = None
         self.gzipped: Held | None = None
@@ -194,10 +199,10 @@ class Memo:
                 face = self._newest.get(series.key)
                 if face is None:
                     face = self._newest[series.key] = Face(lines, self._tail(lines))
-                entry = Entry(scope, face)
+                entry = Entry(scope, face, kind_of(address))
                 self._paths.setdefault((series.key, address.path), []).append(entry)
                 return entry
-        return Entry(scope, self._face(lines))
+        return Entry(scope, self._face(lines), kind_of(address))
 
     def _face(self, lines: bytes) -> Face:
         face = self._faces.get(lines)

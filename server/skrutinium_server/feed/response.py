@@ -124,6 +124,11 @@ def refusal_head(refusal: Refusal, date: bytes) -> bytes:
     return b"".join((refusal.start, lines, refusal.lines, NO_STORE, NO_SNIFF, date))
 
 
+def request_id_line(request_id: str) -> bytes:
+    """The header line by which a refusal is found in the logs."""
+    return f"X-Request-Id: {request_id}\r\n".encode("ascii")
+
+
 def refused(refusal: Refusal, date: bytes, bodyless: bool) -> Prepared:
     """A refusal with its document."""
     body = b"" if bodyless else refusal.body
