@@ -146,9 +146,9 @@ async def counted(folder: Path, night: list[Due]) -> Site:
     site.prepare_run("night", "test")
     site.write_state(opened="night", closed=None, now=wall_time())
     ledger = SqliteLedger.create(site.ledger("night"), site.run("night").opened(START))
-    counting = await asyncio.to_thread(
-        Counting, site, "night", ledger, RunClock(lambda: START), time.monotonic
-    )
+    basis, settings = site.basis("night"), site.settings()
+    clock = RunClock(lambda: START)
+    counting = await asyncio.to_thread(Counting, basis, settings, ledger, clock, time.monotonic)
     for start in range(0, HALF, 500):
         brought = [due.taken_over for due in night[start : min(start + 500, HALF)]]
         await counting.take(brought, Origin(who="bench", path="import"))

@@ -121,7 +121,7 @@ def test_every_attribute_has_an_example() -> None:
     """Every attribute gives an example, and those that count something also say what they count."""
     counts = {"number", "share"}
     lacking = [
-        (node.getparent().getparent().get("name"), node.get("name"))
+        ([one.get("name") for one in node.iterancestors() if one.get("name")], node.get("name"))
         for node in parse(SCHEMA).iter(f"{XS}attribute")
         for told in [node.findtext(f"{XS}annotation/{XS}documentation") or ""]
         if " Example: " not in told

@@ -191,7 +191,12 @@ def structured(definition: Definition) -> Recount:
         lists = {
             (row.district, row.number): row.committee for row in definition.lists if row.contest == contest.id
         }
-        recount.set_committees(contest.id, contest.kind, lists)
+        nominees = {
+            (row.district, row.number): row.committee
+            for row in definition.candidates
+            if row.contest == contest.id and row.list == 0
+        }
+        recount.set_committees(contest.id, contest.kind, lists, nominees)
     for precinct in definition.precincts:
         polls = {poll.contest: poll.district for poll in definition.polls if poll.precinct == precinct.id}
         assert recount.set_polls(precinct.id, precinct.area, polls)

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import settings
@@ -17,7 +17,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from skrutinium_server.intake.model import Admission
 from skrutinium_server.ledger.chain import GENESIS
 from skrutinium_server.ledger.errors import ClosedError, LedgerError, RefusedError
-from skrutinium_server.ledger.model import Accepted, Closed, Cut, Opened
+from skrutinium_server.ledger.model import (
+    Accepted,
+    Closed,
+    Cut,
+    Declared,
+    Held,
+    Lifted,
+    Opened,
+    Reopened,
+    Step,
+)
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from tests.ledger.made import NIGHT, OPENED, admission, cut
 
@@ -32,7 +42,7 @@ ADMISSIONS = st.builds(
 
 
 @dataclasses.dataclass
-class Held:
+class Unit:
     """What the model keeps of one precinct and contest: hashes of the bytes in order, and which position counts."""
 
     hashes: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -41,7 +51,7 @@ class Held:
 
 
 class Life(RuleBasedStateMachine):
-    """Appends, cuts, closes, reopens; the model is a few dictionaries."""
+    """Appends, cuts, decisions of people, new writers; the model is a few dictionaries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,9 +59,11 @@ class Life(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.ledger: SqliteLedger | None = None
         self.bodies: list[tuple[str, Any]] = []
-        self.units: dict[tuple[str, str], Held] = {}
+        self.units: dict[tuple[str, str], Unit] = {}
         self.numbers: dict[str, int] = {}
         self.closed = False
+        self.held: set[str] = set()
+        self.declared: list[str] = []
 
     @initialize()
     def create(self) -> None:
@@ -66,7 +78,7 @@ class Life(RuleBasedStateMachine):
         units = {key: dataclasses.replace(unit, hashes=dict(unit.hashes)) for key, unit in self.units.items()}
         answers = []
         for one in admissions:
-            unit = units.setdefault((one.protocol.precinct, one.protocol.contest), Held())
+            unit = units.setdefault((one.protocol.precinct, one.protocol.contest), Unit())
             digest = hashlib.sha256(one.taken_over.data).hexdigest()
             if digest in unit.hashes:
                 answers.append((unit.hashes[digest], True))
@@ -120,16 +132,46 @@ class Life(RuleBasedStateMachine):
     @rule(sure=st.integers(0, 9))
     def close_run(self, sure: int) -> None:
         """Now and then the run is closed."""
-        if sure:
-            return
+        if not sure:
+            self.decide(Closed(NIGHT), "closed", ClosedError if self.closed else None)
+
+    @rule()
+    def open_again(self) -> None:
+        """Only a closed run is opened again."""
+        step = Reopened(("somebody",), "a court said so", "court", NIGHT)
+        self.decide(step, "reopened", None if self.closed else RefusedError)
+
+    @rule(contest=st.sampled_from(("1", "2")), stop=st.booleans())
+    def hold_or_lift(self, contest: str, stop: bool) -> None:
+        """A contest is held once, and lifted only when it is held."""
+        refused = ClosedError if self.closed else RefusedError if stop == (contest in self.held) else None
+        if stop:
+            self.decide(Held(contest, "a count is repeated", "somebody", NIGHT), "held", refused)
+        else:
+            self.decide(Lifted(contest, "somebody", NIGHT), "lifted", refused)
+        if refused is None:
+            self.held ^= {contest}
+
+    @rule(state=st.sampled_from(("final", "certified")))
+    def declare(self, state: Literal["final", "certified"]) -> None:
+        """Results are final once, and certified once after that."""
+        due = ("final", "certified", None)[len(self.declared)]
+        refused = ClosedError if self.closed else None if state == due else RefusedError
+        self.decide(Declared(state, "all is in", "office", ("somebody",), NIGHT), "declared", refused)
+        if refused is None:
+            self.declared.append(state)
+
+    def decide(self, step: Step, kind: str, refused: type[LedgerError] | None) -> None:
+        """Append a decision: it is refused as expected, or it is the next entry."""
         try:
-            self.runner.run(self.opened().append_step(Closed(NIGHT)))
-        except ClosedError:
-            assert self.closed
+            mark = self.runner.run(self.opened().append_step(step))
+        except LedgerError as error:
+            assert type(error) is refused  # noqa: PT017 - not refusing is right as often
             return
-        assert not self.closed
-        self.closed = True
-        self.bodies.append(("closed", None))
+        assert refused is None
+        self.bodies.append((kind, step))
+        self.closed = {"closed": True, "reopened": False}.get(kind, self.closed)
+        assert mark.position == len(self.bodies)
 
     @rule()
     def reopen(self) -> None:
@@ -174,8 +216,8 @@ class Life(RuleBasedStateMachine):
                         seen.append(("accepted", (body.data_sha256, body.supersedes, body.version)))
                     case Cut() as body:
                         seen.append(("cut", (body.series, body.number)))
-                    case Closed():
-                        seen.append(("closed", None))
+                    case step:
+                        seen.append((type(step).__name__.lower(), step))
             assert reader.head() == (len(seen), previous)
         assert seen == self.bodies
         assert self.ledger.closed == self.closed

@@ -261,6 +261,7 @@ def _killed_after(writes: int, publisher: Publisher) -> bool:
         except Killed:
             return True
         finally:
+            assert isinstance(publisher._store, StoreWriter)
             publisher._store.close()  # the threads of the dead must not write any more
     return False
 
