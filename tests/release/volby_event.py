@@ -19,7 +19,8 @@ from skrutinium_server.election.model import (
 )
 from skrutinium_server.intake.model import ListVotes, Origin, Protocol
 from skrutinium_server.ledger.model import Accepted, Phase
-from skrutinium_server.release.formats.volby.writer import VolbyWriter
+from skrutinium_server.release.formats.volby.heading import Encoding
+from skrutinium_server.release.formats.volby.writer import volby_writer
 from skrutinium_server.release.model import Arrival, Cutting, Document
 from skrutinium_server.tally.tally import Tally
 
@@ -132,10 +133,17 @@ def protocol(
 class Night:
     """A run on an event: protocols in, documents of each cut out, from one tally and one writer."""
 
-    def __init__(self, event: Definition, phase: Phase = "rehearsal", run: str = "sample") -> None:
-        index = DefinitionIndex(event)
-        self.tally = Tally(index, LAW)
-        self.writer = VolbyWriter(index, LAW)
+    def __init__(
+        self,
+        event: Definition,
+        phase: Phase = "rehearsal",
+        run: str = "sample",
+        *,
+        encoding: Encoding = "utf-8",
+    ) -> None:
+        index, law = DefinitionIndex(event), load_law(event.law)
+        self.tally = Tally(index, law)
+        self.writer = volby_writer(index, law, encoding)
         self.documents: dict[str, Document] = {}
         self._phase: Phase = phase
         self._run = run

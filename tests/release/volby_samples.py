@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
+from tests.release import volby_senate_event as senate
 from tests.release.volby_event import CITY, DIVIDED, TOWN, Night, definition, protocol, protocols
 
 FOLDER = Path(__file__).resolve().parents[2] / "samples" / "volby" / "1"
@@ -69,6 +70,24 @@ FAULTS = (
     ("vysledky_okrsky", "error-and-data", "<DAVKA ", '<CHYBA KOD_CHYBY="10"/>\n<DAVKA '),
     ("vysledky_okrsky-error-10", "code-missing", ' KOD_CHYBY="10"', ""),
     ("vysledky_okrsky-error-10", "code-zero", '"10"', '"0"'),
+    ("se_vysledky", "round-unknown", 'KOLO="1"', 'KOLO="3"'),
+    ("se_vysledky", "word-unknown", 'ZVOLEN_1KOLO="2.KOLO"', 'ZVOLEN_1KOLO="ANO"'),
+    ("se_vysledky", "votes-missing", ' HLASY_1KOLO="39"', ""),
+    ("se_vysledky", "constituency-zero", 'CISLO="4"', 'CISLO="0"'),
+    ("se_vysledky", "totals-missing", "<CELKEM", None),
+    ("se_vysledky-second-round", "runs-a-third-time", 'ZVOLEN_2KOLO="ZVOLEN"', 'ZVOLEN_2KOLO="2.KOLO"'),
+    ("se_vysledky-2014", "stamp-twice", _OLD_STAMP, f"{_STAMP} {_OLD_STAMP}"),
+    ("se_vysledky-error-10", "code-zero", '"10"', '"0"'),
+    ("se_vysledky_obce_obvod", "name-empty", 'NAZ_OBEC="Vymyšlená Lhota"', 'NAZ_OBEC=""'),
+    ("se_vysledky_obce_obvod", "municipality-missing", "<OBEC ", None),
+    ("se_vysledky_okrsky", "round-missing", 'KOLO="1" ', ""),
+    ("se_vysledky_okrsky", "constituency-missing", 'CIS_OBVOD="4" ', ""),
+    (
+        "se_vysledky_okrsky",
+        "candidate-zero",
+        '<HLASY_OKRSEK PORADOVE_CISLO="1"',
+        '<HLASY_OKRSEK PORADOVE_CISLO="0"',
+    ),
     (
         "vysledky_okrsky-error-10",
         "sentence-too-long",
@@ -108,6 +127,38 @@ def valid() -> dict[str, bytes]:
     )
     for code in (10, 30):
         samples[f"vysledky_okrsky-error-{code}"] = _error(samples["vysledky_okrsky"], code)
+    return samples | _of_the_senate()
+
+
+def _of_the_senate() -> dict[str, bytes]:
+    nights = []
+    for event, votes in (
+        (senate.first_definition(), senate.FIRST_VOTES),
+        (senate.second_definition(), senate.SECOND_VOTES),
+    ):
+        night = Night(event)
+        nights.append(night.cut())
+        for row in senate.protocols(event, votes):
+            night.take(row)
+        nights.append(night.cut(1))
+    before, done, _, again = nights
+    samples = {
+        "se_vysledky-not-started": before["vysledky.xml"].data,
+        "se_vysledky": done["vysledky.xml"].data,
+        "se_vysledky-second-round": again["vysledky.xml"].data,
+        "se_vysledky_obce_obvod": done["obvody/vysledky_obce_obvod_4.xml"].data,
+        "se_vysledky_obce_obvod-second-round": again["obvody/vysledky_obce_obvod_4.xml"].data,
+        "se_vysledky_okrsky": done["okrsky/vysledky_okrsky_00001.xml"].data,
+        "se_vysledky_okrsky-second-round": again["okrsky/vysledky_okrsky_00001.xml"].data,
+    }
+    older = _replaced(samples["se_vysledky-second-round"], _STAMP, _OLD_STAMP)
+    samples["se_vysledky-2014"] = older.replace(
+        b"http://www.volby.cz/senat/", b"http://www.w3.org/namespace/"
+    )
+    data = samples["se_vysledky"]
+    samples["se_vysledky-error-10"] = (
+        data[: data.index(b"<OBVOD")] + b'<CHYBA KOD_CHYBY="10"/>\n</VYSLEDKY>\n'
+    )
     return samples
 
 

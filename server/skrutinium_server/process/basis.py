@@ -11,13 +11,14 @@ from skrutinium_server.election.model import Definition
 from skrutinium_server.election.store import DefinitionStore
 from skrutinium_server.ledger.model import Opened, Phase
 from skrutinium_server.process.errors import RunError
+from skrutinium_server.release.formats.volby.heading import Encoding
 
 
 class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``runs/RUN/run.json``: what the run rests on.
 
     ``persons`` opened it, two of them when it is live. ``not_before`` is the minute before which nothing of a live run may be read; ``not_before_reason`` says why it is not
-    that of the law, None when it is.
+    that of the law, None when it is. ``volby_encoding`` is that of all documents of the series ``volby``.
     """
 
     event: str
@@ -31,6 +32,7 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     not_before: datetime.datetime | None = None
     not_before_reason: str | None = None
     persons: tuple[str, ...] = ()
+    volby_encoding: Encoding = "utf-8"
 
     def opened(self, now: datetime.datetime) -> Opened:
         """The first entry of the run's ledger."""

@@ -20,6 +20,7 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
+from skrutinium_server.process.basis import Basis
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.lasting import keep_out_of_collections
@@ -27,7 +28,7 @@ from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.formats.skrutinium.writer import SkrutiniumWriter
-from skrutinium_server.release.formats.volby.writer import VolbyWriter
+from skrutinium_server.release.formats.volby.writer import volby_writer
 from skrutinium_server.release.model import Writer
 from skrutinium_server.release.publisher import Publisher
 from skrutinium_server.release.store.errors import StoreError
@@ -44,8 +45,15 @@ HEARTBEAT_SECONDS = 10
 
 WRITERS: dict[str, Callable[[DefinitionIndex, Law], Writer]] = {
     "skrutinium": SkrutiniumWriter,
-    "volby": VolbyWriter,
+    "volby": volby_writer,
 }
+
+
+def make_writer(basis: Basis, series: str) -> Writer:
+    """The writer of one series of a run: what it writes is fixed by what the run was opened with."""
+    if series == "volby":
+        return volby_writer(basis.index, basis.law, basis.record.volby_encoding)
+    return WRITERS[series](basis.index, basis.law)
 
 
 def make_publisher(site: Site, run: str, series: str) -> Publisher:
@@ -55,7 +63,7 @@ def make_publisher(site: Site, run: str, series: str) -> Publisher:
         SeriesKey(basis.record.event, run, series),
         SqliteReader(site.ledger(run)),
         Tally(basis.index, basis.law),
-        WRITERS[series](basis.index, basis.law),
+        make_writer(basis, series),
         Validator(),
         StoreReader(site.store),
         StoreWriter(site.store, site.signer()),

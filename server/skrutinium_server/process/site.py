@@ -23,6 +23,7 @@ from skrutinium_server.ledger.model import Phase
 from skrutinium_server.process.basis import Basis, RunRecord, read_basis
 from skrutinium_server.process.errors import RunError, SiteError
 from skrutinium_server.release.formats.skrutinium import series as papers
+from skrutinium_server.release.formats.volby.heading import Encoding
 from skrutinium_server.release.store.model import Run, SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
 from skrutinium_server.release.store.signing import Signer
@@ -58,6 +59,8 @@ volby_batch_seconds = 300
 checkpoint_seconds = 600
 # The series that the next runs publish. volby is left out by itself where the law has nothing to do with that format.
 series = ["skrutinium", "volby"]
+# Encoding of the documents of volby in the next runs: utf-8, or iso-8859-2 as the source used until 2018.
+volby_encoding = "utf-8"
 
 [feed]
 # Proxies in front of the feed that tell whose request they pass on (networks or addresses), and the header in which they do:
@@ -114,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     volby_batch_seconds: int = 300
     checkpoint_seconds: int = 600
     series: tuple[Literal["skrutinium", "volby"], ...] = ("skrutinium", "volby")
+    volby_encoding: Encoding = "utf-8"
 
 
 class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -365,6 +369,7 @@ class Site:
             law_sha256=law_sha256(definition.law),
             series=self._series(law),
             not_before=law.not_before(definition.date) if phase == "live" else None,
+            volby_encoding=self.settings().volby_encoding,
         )
         return record, definition, law
 

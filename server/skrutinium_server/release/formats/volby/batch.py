@@ -1,7 +1,7 @@
 """The body of a batch: every protocol that came in since the batch before, as it was taken over."""
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from skrutinium_server.election.model import Precinct
 from skrutinium_server.release.formats.volby.heading import local
@@ -10,8 +10,8 @@ from skrutinium_server.release.formats.volby.turnout import Turnout
 from skrutinium_server.release.model import Arrival
 
 
-def published(arrivals: Sequence[Arrival], plan: Plan) -> list[Arrival]:
-    """Those arrivals that belong into a batch, by ``PORADI_ZPRAC``.
+def published(arrivals: Sequence[Arrival], contests: Container[str]) -> list[Arrival]:
+    """Those arrivals of ``contests`` that belong into a batch, by ``PORADI_ZPRAC``.
 
     A version older than what counts already is left out: programs exist that take the last record of a precinct for
     the valid one, and the order of ``PORADI_ZPRAC`` is all that tells them. It stays in the ledger and in ``skrutinium``.
@@ -19,7 +19,7 @@ def published(arrivals: Sequence[Arrival], plan: Plan) -> list[Arrival]:
     chosen = [
         arrival
         for arrival in arrivals
-        if arrival.body.protocol.contest in plan.councils and not _outdated(arrival)
+        if arrival.body.protocol.contest in contests and not _outdated(arrival)
     ]
     return sorted(chosen, key=lambda arrival: (arrival.body.protocol.sequence, arrival.position))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from skrutinium_server.election.model import Candidate
+from skrutinium_server.release.formats.volby.heading import PLAIN, Form
 from skrutinium_server.release.formats.volby.plan import CouncilPlan, DistrictPlan, shortened, unknown_list
 from skrutinium_server.release.formats.volby.rounding import half_up, truncated
 from skrutinium_server.release.formats.volby.turnout import Turnout
@@ -31,10 +32,12 @@ class Council:
     seats: dict[int, int] | None
 
 
-def council(plan: CouncilPlan, tally: ContestTally, turnout: Turnout, candidates: Candidates) -> Council:
+def council(
+    plan: CouncilPlan, tally: ContestTally, turnout: Turnout, candidates: Candidates, form: Form = PLAIN
+) -> Council:
     """Write one council; ``candidates`` finds those of a list. Seats and elected persons are told only when every district of it is decided."""
     if tally.count.reporting == "not-applicable":
-        return Council(f'{plan.opening}false">\n</OBEC>\n'.encode(), None)
+        return Council(form.bytes_of(f'{plan.opening}false">\n</OBEC>\n'), None)
     decided = _decided(plan, tally)
     counted = "true" if tally.count.reporting == "all" else "false"
     parts = [f'{plan.opening}{counted}">\n']
@@ -50,7 +53,7 @@ def council(plan: CouncilPlan, tally: ContestTally, turnout: Turnout, candidates
             parts += _results(district, part, part.count, turnout, decided, candidates)
             parts.append("</OBVOD>\n")
     parts.append("</OBEC>\n")
-    return Council("".join(parts).encode(), _seats_of_parties(plan, decided))
+    return Council(form.bytes_of("".join(parts)), _seats_of_parties(plan, decided))
 
 
 Decided = dict[str, dict[int, ListSeats]]

@@ -26,15 +26,26 @@ class Turnout:
 
     def element(self, count: Count, line_break: str) -> str:
         """``UCAST``; ``line_break`` stands before ``PLATNE_HLASY``. A figure is left out when a protocol lacks it."""
+        return f"<UCAST{self._attributes_of(count, line_break)}/>\n"
+
+    def of_round(self, count: Count, number: int) -> str:
+        """``UCAST`` of one round of an election of persons, where a voter has one vote: the share of valid ones is told too."""
+        returned, valid = self._figure(count, self._returned), self._figure(count, self._valid)
+        share = None if returned is None or valid is None else half_up(valid, returned)
+        return (
+            f'<UCAST KOLO="{number}"{self._attributes_of(count, " ")}{_told(" PLATNE_HLASY_PROC", share)}/>\n'
+        )
+
+    def _attributes_of(self, count: Count, line_break: str) -> str:
         eligible, issued, returned, valid = (
             self._figure(count, id) for id in (self._eligible, self._issued, self._returned, self._valid)
         )
         share = None if eligible is None or issued is None else half_up(issued, eligible)
         return (
-            f'<UCAST OKRSKY_CELKEM="{count.expected}" OKRSKY_ZPRAC="{count.reported}"'
+            f' OKRSKY_CELKEM="{count.expected}" OKRSKY_ZPRAC="{count.reported}"'
             f' OKRSKY_ZPRAC_PROC="{half_up(count.reported, count.expected)}"'
             f"{_told(' ZAPSANI_VOLICI', eligible)}{_told(' VYDANE_OBALKY', issued)}{_told(' UCAST_PROC', share)}"
-            f"{_told(' ODEVZDANE_OBALKY', returned)}{_told(line_break + 'PLATNE_HLASY', valid)}/>\n"
+            f"{_told(' ODEVZDANE_OBALKY', returned)}{_told(line_break + 'PLATNE_HLASY', valid)}"
         )
 
     def precinct(self, figures: dict[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""The writer of the series ``volby``: which documents a cut asks for, and their bytes.
+"""The writers of the series ``volby``; here that of councils: which documents a cut asks for, and their bytes.
 
 The elements of the councils are kept, so that a cut costs what changed: a county's document is its councils' elements
 one after the other. Sources: design § 6; ``docs/formats-volby.md``.
@@ -6,26 +6,28 @@ one after the other. Sources: design § 6; ``docs/formats-volby.md``.
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from typing import Final
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law
 from skrutinium_server.release.formats.volby.batch import batch, published
 from skrutinium_server.release.formats.volby.council import Council, council
-from skrutinium_server.release.formats.volby.heading import heading
+from skrutinium_server.release.formats.volby.heading import COUNCILS, Encoding, Form
 from skrutinium_server.release.formats.volby.national import Decided, national
 from skrutinium_server.release.formats.volby.plan import TYPES, make_plan
+from skrutinium_server.release.formats.volby.senate_writer import SenateWriter
 from skrutinium_server.release.formats.volby.turnout import Turnout
-from skrutinium_server.release.model import Cutting, Document
+from skrutinium_server.release.model import Cutting, Document, Writer
 from skrutinium_server.tally.model import Changes
 from skrutinium_server.tally.tally import Tally
 
-SCHEMAS: Final = "volby/1/"
-"""Where the schemas lie below ``xsd/``."""
+
+def volby_writer(index: DefinitionIndex, law: Law, encoding: Encoding = "utf-8") -> Writer:
+    """The writer for what is elected by that law: one person a constituency, or councils."""
+    return (VolbyWriter if law.majority is None else SenateWriter)(index, law, encoding)
 
 
 class VolbyWriter:
-    """Writes the releases of one run, one after the other; a writer serves one tally only.
+    """Writes the releases of one run of councils, one after the other; a writer serves one tally only.
 
     ``tally`` must be in the state of the cut, and ``changes`` all that changed since the cut before. Raises
     :class:`~.errors.NotExpressible` when the event does not fit into the format.
@@ -34,8 +36,9 @@ class VolbyWriter:
     series = "volby"
     by_batch = True
 
-    def __init__(self, index: DefinitionIndex, law: Law) -> None:
+    def __init__(self, index: DefinitionIndex, law: Law, encoding: Encoding = "utf-8") -> None:
         definition = index.definition
+        self._form = Form(COUNCILS, encoding)
         self._plan = make_plan(definition)
         self._turnout = Turnout(law)
         self._date = definition.date
@@ -58,23 +61,26 @@ class VolbyWriter:
         for id in ids:
             plan = self._plan.councils[id]
             made = self._councils[id] = council(
-                plan, tally.contests[id], self._turnout, self._index.candidates_of
+                plan, tally.contests[id], self._turnout, self._index.candidates_of, self._form
             )
             self._decided.say(plan.kind, id, made.seats)
 
     def _documents(self, tally: Tally, changed: AbstractSet[str], cutting: Cutting) -> Iterator[Document]:
         if changed:
-            body = "".join(national(self._plan, tally.country.kinds, self._decided, self._turnout)).encode()
-            yield self._document("vysledky.xml", "VYSLEDKY", "kv_vysledky.xsd", body, cutting)
+            body = "".join(national(self._plan, tally.country.kinds, self._decided, self._turnout))
+            data = self._form.bytes_of(body)
+            yield self._form.document("vysledky.xml", "VYSLEDKY", "kv_vysledky.xsd", data, cutting)
         touched = {self._plan.councils[id].county for id in changed}
         for nuts, ids in self._plan.counties.items():
             if nuts in touched:
-                body = b"".join(self._councils[id].element for id in ids)
+                data = b"".join(self._councils[id].element for id in ids)
                 path = f"okresy/vysledky_obce_okres_{nuts}.xml"
-                yield self._document(path, "VYSLEDKY_OBCE_OKRES", "kv_vysledky_obce_okres.xsd", body, cutting)
+                yield self._form.document(
+                    path, "VYSLEDKY_OBCE_OKRES", "kv_vysledky_obce_okres.xsd", data, cutting
+                )
         for id in sorted(changed):
             path = f"zastup/vysledky_obec_{id}.xml"
-            yield self._document(
+            yield self._form.document(
                 path, "VYSLEDKY_OBEC", "kv_vysledky_obec.xsd", self._councils[id].element, cutting
             )
         if cutting.batch is not None:
@@ -86,18 +92,15 @@ class VolbyWriter:
             batch(
                 number,
                 self._date,
-                published(cutting.arrivals, self._plan),
+                published(cutting.arrivals, self._plan.councils),
                 sum(count.expected for count in counts),
                 sum(count.reported for count in counts),
                 self._plan,
                 self._index.precincts,
                 self._turnout,
             )
-        ).encode()
+        )
         path = f"okrsky/vysledky_okrsky_{number:05d}.xml"
-        return self._document(path, "VYSLEDKY_OKRSKY", "kv_vysledky_okrsky.xsd", body, cutting)
-
-    @staticmethod
-    def _document(path: str, root: str, xsd: str, body: bytes, cutting: Cutting) -> Document:
-        opening = heading(root, xsd, cutting.time, cutting.phase, cutting.run).encode()
-        return Document(path, b"".join((opening, body, f"</{root}>\n".encode())), SCHEMAS + xsd)
+        return self._form.document(
+            path, "VYSLEDKY_OKRSKY", "kv_vysledky_okrsky.xsd", self._form.bytes_of(body), cutting
+        )
