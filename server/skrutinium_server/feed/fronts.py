@@ -57,7 +57,11 @@ class Fronts:
     @property
     def answers_here(self) -> bool:
         """Whether fronts still answer: one that stops leaves that to the ordinary path."""
-        return not self._handling.stopping
+        return not self._handling.leaving
+
+    def leave_it_to_others(self) -> None:
+        """Answer nothing more here: the ordinary path does, and closes each connection."""
+        self.memo.forget()
 
     def start(self) -> None:
         """Begin to look at the clock."""

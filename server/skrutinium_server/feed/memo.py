@@ -124,7 +124,7 @@ class Memo:
             face.alive = False
         self._faces.clear()
         if published.runs is not before.runs:
-            self._forget()
+            self.forget()
             return
         for key, face in list(self._newest.items()):
             known, series = before.series.get(key), published.series.get(key)
@@ -151,7 +151,7 @@ class Memo:
         if self._dropped != self._memory.dropped:
             # What the memory lets go of must not live on here.
             self._dropped = self._memory.dropped
-            self._forget()
+            self.forget()
 
     def current(self, start: bytes) -> Entry | None:
         """The entry for a request that starts so; None when it has to be looked up."""
@@ -224,7 +224,8 @@ class Memo:
                     del self._paths[place]
         self.entries[start] = entry
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Remember nothing of what was."""
         for face in self._newest.values():
             face.alive = False
         self._newest.clear()

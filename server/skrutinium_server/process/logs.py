@@ -1,17 +1,14 @@
-"""What the processes say of themselves on standard error.
-
-``SKRUTINIUM_LOG`` sets how much: ``DEBUG``, ``INFO`` (the default), ``WARNING`` or ``ERROR``.
-"""
+"""What the processes say of themselves on standard error; see :mod:`skrutinium_server.feed.logs`, which the feed shares."""
 
 import logging
-import os
 
-VARIABLE = "SKRUTINIUM_LOG"
-"""Environment variable that sets the level."""
+from skrutinium_server.feed.logs import FORMAT_VARIABLE, VARIABLE, chosen_formatter, chosen_level
+
+__all__ = ["FORMAT_VARIABLE", "VARIABLE", "log_to_stderr"]
 
 
 def log_to_stderr() -> None:
     """One line an event, with time, level and part."""
-    logging.basicConfig(
-        level=os.environ.get(VARIABLE, "INFO"), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    shown = logging.StreamHandler()
+    shown.setFormatter(chosen_formatter())
+    logging.basicConfig(level=chosen_level(), handlers=[shown])
