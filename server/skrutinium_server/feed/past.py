@@ -23,7 +23,7 @@ from lxml import etree
 from skrutinium_server.feed.choosing import Chosen
 from skrutinium_server.feed.conditional import Coding
 from skrutinium_server.feed.objects import packed
-from skrutinium_server.feed.refusals import NO_CHECKPOINT, NO_KEY, NO_OBJECT, TOO_FAR_BACK, Refusal
+from skrutinium_server.feed.refusals import NO_CHECKPOINT, NO_KEY, NO_OBJECT, TOO_FAR_BACK, XML, Refusal
 from skrutinium_server.feed.representation import Representation, represent
 from skrutinium_server.release.store.errors import StoreDamaged, StoreMissing
 from skrutinium_server.release.store.layout import signature_of
@@ -43,6 +43,13 @@ TAR: Final = b"application/x-tar"
 GZIP: Final = b"application/gzip"
 TEXT: Final = b"text/plain; charset=utf-8"
 
+_OLDER: Final = b'<?xml version="1.0" encoding="iso-8859-2"?>'
+
+
+def kind_of(data: bytes) -> bytes:
+    """The media type of an XML document; it must not contradict the declaration, before which it goes (RFC 7303, 3)."""
+    return b"application/xml; charset=iso-8859-2" if data.startswith(_OLDER) else XML
+
 
 class Past:
     """What a store holds beyond the newest snapshots; its methods may be called from any thread."""
@@ -56,7 +63,10 @@ class Past:
         """A document by its hash, which is checked."""
         try:
             data = self.reader.object(sha256)
-            return represent(self.reader.object_gzip(sha256), "gzip") if coding == "gzip" else represent(data)
+            kind = kind_of(data)
+            if coding == "gzip":
+                return represent(self.reader.object_gzip(sha256), "gzip", kind)
+            return represent(data, kind=kind)
         except StoreMissing:
             return NO_OBJECT
 
