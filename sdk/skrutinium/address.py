@@ -8,6 +8,8 @@ from typing import BinaryIO
 from skrutinium.errors import DamagedError, NotYet
 from skrutinium.packs import members
 from skrutinium.parsing import LARGEST
+from skrutinium.registers import RegisterRow, RegistersSource
+from skrutinium.registers_reading import read_index
 from skrutinium.series import Document, Run
 from skrutinium.series_reading import read_checkpoint, read_manifest
 from skrutinium.source import Material, SeriesSource
@@ -60,6 +62,10 @@ class Address:
         if series != "skrutinium":
             prefix += f"/series/{series}"
         return AddressSeries(self.transport, prefix)
+
+    def registers(self, event: str) -> RegistersSource:
+        """What there is to read before the election."""
+        return AddressRegisters(self.transport, f"/event/{event}/registers")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -145,3 +151,31 @@ class AddressSeries:
     async def heartbeat(self) -> bytes:
         """The heartbeat with its signature line."""
         return await _body(self.transport, f"{self.prefix}/heartbeat.xml", _SMALL)
+
+
+class AddressRegisters:
+    """The registers of one event at a feed."""
+
+    def __init__(self, transport: Transport, prefix: str) -> None:
+        self.transport = transport
+        self.prefix = prefix
+
+    @property
+    def where(self) -> str:
+        """The address of the registers."""
+        return self.transport.base + self.prefix
+
+    async def newest(self) -> tuple[int, str]:
+        """Number and hash of the newest index."""
+        data = await _body(self.transport, f"{self.prefix}/newest/registers.xml")
+        index = await asyncio.to_thread(read_index, data, self.where)
+        return index.definition, hashlib.sha256(data).hexdigest()
+
+    async def index(self, number: int) -> tuple[bytes, bytes]:
+        """The newest edition of the index of one version of the definition, and its signature line."""
+        path = f"{self.prefix}/{number}/registers.xml"
+        return await _body(self.transport, path), await _body(self.transport, f"{path}.sig", _SMALL)
+
+    async def document(self, number: int, row: RegisterRow, /) -> bytes:
+        """A document of that index."""
+        return await _body(self.transport, f"{self.prefix}/{number}/{row.path}")

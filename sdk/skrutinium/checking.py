@@ -8,7 +8,7 @@ from itertools import islice
 
 from lxml import etree
 
-from skrutinium import comparing, parsing, summary_comparing, taken_over
+from skrutinium import comparing, parsing, registers_checking, summary_comparing, taken_over
 from skrutinium.attributes import moment
 from skrutinium.documents import Protocol
 from skrutinium.errors import SchemaError, SkrutiniumError
@@ -17,6 +17,7 @@ from skrutinium.pack_checking import wrong_pack
 from skrutinium.parsing import children
 from skrutinium.reading import protocol
 from skrutinium.recount import EVENT, Recount, Touched, Votes, votes_of
+from skrutinium.registers import Registers
 from skrutinium.report import SERIES, Report
 from skrutinium.series import Document, Manifest
 from skrutinium.source import Material, matches
@@ -94,6 +95,9 @@ class Checker:
         self._adding = True
         self._fixed = Fixed()
         self._looked = report.looked(SERIES)
+        self.definition = 0
+        self._registers: Registers | None = None
+        self._presence_due = False
         self.position = 0
         self.log: list[tuple[int, tuple[str, str], Votes]] = []
 
@@ -105,6 +109,18 @@ class Checker:
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown()
+
+    def use(self, definition: int, registers: Registers | None) -> None:
+        """From the next release on results are compared with the registers of that version of the definition."""
+        self.definition, self._registers = definition, registers
+        self._presence_due = registers is not None
+        eligible = None
+        if registers is not None:
+            eligible = {
+                precinct: {contest: registers.eligible(precinct, contest) for contest in polls}
+                for precinct, polls in registers.polls.items()
+            }
+        self.recount.set_eligible(eligible)
 
     def stop_adding(self, why: str) -> None:
         """Totals cannot be compared from here on."""
@@ -140,6 +156,7 @@ class Checker:
             self._totals(manifest, again)
         self._lasting(manifest)
         self.rows.update((row.path, row) for row in manifest.documents)
+        self._presence(manifest)
         self._state = manifest.state
         self._looked.releases += 1
         self.position = manifest.position
@@ -233,7 +250,10 @@ class Checker:
             if precinct not in recount.polls:
                 added.append(precinct)
             steady = recount.set_polls(precinct, str(root.get("area")), polls)
+        first = self._fixed.first(path, manifest.codebook)
         before = self._fixed.changed(path, root, manifest.codebook, manifest.release)
+        if first or before is not None:
+            self._compare_registers(manifest, path, root)
         if before is not None:
             what = "names or other things that are fixed"
             self.report.differs(
@@ -242,6 +262,23 @@ class Checker:
         if not steady:
             self.report.differs("structure", manifest.release, path, "areas or polls", "changed", "as before")
         return added
+
+    def _presence(self, manifest: Manifest) -> None:
+        """Since the first release everything that the registers know is published, whatever is reported."""
+        if self._registers is None or not self._presence_due:
+            return
+        self._presence_due = False
+        for path in sorted(self._registers.paths() - self.rows.keys()):
+            unit = path.removesuffix(".xml").replace("/", " ")
+            self.report.differs(
+                registers_checking.UNPUBLISHED, manifest.release, path, unit, None, "registered"
+            )
+
+    def _compare_registers(self, manifest: Manifest, path: str, root: etree._Element) -> None:
+        if self._registers is None:
+            return
+        for code, what, published, registered in registers_checking.document(self._registers, root):
+            self.report.differs(code, manifest.release, path, what, published, registered)
 
     def _hold(self, contest: str, reason: str | None) -> None:
         """Remember whether a contest is held: its protocols that wait in the ledger are published when it is lifted."""

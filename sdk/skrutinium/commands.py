@@ -213,6 +213,10 @@ def verdict(report: Report, seconds: float) -> list[str]:
             f"  {grouped(report.counting)} of {grouped(report.expected)} expected protocols count, added up again and "
             f"compared in {grouped(sum(one.totals for one in report.series.values()))} documents (seats excepted)"
         ),
+        *(
+            f"  registers {number}: {grouped(size)} documents; every precinct, contest, list and candidate compared with them"
+            for number, size in report.registers.items()
+        ),
         f"  key {report.fingerprint}" + ("" if report.pinned else " (not pinned: compare it with paper)"),
         *(f"  note: {note}" for note in report.notes),
     ]

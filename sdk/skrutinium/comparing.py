@@ -45,12 +45,16 @@ def _area_state(root: etree._Element, recount: Recount, area: str) -> Iterator[F
     return _state(root, sum(one.expected for one in sums), sum(one.reported for one in sums))
 
 
-def _count(parent: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
+def _count(parent: etree._Element, recount: Recount, ours: Sum, what: str) -> Iterator[Finding]:
     element = parent.find(NAMESPACE + "count")
     if element is None:
         yield f"{what}count", None, "one"
         return
     yield from _progress(element, ours, what)
+    if recount.eligible is not None:
+        mine_out = ours.eligible_out if ours.expected else None  # where nobody votes there is nothing to tell
+        if (theirs_out := whole(element, "eligible-out")) != mine_out:
+            yield f"{what}eligible-out", theirs_out, mine_out
     theirs = {
         str(one.get("field")): (whole(one, "value"), whole(one, "protocols"))
         for one in element.iterchildren(NAMESPACE + "figure")
@@ -80,7 +84,7 @@ def _kinds(root: etree._Element, recount: Recount, area: str) -> Iterator[Findin
         ours = sums.get(kind) or Sum()
         if (theirs := whole(element, "contests")) != len(ours.touching):
             yield f"{kind}: contests", theirs, len(ours.touching)
-        yield from _count(element, ours, f"{kind}: ")
+        yield from _count(element, recount, ours, f"{kind}: ")
         yield from _committees(element, ours, kind)
     for kind, ours in sums.items():
         if ours.expected and kind not in published:
@@ -104,6 +108,8 @@ def _out(element: etree._Element, recount: Recount, area: str, what: str = "") -
     for name, mine in (("precincts", ours.all), ("precincts-out", ours.out)):
         if (theirs := whole(element, name)) != mine:
             yield f"{what}{name}", theirs, mine
+    if recount.eligible is not None and (told := whole(element, "eligible-out")) != ours.eligible_out:
+        yield f"{what}eligible-out", told, ours.eligible_out
 
 
 def _area_rows(root: etree._Element, recount: Recount) -> Iterator[Finding]:
@@ -149,7 +155,7 @@ def contest(root: etree._Element, recount: Recount) -> Iterator[Finding]:
     """``contest/ID.xml``; seats of lists excepted."""
     ours = recount.contests.get(str(root.get("id"))) or Sum()
     yield from _state(root, ours.expected, ours.reported, held="held" in root.attrib)
-    yield from _count(root, ours, "")
+    yield from _count(root, recount, ours, "")
     for element in children(root, "district"):
         what = f"district {element.get('id')}: "
         yield from _district(element, recount, int(str(root.get("round"))), what)
@@ -167,7 +173,7 @@ def district(root: etree._Element, recount: Recount) -> Iterator[Finding]:
 
 def _district(element: etree._Element, recount: Recount, turn: int, what: str) -> Iterator[Finding]:
     ours = recount.districts.get(str(element.get("id"))) or Sum()
-    yield from _count(element, ours, what)
+    yield from _count(element, recount, ours, what)
     yield from _lists(element, ours, what)
     if recount.law in majority.LAWS and next(children(element, "list"), None) is None:
         yield from _elected(element, ours, turn, what)

@@ -81,6 +81,11 @@ class Fixed:
     def __init__(self) -> None:
         self._marks: dict[str, tuple[int, int, int]] = {}
 
+    def first(self, path: str, codebook: int) -> bool:
+        """Whether no document of that path was met under that codebook yet."""
+        known = self._marks.get(path)
+        return known is None or known[0] != codebook
+
     def changed(self, path: str, root: etree._Element, codebook: int, release: int) -> int | None:
         """The release that said something else about what is fixed under the same codebook; None when none did."""
         now = mark(root)

@@ -1,17 +1,20 @@
 """Reading a release store that lies in a folder: a mirror, a disc, the public folder of an event."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from skrutinium.errors import DamagedError, NetworkError, NoSuchPlace, NotYet
 from skrutinium.parsing import LARGEST
+from skrutinium.registers import RegisterRow, RegistersSource
 from skrutinium.series import Run
-from skrutinium.source import Material, SeriesSource
+from skrutinium.source import Material, SeriesSource, number_and_hash
 from skrutinium.transport import expand
 
 T = TypeVar("T")
+_EDITION = re.compile(r"([0-9]{9})(?:\.([1-9][0-9]{0,5}))?\.xml")
 
 
 def _read(path: Path, limit: int = LARGEST) -> bytes:
@@ -73,6 +76,10 @@ class Folder:
         """The series of that run."""
         return FolderSeries(self.root, self.root / "event" / run.event / run.id / series)
 
+    def registers(self, event: str) -> RegistersSource:
+        """What there is to read before the election."""
+        return FolderRegisters(self.root, self.root / "event" / event / "registers")
+
     async def close(self) -> None:
         """Nothing is held."""
 
@@ -92,10 +99,7 @@ class FolderSeries:
     async def newest(self) -> tuple[int, str]:
         """Number and manifest hash by the file ``newest``."""
         path = self._folder / "newest"
-        words = (await _aside(lambda: _read(path, 200))).decode("ascii", "replace").split()
-        if len(words) != 2 or not words[0].isdecimal() or len(words[1]) != 64:
-            raise DamagedError("does not hold a number and a hash", address=str(path))
-        return int(words[0]), words[1]
+        return number_and_hash(await _aside(lambda: _read(path, 200)), str(path))
 
     async def manifest(self, number: int) -> tuple[bytes, bytes]:
         """A manifest and its signature line."""
@@ -131,3 +135,38 @@ class FolderSeries:
     async def heartbeat(self) -> bytes:
         """The heartbeat with its signature line."""
         return await _aside(lambda: _read(self._folder / "heartbeat.xml"))
+
+
+class FolderRegisters:
+    """The registers of one event in a release store."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root = root
+        self._folder = folder
+
+    @property
+    def where(self) -> str:
+        """The folder of the registers."""
+        return str(self._folder)
+
+    async def newest(self) -> tuple[int, str]:
+        """Number and hash of the newest index by the file ``newest``."""
+        path = self._folder / "newest"
+        return number_and_hash(await _aside(lambda: _read(path, 200)), str(path))
+
+    async def index(self, number: int) -> tuple[bytes, bytes]:
+        """The newest edition of the index of one version of the definition, and its signature line."""
+        return await _aside(lambda: self._index(number))
+
+    def _index(self, number: int) -> tuple[bytes, bytes]:
+        names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
+        found = [match for name in names if (match := _EDITION.fullmatch(name)) and int(match[1]) == number]
+        if not found:
+            raise NotYet(f"there are no registers {number}", address=self.where)
+        path = self._folder / max(found, key=lambda match: int(match[2] or 1))[0]
+        return _read(path), _read(path.with_name(path.name + ".sig"))
+
+    async def document(self, _number: int, row: RegisterRow, /) -> bytes:
+        """A document of that index."""
+        path = self._root / "objects" / row.sha256[:2] / row.sha256[2:4] / f"{row.sha256}.gz"
+        return await _aside(lambda: _read_expanded(path))

@@ -10,10 +10,11 @@ from skrutinium.address import Address
 from skrutinium.errors import DamagedError, NotYet, SkrutiniumError
 from skrutinium.packs import members
 from skrutinium.parsing import LARGEST
+from skrutinium.registers import RegisterRow, RegistersSource
 from skrutinium.series import Document, Run
 from skrutinium.series_reading import read_manifest, read_state
 from skrutinium.signing import split_signed
-from skrutinium.source import Material, SeriesSource, Source
+from skrutinium.source import Material, SeriesSource, Source, number_and_hash
 from skrutinium.transport import LARGEST_ARCHIVE, Transport, expand
 
 _SMALL = 64 * 1024
@@ -44,9 +45,13 @@ class Hosted(Address):
         """The series of that run."""
         return HostedSeries(self.transport, f"/event/{run.event}/{run.id}/{series}")
 
+    def registers(self, event: str) -> RegistersSource:
+        """What there is to read before the election."""
+        return HostedRegisters(self.transport, f"/event/{event}/registers")
 
-class HostedSeries:
-    """One series in a release store behind a web server."""
+
+class _Files:
+    """Files of a release store behind a web server."""
 
     def __init__(self, transport: Transport, prefix: str) -> None:
         self.transport = transport
@@ -54,7 +59,7 @@ class HostedSeries:
 
     @property
     def where(self) -> str:
-        """The address of the series."""
+        """Their address."""
         return self.transport.base + self.prefix
 
     async def _get(self, path: str, limit: int = LARGEST) -> bytes:
@@ -71,12 +76,17 @@ class HostedSeries:
         return await asyncio.to_thread(expand, data, limit, self.transport.base + path)
 
     async def newest(self) -> tuple[int, str]:
-        """Number and manifest hash by the file ``newest``."""
+        """Number and hash of the newest manifest (or index) by the file ``newest``."""
         path = f"{self.prefix}/newest"
-        words = (await self._get(path, _SMALL)).decode("ascii", "replace").split()
-        if len(words) != 2 or not words[0].isdecimal() or len(words[1]) != 64:
-            raise DamagedError("does not hold a number and a hash", address=self.transport.base + path)
-        return int(words[0]), words[1]
+        return number_and_hash(await self._get(path, _SMALL), self.transport.base + path)
+
+    async def object(self, sha256: str) -> bytes:
+        """A document by its hash."""
+        return await self._expanded(f"/objects/{sha256[:2]}/{sha256[2:4]}/{sha256}.gz")
+
+
+class HostedSeries(_Files):
+    """One series in a release store behind a web server."""
 
     async def manifest(self, number: int) -> tuple[bytes, bytes]:
         """A manifest and its signature line."""
@@ -99,10 +109,6 @@ class HostedSeries:
 
         return Material(manifest, signature, load)
 
-    async def object(self, sha256: str) -> bytes:
-        """A document by its hash."""
-        return await self._expanded(f"/objects/{sha256[:2]}/{sha256[2:4]}/{sha256}.gz")
-
     async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
         """A checkpoint and its signature line; the newest is found by the manifests, since a folder cannot be listed here."""
         if number is None:
@@ -121,3 +127,24 @@ class HostedSeries:
     async def heartbeat(self) -> bytes:
         """The heartbeat with its signature line."""
         return await self._get(f"{self.prefix}/heartbeat.xml", _SMALL)
+
+
+class HostedRegisters(_Files):
+    """The registers of one event in a release store behind a web server."""
+
+    async def index(self, number: int) -> tuple[bytes, bytes]:
+        """The newest edition of the index of one version of the definition: asked for until there is no later one."""
+        path, edition = f"{self.prefix}/{number:09d}.xml", 1
+        data = await self._get(path)
+        while True:
+            edition += 1
+            later = f"{self.prefix}/{number:09d}.{edition}.xml"
+            try:
+                data = await self._get(later)
+            except NotYet:
+                return data, await self._get(f"{path}.sig", _SMALL)
+            path = later
+
+    async def document(self, _number: int, row: RegisterRow, /) -> bytes:
+        """A document of that index."""
+        return await self.object(row.sha256)

@@ -79,17 +79,19 @@ def well_formed(data: bytes, where: str) -> etree._Element:
     return root
 
 
-def document(data: bytes, expected: str, where: str, *, validate: bool = True) -> etree._Element:
-    """Parse one document whose root has to be ``expected``, and validate it; raises :class:`SchemaError`."""
+def document(
+    data: bytes, expected: str, where: str, *, validate: bool = True, schema: str = SCHEMA
+) -> etree._Element:
+    """Parse one document whose root has to be ``expected``, and validate it by ``schema``; raises :class:`SchemaError`."""
     root = well_formed(data, where)
     if root.tag != NAMESPACE + expected:
         raise SchemaError(f"the root is {root.tag!r}; expected {NAMESPACE}{expected}", address=where)
     if validate:
-        check(root, where)
+        check(root, where, schema)
     return root
 
 
-def check(root: etree._Element, where: str) -> None:
+def check(root: etree._Element, where: str, name: str = SCHEMA) -> None:
     """Validate a parsed document; raises :class:`SchemaError` with the first reason and its line."""
     version = root.get("schema")
     if version is not None and version != "1.0":
@@ -101,7 +103,7 @@ def check(root: etree._Element, where: str) -> None:
                 "documents of schema %s: read without validation, additions are passed over", version
             )
         return
-    judge = schema()
+    judge = schema(name)
     if not judge.validate(root):
         first = next(iter(judge.error_log))
         raise SchemaError(f"line {first.line}: {first.message}", address=where)

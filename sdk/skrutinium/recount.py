@@ -5,7 +5,7 @@ list belongs to which committee) and the protocols; everything else is added up 
 """
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skrutinium.documents import Protocol
@@ -67,6 +67,7 @@ def votes_of(protocol: Protocol) -> Votes:
 class Sum:
     """Protocols expected and reported, and sums; ``parts`` are lists in a district and committees in an area.
 
+    ``eligible_out`` are the voters of the precincts still out, None when a register does not tell them.
     ``without_candidates`` counts the protocols that do not tell the candidates of each of their lists; ``touching``
     are, in an area, the contests that are held there.
     """
@@ -79,6 +80,7 @@ class Sum:
     candidates: dict[tuple[int, int], int] = field(default_factory=dict)
     without_candidates: int = 0
     touching: set[str] = field(default_factory=set)
+    eligible_out: int | None = 0
 
     @property
     def reporting(self) -> str:
@@ -101,10 +103,11 @@ class Sum:
 
 @dataclass(slots=True)
 class Precincts:
-    """Precincts of an area, and those of them from which a protocol is out."""
+    """Precincts of an area, those of them from which a protocol is out, and their voters (None when one is not told)."""
 
     all: int = 0
     out: int = 0
+    eligible_out: int | None = 0
 
 
 @dataclass(slots=True)
@@ -130,6 +133,7 @@ class Recount:
         self.held: dict[str, str] = {}
         self.precincts: dict[str, Precincts] = {}
         self.owed: dict[str, int] = {}
+        self.eligible: Mapping[str, Mapping[str, int | None]] | None = None
         self.polls: dict[str, dict[str, str]] = {}
         self.contest_area: dict[str, str] = {}
         self.divisions: dict[str, dict[int, str]] = {}
@@ -204,14 +208,43 @@ class Recount:
             of_area = self.precincts.setdefault(area, Precincts())
             of_area.all += 1
             of_area.out += 1
+            _owe(of_area, self.voters(precinct), 1)
         for contest, district in self.polls[precinct].items():
             self.expected += 1
             self.contest_precincts.setdefault(contest, set()).add(precinct)
             for one in self._sums(precinct, contest, district):
                 one.expected += 1
+                _owe(one, self.voters(precinct, contest), 1)
             kind = self.kind.get(contest, "")
             for area in {*self.above(precinct), *self.around(self.contest_area.get(contest))}:
                 self.area(area, kind).touching.add(contest)
+
+    def voters(self, precinct: str, contest: str | None = None) -> int | None:
+        """Voters before the election: of one contest, or the most that any contest of the precinct tells."""
+        polls = (self.eligible or {}).get(precinct, {})
+        if contest is not None:
+            return polls.get(contest)
+        return max((one for one in polls.values() if one is not None), default=None)
+
+    def set_eligible(self, eligible: Mapping[str, Mapping[str, int | None]] | None) -> None:
+        """Say how many voters each precinct has in each contest (None: no register tells), and count those still out anew."""
+        self.eligible = eligible
+        sums: list[Sum | Precincts] = [
+            *self.districts.values(),
+            *self.contests.values(),
+            *self.precincts.values(),
+        ]
+        sums += (one for kinds in self.areas.values() for one in kinds.values())
+        for one in sums:
+            one.eligible_out = 0
+        # First all are out, then those come in that are: a sum with an unknown part stays unknown.
+        for precinct in self.owed:
+            for area in self.above(precinct):
+                _owe(self.precincts[area], self.voters(precinct), 1 if self.owed[precinct] else 0)
+            for contest, district in self.polls[precinct].items():
+                out = 0 if (precinct, contest) in self.current else 1
+                for total in self._sums(precinct, contest, district):
+                    _owe(total, self.voters(precinct, contest), out)
 
     def from_start(self) -> "Recount":
         """The same structure without any protocol."""
@@ -235,7 +268,7 @@ class Recount:
         if before is not None:
             self._apply(key, before, -1)
         else:
-            self._came_in(key[0])
+            self._came_in(*key, votes.district)
         self._apply(key, votes, 1)
         self.current[key] = votes
         self.touched.precincts.add(key[0])
@@ -244,12 +277,15 @@ class Recount:
             self.touched.areas.update(self.above(key[0]))
         return before
 
-    def _came_in(self, precinct: str) -> None:
+    def _came_in(self, precinct: str, contest: str, district: str) -> None:
         """One protocol more of a precinct; with the last one it is no longer out."""
+        for one in self._sums(precinct, contest, district):
+            _owe(one, self.voters(precinct, contest), -1)
         self.owed[precinct] = self.owed.get(precinct, 0) - 1
         if not self.owed[precinct]:
             for area in self.above(precinct):
                 self.precincts[area].out -= 1
+                _owe(self.precincts[area], self.voters(precinct), -1)
 
     def area(self, area: str, kind: str) -> Sum:
         """The sum of one kind of contest in an area (or the event)."""
@@ -292,3 +328,11 @@ class Recount:
                 yield from ((self.nominee.get((votes.district, who)), got) for who, got in persons)
             else:
                 yield self.committee.get((votes.district, number)), value
+
+
+def _owe(total: Sum | Precincts, voters: int | None, sign: int) -> None:
+    """Count voters as out (or with -1 as in); one that is not told makes the sum unknown for good."""
+    if voters is None:
+        total.eligible_out = None
+    elif total.eligible_out is not None:
+        total.eligible_out += sign * voters

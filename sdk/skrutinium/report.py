@@ -16,7 +16,7 @@ class Difference:
 
     ``code`` says which check found it: state, heartbeat, signature, chain, number, manifest, checkpoint, object, pack,
     schema, stamp, codebook, structure, protocol, taken-over, order, correction, missing, total,
-    record.
+    record, registers, unpublished, unregistered, names.
     ``series`` is the series it was found in; ``path`` is the document (empty for the release itself), ``what`` the value in it.
     """
 
@@ -51,7 +51,8 @@ class Report:
     """The outcome of a verification; ``agrees`` is the verdict.
 
     ``series`` says what was looked at in each series;
-    ``releases``, ``documents`` and ``totals`` are those of the series ``skrutinium``.
+    ``releases``, ``documents`` and ``totals`` are those of the series ``skrutinium``; ``registers`` are the versions of the
+    definition whose registers the results were compared with, and how many documents each has.
     """
 
     where: str
@@ -65,6 +66,7 @@ class Report:
     expected: int = 0
     reread: int = 0
     series: dict[str, Looked] = field(default_factory=dict)
+    registers: dict[int, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     more_differences: int = 0
     notes: list[str] = field(default_factory=list)

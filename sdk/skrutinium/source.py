@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from skrutinium.errors import DamagedError, SkrutiniumError
+from skrutinium.registers import RegisterRow, RegistersSource
 from skrutinium.series import Document, Run
 
 
@@ -69,15 +70,26 @@ class Source(Protocol):
     def series(self, run: Run, series: str = "skrutinium") -> SeriesSource:
         """The series of that run."""
 
+    def registers(self, event: str) -> RegistersSource:
+        """What there is to read before the election."""
+
     async def close(self) -> None:
         """Let go of what is held."""
 
 
-def matches(row: Document, data: bytes, where: str) -> SkrutiniumError | None:
-    """What is wrong with the bytes of a document by its row in the manifest; None when nothing."""
+def number_and_hash(data: bytes, where: str) -> tuple[int, str]:
+    """What a file ``newest`` of a store says; raises :class:`DamagedError`."""
+    words = data.decode("ascii", "replace").split()
+    if len(words) != 2 or not words[0].isdecimal() or len(words[1]) != 64:
+        raise DamagedError("does not hold a number and a hash", address=where)
+    return int(words[0]), words[1]
+
+
+def matches(row: Document | RegisterRow, data: bytes, where: str) -> SkrutiniumError | None:
+    """What is wrong with the bytes of a document by its row in the manifest (or index); None when nothing."""
     if len(data) != row.size:
-        return DamagedError(f"has {len(data)} bytes; the manifest says {row.size}", address=where)
+        return DamagedError(f"has {len(data)} bytes; {row.size} are announced", address=where)
     digest = hashlib.sha256(data).hexdigest()
     if digest != row.sha256:
-        return DamagedError(f"has the hash {digest}; the manifest says {row.sha256}", address=where)
+        return DamagedError(f"has the hash {digest}; {row.sha256} is announced", address=where)
     return None

@@ -18,6 +18,7 @@ from skrutinium.errors import NotYet, SchemaError, SignatureError, SkrutiniumErr
 from skrutinium.folder import Folder
 from skrutinium.hosted import remote_source
 from skrutinium.parsing import children
+from skrutinium.registers_verifying import RegistersWalk
 from skrutinium.report import SERIES, Difference, Report
 from skrutinium.series import ZEROS, Manifest, Run
 from skrutinium.series_reading import read_heartbeat, read_manifest, read_state
@@ -63,7 +64,9 @@ async def verify(
     report.event, report.run, report.phase = chosen.event, chosen.id, chosen.phase
     checker = Checker(report, law=chosen.law)
     try:
-        await _Walk(source.series(chosen, SERIES), SERIES, checker, keys, chosen, report).all(progress)
+        walk = _Walk(source.series(chosen, SERIES), SERIES, checker, keys, chosen, report)
+        walk.registers = RegistersWalk(source.registers(chosen.event), keys, chosen, report)
+        await walk.all(progress)
     finally:
         await asyncio.to_thread(checker.close)
     if VOLBY in chosen.series:
@@ -118,6 +121,7 @@ class _Walk:
         self._sha256: str | None = ZEROS
         self._hashes: dict[int, str] = {}
         self._awaited: int | None = None
+        self.registers: RegistersWalk | None = None
 
     def _differs(
         self,
@@ -162,9 +166,20 @@ class _Walk:
             return
         self._links(number, manifest)
         self._sha256 = self._hashes[number] = digest
+        await self._registers(manifest)
         await asyncio.to_thread(self.checker.release, manifest, material)
         if manifest.checkpoint:
             await self._checkpoint(number, digest)
+
+    async def _registers(self, manifest: Manifest) -> None:
+        """Hand the registers of the definition that a release was made with to the checker."""
+        number = max((row.codebook for row in manifest.documents), default=0)
+        checker = self.checker
+        if self.registers is None or not number or not isinstance(checker, Checker):
+            return
+        if number != checker.definition:
+            registers = await self.registers.get(number)
+            await asyncio.to_thread(checker.use, number, registers)
 
     def _broken(self, number: int) -> None:
         self._sha256 = None

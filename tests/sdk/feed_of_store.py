@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -91,6 +92,8 @@ class StoreFeed:
         if not path.startswith(prefix):
             return await self.read(self.root / path.lstrip("/"))
         what, _, rest = path.removeprefix(prefix).partition("/")
+        if what == "registers":
+            return await self.registers(rest)
         if what == "heartbeat.xml":
             return await self.read(self.series / what)
         if what == "pack":
@@ -104,6 +107,25 @@ class StoreFeed:
         assert what == "release"
         number, _, rest = rest.partition("/")
         return await self.manifest(int(number), rest)
+
+    async def registers(self, rest: str) -> bytes:
+        folder = self.root / "event" / EVENT / "registers"
+        number, _, path = rest.partition("/")
+        if number == "newest":
+            number = (await self.read(folder / "newest")).split()[0].decode()
+        there = await asyncio.to_thread(
+            lambda: sorted(folder.glob(f"{int(number):09d}*.xml"), key=lambda one: len(one.name))
+        )
+        index = there[-1] if there else folder / "none"
+        if path.startswith("registers.xml"):
+            return await self.read(index.with_name(index.name + path.removeprefix("registers.xml")))
+        found = re.search(
+            rf'path="{re.escape(path)}" size="[0-9]+" sha256="([0-9a-f]+)"', (await self.read(index)).decode()
+        )
+        assert found, path
+        return gzip.decompress(
+            await self.read(self.root / "objects" / found[1][:2] / found[1][2:4] / f"{found[1]}.gz")
+        )
 
     async def manifest(self, number: int, name: str) -> bytes:
         end = name.removeprefix("manifest")

@@ -515,7 +515,7 @@ def make_night(
 
 def _documents(tally: Tally) -> dict[str, bytes]:
     found = {"event.xml": tally.event()}
-    found.update({f"area/{id}.xml": tally.area(id) for id in AREAS if id not in ("100", "201", "202")})
+    found.update({f"area/{id}.xml": tally.area(id) for id in AREAS if id != "100"})
     found.update({f"contest/{id}.xml": tally.contest(id) for id in CONTESTS})
     found.update({f"precinct/{id}.xml": tally.precinct(id) for id in PRECINCTS})
     return found
