@@ -41,6 +41,8 @@ _CHECKPOINT: Final = re.compile(r"(newest|[1-9][0-9]{0,8})\.xml(\.sig)?")
 _ARCHIVE: Final = re.compile(r"(newest|[1-9][0-9]{0,8})(-csv)?\.zip")
 _PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-:]*(?:/[A-Za-z0-9][A-Za-z0-9._\-:]*)*")
 _FOLDER: Final = re.compile(r"([a-z]{2})([0-9]{4})")
+_ELECTIONS: Final = {"senat": "se", "kvmedia": "kv", "semedia": "se"}
+"""Folders of volby.cz that name no year; those for media stood on the media server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,22 +188,23 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class VolbyProcedure:
-    """``/pls/kvYYYY/NAME?…``; the keys of ``query`` are in lower case."""
+    """``/pls/kvYYYY/NAME?…`` or, without a year, ``/pls/kvmedia/…`` and ``/pls/senat/…``; the keys of ``query`` are in lower case."""
 
     election: str
-    year: int
+    year: int | None
     name: str
     query: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class VolbyFile:
-    """``/appdata/kvYYYY/YYYYMMDD/odata/PATH``."""
+    """``/appdata/kvYYYY/YYYYMMDD/odata/PATH`` or ``/appdata/senat/YYYYMMDD/odata/PATH``; ``round``: only of that one."""
 
     election: str
-    year: int
+    year: int | None
     date: str
     path: str
+    round: int | None = None
 
 
 Address = (
@@ -278,10 +281,10 @@ def _parse(segments: list[str], query: str) -> Address | Refusal:
             return ContractFile(tuple(segments))
         case [("access" | "status" | "status.xml" | "status.atom" | "health") as name]:
             return Page(name)
-        case ["pls", folder, name] if found := _FOLDER.fullmatch(folder):
-            return _parse_procedure(found[1], int(found[2]), name, query)
-        case ["appdata", folder, date, "odata", *rest] if rest and (found := _FOLDER.fullmatch(folder)):
-            return VolbyFile(found[1], int(found[2]), date, "/".join(rest))
+        case ["pls", folder, name] if found := _election(folder):
+            return _parse_procedure(*found, name, query)
+        case ["appdata", folder, date, "odata", *rest] if rest and (found := _election(folder)):
+            return VolbyFile(*found, date, "/".join(rest))
         case _:
             return NOT_FOUND
 
@@ -400,7 +403,15 @@ def _parse_registers(event: str, version: str, path: list[str]) -> RegistersFile
     return RegistersFile(event, int(version), "/".join(path)) if _NUMBER.fullmatch(version) else BAD_NUMBER
 
 
-def _parse_procedure(election: str, year: int, name: str, query: str) -> VolbyProcedure | Refusal:
+def _election(folder: str) -> tuple[str, int | None] | None:
+    """The election that a folder of volby.cz stands for, and its year where it names one."""
+    if folder.lower() in _ELECTIONS:
+        return _ELECTIONS[folder.lower()], None
+    found = _FOLDER.fullmatch(folder)
+    return (found[1], int(found[2])) if found else None
+
+
+def _parse_procedure(election: str, year: int | None, name: str, query: str) -> VolbyProcedure | Refusal:
     told = _query(query)
     return BAD_QUERY if told is None else VolbyProcedure(election, year, name, told)
 

@@ -54,7 +54,8 @@ from skrutinium_server.feed.refusals import (
 from skrutinium_server.feed.registers import INDEX, EventRegisters, RegistersPast
 from skrutinium_server.feed.representation import CONTRACT, IMMUTABLE, NEWEST, Answer, marks
 from skrutinium_server.feed.shelf import Published, Shelved, moment
-from skrutinium_server.feed.volby import Asked, ask_file, ask_procedure, not_yet
+from skrutinium_server.feed.volby import Asked, earlier, not_yet
+from skrutinium_server.feed.volby import ask as ask_volby
 from skrutinium_server.feed.volby import run_of as volby_run
 from skrutinium_server.release.store.errors import StoreMissing
 from skrutinium_server.release.store.model import SeriesKey
@@ -109,6 +110,12 @@ class Answers:
                 key = self.key(address.place)
                 return key if isinstance(key, Refusal) else (key.event, key.run)
 
+    def earlier(self, address: Address) -> Address | None:
+        """An address of the first round instead, where this one of ``volby`` reads the second; else None."""
+        if isinstance(address, VolbyProcedure | VolbyFile):
+            return earlier(address, self.published)
+        return None
+
     def volby_not_yet(self, address: VolbyProcedure | VolbyFile, refusal: Refusal) -> Refusal:
         """What an address of ``volby`` answers before its run may be read."""
         run = volby_run(address, self.published)
@@ -135,10 +142,8 @@ class Answers:
                 return self._recall(
                     ("contract", segments, coding), lambda: contract_file(segments, coding), CONTRACT
                 )
-            case VolbyProcedure():
-                return self._volby(ask_procedure(address, self.published, self._now()), coding)
-            case VolbyFile():
-                return self._volby(ask_file(address, self.published, self._now()), coding)
+            case VolbyProcedure() | VolbyFile():
+                return self._volby(ask_volby(address, self.published, self._now()), coding)
             case Heartbeat(place=place):
                 return self._heartbeat(place)
             case Push() | Page() | Archive():

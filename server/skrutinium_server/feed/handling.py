@@ -244,6 +244,9 @@ class Handling:
         if coding is None:
             return NOT_ACCEPTABLE
         refusal = self._refusal(asked, registered)
+        first = self.answers.earlier(asked) if refusal is not None else None
+        if first is not None and self._refusal(first, registered) is None:
+            asked, refusal = first, None
         if refusal is None and isinstance(asked, ObjectByHash):
             refusal = await self._object_refusal(asked.sha256, registered)
         return refusal or await self._found(self.answers.look_up(asked, coding))
