@@ -6,6 +6,8 @@ and ``CHYBA``. Codes: 10 before there is anything, 30 outside of what there is. 
 
 import datetime
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,22 +19,63 @@ from skrutinium_server.feed.shelf import Published, Shelved
 from skrutinium_server.release.store.model import Run, SeriesKey
 
 SERIES: Final = "volby"
-
-ELECTIONS: Final = (("cz-municipal-", "kv"),)
-"""Which laws are held under which name of volby.cz."""
+TERM: Final = 4
+"""So many years after an election of councils a by-election may still be held, which is read at the addresses of the former."""
 
 _PRAGUE: Final = ZoneInfo("Europe/Prague")
-_DAYS: Final = {"kv": ("datumvoleb", "datum_voleb")}
+_DAYS: Final = ("datumvoleb", "datum_voleb")
 _NUTS: Final = re.compile(r"[A-Z]{2}[0-9A-Z]{3,4}")
 _HYPHENS: Final = re.compile("-(?=-)")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
-_FAMILIES: Final = (
-    (re.compile(r"vysledky\.xml"), "VYSLEDKY"),
-    (re.compile(r"okresy/vysledky_obce_okres_[^/]+\.xml"), "VYSLEDKY_OBCE_OKRES"),
-    (re.compile(r"zastup/vysledky_obec_[^/]+\.xml"), "VYSLEDKY_OBEC"),
-    (re.compile(r"okrsky/vysledky_okrsky(_[0-9]+)?\.xml"), "VYSLEDKY_OKRSKY"),
-)
 _HEADER: Final = b"Access-Control-Allow-Origin: *\r\n"
+
+VolbyAddress = VolbyProcedure | VolbyFile
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """What stands under one name of volby.cz: the law, namespace and schemas, and its documents by the pattern of their paths."""
+
+    law: str
+    namespace: str
+    schemas: str
+    families: tuple[tuple[re.Pattern[str], str], ...]
+
+    def root_of_file(self, path: str) -> str | None:
+        """The root of the document at a path, None when there is no such document."""
+        return next((root for pattern, root in self.families if pattern.fullmatch(path)), None)
+
+    def root_of_procedure(self, name: str) -> str | None:
+        """The root of what a procedure tells; it has the procedure's name."""
+        return name.upper() if name.upper() in {root for _, root in self.families} else None
+
+
+_ALL: Final = (re.compile(r"vysledky\.xml"), "VYSLEDKY")
+_BATCHES: Final = (re.compile(r"okrsky/vysledky_okrsky(_[0-9]+)?\.xml"), "VYSLEDKY_OKRSKY")
+ELECTIONS: Final[Mapping[str, Election]] = {
+    "kv": Election(
+        "cz-municipal-",
+        "http://www.volby.cz/kv/",
+        "kv_",
+        (
+            _ALL,
+            (re.compile(r"okresy/vysledky_obce_okres_[^/]+\.xml"), "VYSLEDKY_OBCE_OKRES"),
+            (re.compile(r"zastup/vysledky_obec_[^/]+\.xml"), "VYSLEDKY_OBEC"),
+            _BATCHES,
+        ),
+    ),
+    "se": Election(
+        "cz-senate-",
+        "http://www.volby.cz/senat/",
+        "se_",
+        (
+            _ALL,
+            (re.compile(r"obvody/vysledky_obce_obvod_[^/]+\.xml"), "VYSLEDKY_OBCE_OBVOD"),
+            _BATCHES,
+        ),
+    ),
+}
+"""By the name in :class:`VolbyProcedure` and :class:`VolbyFile`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,125 +86,210 @@ class Asked:
     path: str
 
 
-def run_of(address: VolbyProcedure | VolbyFile, published: Published) -> Run | None:
-    """The run that an address speaks of: the newest current one that fits."""
-    fitting = (
-        _fitting_procedure(address, published)
-        if isinstance(address, VolbyProcedure)
-        else _fitting_file(address, published)
-    )
-    return fitting[-1] if fitting else None
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """No document, but a run that the address speaks of; ``code`` is that of ``CHYBA``."""
+
+    run: Run
+    root: str
+    code: int
 
 
-def not_yet(
-    address: VolbyProcedure | VolbyFile, run: Run, now: datetime.datetime, refusal: Refusal
-) -> Refusal:
+def run_of(address: VolbyAddress, published: Published) -> Run | None:
+    """The run whose document an address reads; None when it speaks of none."""
+    match _sought(address, published):
+        case Asked(series=series):
+            return published.run(series.key.event, series.key.run)
+        case _Missing(run=run):
+            return run
+        case _:
+            return None
+
+
+def earlier(address: VolbyAddress, published: Published) -> VolbyAddress | None:
+    """The same address for the first round, where it reads the second without having asked for that; else None.
+
+    What stood there before the second round may be read is read on until it may.
+    """
+    run = run_of(address, published)
+    if run is None or run.first_date is None or _round(address) is not None:
+        return None
+    if isinstance(address, VolbyFile):
+        return replace(address, round=1)
+    return replace(address, query=(*address.query, ("kolo", "1")))
+
+
+def not_yet(address: VolbyAddress, run: Run, now: datetime.datetime, refusal: Refusal) -> Refusal:
     """Before a run may be read its addresses answer as the source does when there is nothing yet; ``Retry-After`` as in ``refusal``."""
-    if isinstance(address, VolbyProcedure):
-        root = {family: family for _, family in _FAMILIES}.get(address.name.upper())
-        status = 200
-    else:
-        root = next((root for pattern, root in _FAMILIES if pattern.fullmatch(address.path)), None)
-        status = 404
-    return NOT_FOUND if root is None else replace(_chyba(root, 10, status, now, run), until=refusal.until)
-
-
-def ask_procedure(address: VolbyProcedure, published: Published, now: datetime.datetime) -> Asked | Refusal:
-    """What a procedure asks for; keys come in any order, empty values count as absent."""
-    root = {family: family for _, family in _FAMILIES}.get(address.name.upper())
+    root = _root(address)
     if root is None:
         return NOT_FOUND
-    told = {key: value for key, value in address.query if value}
-    runs = _runs(published, address.election)
-    if not any(run.date.startswith(f"{address.year}-") for run in runs):
-        return NO_EVENT
-    fitting = _fitting_procedure(address, published)
-    if not fitting:
-        return _chyba(root, 30, 200, now, runs[-1])
-    run = fitting[-1]
-    series = published.series.get(SeriesKey(run.event, run.id, SERIES))
-    if series is None:
-        return _chyba(root, 10, 200, now, run)
-    path = _path(root, told, series)
-    if path is None and root == "VYSLEDKY_OKRSKY" and series.batch == 0:
-        return _chyba(root, 10, 200, now, run)
-    if path is None or path not in series.rows:
-        return _chyba(root, 30, 200, now, run)
-    return Asked(series, path)
+    missing = _Missing(run, root, 10)
+    return replace(_chyba(missing, ELECTIONS[address.election], _status(address), now), until=refusal.until)
 
 
-def ask_file(address: VolbyFile, published: Published, now: datetime.datetime) -> Asked | Refusal:
-    """What a file address asks for: the paths are those of the series, and the newest batch has a name without number."""
-    fitting = _fitting_file(address, published)
-    if not fitting:
-        return NO_EVENT
-    root = next((root for pattern, root in _FAMILIES if pattern.fullmatch(address.path)), None)
+def ask(address: VolbyAddress, published: Published, now: datetime.datetime) -> Asked | Refusal:
+    """What an address asks for: keys of procedures come in any order, and empty values count as absent."""
+    found = _sought(address, published)
+    if isinstance(found, _Missing):
+        return _chyba(found, ELECTIONS[address.election], _status(address), now)
+    return found
+
+
+def _status(address: VolbyAddress) -> int:
+    return 404 if isinstance(address, VolbyFile) else 200
+
+
+def _root(address: VolbyAddress) -> str | None:
+    election = ELECTIONS.get(address.election)
+    if election is None:
+        return None
+    if isinstance(address, VolbyFile):
+        return election.root_of_file(address.path)
+    return election.root_of_procedure(address.name)
+
+
+def _round(address: VolbyAddress) -> str | None:
+    """The round that is asked for, as it is written."""
+    if isinstance(address, VolbyFile):
+        return None if address.round is None else str(address.round)
+    return _told(address).get("kolo")
+
+
+def _told(address: VolbyProcedure) -> dict[str, str]:
+    """The values of a query that are not empty; of several the first."""
+    told: dict[str, str] = {}
+    for key, value in address.query:
+        if value:
+            told.setdefault(key, value)
+    return told
+
+
+def _sought(address: VolbyAddress, published: Published) -> Asked | _Missing | Refusal:
+    root = _root(address)
     if root is None:
-        return NOT_FOUND
-    run = fitting[-1]
+        return NOT_FOUND if address.election in ELECTIONS else NO_EVENT
+    rounds = _rounds(address, published)
+    if isinstance(rounds, _NoSuchDay):
+        return _Missing(rounds.run, root, 30)
+    if not rounds:
+        return NO_EVENT
+    wanted = _round(address)
+    if wanted is not None:
+        chosen = [run for run in rounds if wanted == ("1" if run.first_date is None else "2")]
+        if not chosen:  # the second round is to come, or there is no such round
+            return _Missing(rounds[0], root, 10 if wanted in ("1", "2") else 30)
+        rounds = chosen
+    # Numbers of batches are those of one round; every other document of the newest round tells of both, and where it
+    # has none, as for a constituency that was decided at once, the first round's stands.
+    for run in rounds[:1] if root == "VYSLEDKY_OKRSKY" else rounds:
+        series = published.series.get(SeriesKey(run.event, run.id, SERIES))
+        path = None if series is None else _path(address, root, series)
+        if series is not None and path in series.rows:
+            assert path is not None
+            return Asked(series, path)
+    return _Missing(rounds[0], root, _code(address, root, rounds[0], published))
+
+
+def _code(address: VolbyAddress, root: str, run: Run, published: Published) -> int:
+    """Files that are not there may still come; a procedure says so only before there is anything of that kind."""
     series = published.series.get(SeriesKey(run.event, run.id, SERIES))
-    if series is None:
-        return _chyba(root, 10, 404, now, run)
-    path = address.path
-    if path == "okrsky/vysledky_okrsky.xml":
-        path = _batch(series.batch)
-    return Asked(series, path) if path in series.rows else _chyba(root, 10, 404, now, run)
+    nothing = series is None or (root == "VYSLEDKY_OKRSKY" and series.batch == 0)
+    return 10 if isinstance(address, VolbyFile) or nothing else 30
 
 
-def _fitting_procedure(address: VolbyProcedure, published: Published) -> list[Run]:
-    keys = _DAYS.get(address.election, ())
-    day = next((value for key in keys for name, value in address.query if name == key and value), None)
-    return [
-        run
-        for run in _runs(published, address.election)
-        if (_day(run) == day if day else run.date.startswith(f"{address.year}-"))
+@dataclass(frozen=True, slots=True)
+class _NoSuchDay:
+    """A day on which nothing was voted on is asked for; ``run`` is one that the rest of the address fits."""
+
+    run: Run
+
+
+def _rounds(address: VolbyAddress, published: Published) -> list[Run] | _NoSuchDay:
+    """The runs of the election that is asked for, the newest round first."""
+    held = _held(published, address.election)
+    fitting = {
+        day: runs
+        for day, runs in held.items()
+        if address.year is None or 0 <= int(day[:4]) - address.year <= TERM
+    }
+    if isinstance(address, VolbyFile):
+        return fitting.get(address.date, [])
+    told = _told(address)
+    day = next((told[key] for key in _DAYS if key in told), None)
+    if day is not None and day in fitting:
+        return fitting[day]
+    current = _current(address, fitting)
+    if day is None or not current:
+        return current
+    return _NoSuchDay(current[0])
+
+
+def _current(address: VolbyProcedure, held: Mapping[str, list[Run]]) -> list[Run]:
+    """The election that is meant when no day is told: of the year, a by-election only if there is nothing else."""
+    of_year = {
+        day: runs for day, runs in held.items() if address.year is None or int(day[:4]) == address.year
+    }
+    regular = [
+        day for day, runs in of_year.items() if any(run.event == address.election + day[:4] for run in runs)
     ]
+    newest = max(regular or of_year, default=None)
+    return [] if newest is None else of_year[newest]
 
 
-def _fitting_file(address: VolbyFile, published: Published) -> list[Run]:
-    return [
-        run
-        for run in _runs(published, address.election)
-        if _day(run) == address.date and run.date.startswith(f"{address.year}-")
-    ]
+def _held(published: Published, election: str) -> dict[str, list[Run]]:
+    """The current runs that stand under that name by the first day of voting in the first round, the newest round first.
+
+    Beside a live run the tests of its other round are not there.
+    """
+    by_day: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in published.current.values():
+        if run.law.startswith(ELECTIONS[election].law) and SERIES in run.series:
+            by_day[(run.first_date or run.date).replace("-", "")].append(run)
+    return {
+        day: sorted(_alike(runs), key=lambda run: (run.date, run.event), reverse=True)
+        for day, runs in by_day.items()
+    }
 
 
-def _runs(published: Published, election: str) -> list[Run]:
-    """The current runs that stand under that name, by date."""
-    laws = tuple(law for law, name in ELECTIONS if name == election)
-    held = (
-        [run for run in published.current.values() if run.law.startswith(laws) and SERIES in run.series]
-        if laws
-        else []
-    )
-    return sorted(held, key=lambda run: run.date)
+def _alike(runs: list[Run]) -> list[Run]:
+    return [run for run in runs if run.phase == "live"] or runs
 
 
-def _day(run: Run) -> str:
-    return run.date.replace("-", "")
-
-
-def _path(root: str, told: dict[str, str], series: Shelved) -> str | None:
+def _path(address: VolbyAddress, root: str, series: Shelved) -> str | None:
+    if isinstance(address, VolbyFile):
+        newest = address.path == "okrsky/vysledky_okrsky.xml"
+        return _batch(series.batch) if newest else address.path
+    told = _told(address)
     if root == "VYSLEDKY":
         return "vysledky.xml"
     if root == "VYSLEDKY_OBCE_OKRES":
         nuts = told.get("nuts", "").upper()
         return f"okresy/vysledky_obce_okres_{nuts}.xml" if _NUTS.fullmatch(nuts) else None
     if root == "VYSLEDKY_OBEC":
-        council = told.get("cislo_obce", "")
-        return f"zastup/vysledky_obec_{council}.xml" if _NUMBER.fullmatch(council) else None
+        return _numbered("zastup/vysledky_obec", told.get("cislo_obce", ""))
+    if root == "VYSLEDKY_OBCE_OBVOD":
+        return _numbered("obvody/vysledky_obce_obvod", told.get("cislo_obvodu", ""))
     number = told.get("davka", str(series.batch))
     if series.batch == 0 or not _NUMBER.fullmatch(number):
         return None
     return _batch(int(number))
 
 
+def _numbered(family: str, number: str) -> str | None:
+    return f"{family}_{number}.xml" if _NUMBER.fullmatch(number) else None
+
+
 def _batch(number: int) -> str:
     return f"okrsky/vysledky_okrsky_{number:05d}.xml"
 
 
-def _chyba(root: str, code: int, status: int, now: datetime.datetime, run: Run) -> Refusal:
-    """The error document of the format, with the mark that every document outside live has."""
+def _chyba(missing: _Missing, election: Election, status: int, now: datetime.datetime) -> Refusal:
+    """The error document of the format, with the mark that every document outside live has.
+
+    It holds ASCII only, so it is the same in every encoding.
+    """
+    run, root = missing.run, missing.root
     # A comment must not hold two hyphens in a row, but the name of a run may.
     name = _HYPHENS.sub("- ", run.id)
     mark = "" if run.phase == "live" else f"<!-- {run.phase.upper()}: run {name}, not a real election -->\n"
@@ -169,14 +297,14 @@ def _chyba(root: str, code: int, status: int, now: datetime.datetime, run: Run) 
     stamp = now.astimezone(_PRAGUE).replace(microsecond=0, tzinfo=None).isoformat()
     document = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n{mark}'
-        f'<{root} xmlns="http://www.volby.cz/kv/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"\n'
-        f'{indent}xsi:schemaLocation="http://www.volby.cz/kv/ kv_{root.lower()}.xsd"\n'
+        f'<{root} xmlns="{election.namespace}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"\n'
+        f'{indent}xsi:schemaLocation="{election.namespace} {election.schemas}{root.lower()}.xsd"\n'
         f'{indent}DATUM_CAS_GENEROVANI="{stamp}">\n'
-        f'<CHYBA KOD_CHYBY="{code}"/>\n</{root}>\n'
+        f'<CHYBA KOD_CHYBY="{missing.code}"/>\n</{root}>\n'
     ).encode()
     return Refusal(
         status,
-        f"chyba-{code}",
+        f"chyba-{missing.code}",
         "No such document.",
         lines=_HEADER + marks(run.id, run.phase),
         document=document,
