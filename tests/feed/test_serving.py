@@ -169,7 +169,7 @@ async def test_changes_too_far_back_point_to_the_checkpoint(store: MadeStore) ->
         (f"/object/{'0' * 64}", 404, "no-object"),
         ("/xsd/nothing.xsd", 404, "not-found"),
         ("/xsd/skrutinium", 404, "not-found"),
-        ("/", 400, "bad-address"),
+        ("//", 400, "bad-address"),
     ],
 )
 async def test_what_is_not_there_is_told(fed: Fed, path: str, status: int, said: str) -> None:

@@ -5,6 +5,7 @@ Nothing here waits. A faster front can ask :meth:`Answers.look_up` alone and han
 
 import datetime
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from skrutinium_server.feed.addresses import (
@@ -52,7 +53,15 @@ from skrutinium_server.feed.refusals import (
     Refusal,
 )
 from skrutinium_server.feed.registers import INDEX, EventRegisters, RegistersPast
-from skrutinium_server.feed.representation import CONTRACT, IMMUTABLE, NEWEST, Answer, marks
+from skrutinium_server.feed.representation import (
+    CONTRACT,
+    IMMUTABLE,
+    NEWEST,
+    Answer,
+    OnDisk,
+    StoredAnswer,
+    marks,
+)
 from skrutinium_server.feed.shelf import Published, Shelved, moment
 from skrutinium_server.feed.volby import Asked, earlier, not_yet
 from skrutinium_server.feed.volby import ask as ask_volby
@@ -193,8 +202,11 @@ class Answers:
     ) -> Found:
         place = address.place
         match address:
-            case NewestDocument(path=path):
-                return self._newest(series, path, coding, series.marks + NEWEST)
+            case NewestDocument(path=path, after=after):
+                found = self._newest(series, path, coding, series.marks + NEWEST)
+                if after is not None and isinstance(found, Answer) and series.number <= after:
+                    return replace(found, known=True)
+                return found
             case NumberedDocument(number=number, path=path):
                 return self._numbered(series, place, number, path, coding)
             case DocumentAt(time=time, path=path):
@@ -331,6 +343,17 @@ class Answers:
             return NOTHING_YET
         series = self.published.series.get(key)
         return Answer(held, (series.marks if series else b"") + NEWEST)
+
+    def stored(self, address: Archive, number: int, file: OnDisk) -> StoredAnswer | Refusal:
+        """An archive that was found, with what is said of it."""
+        key = self.key(address.place)
+        if isinstance(key, Refusal):
+            return key
+        run = self.published.run(key.event, key.run)
+        series = self.published.series.get(key)
+        lasts = address.number is not None and series is not None
+        caching = self._lasting(series, address.place) if lasts and series else NEWEST
+        return StoredAnswer(file, marks(key.run, run.phase if run else "", number) + caching)
 
     def _line(self, series: Shelved) -> Found:
         row = series.rows.get("summary.xml")

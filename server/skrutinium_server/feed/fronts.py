@@ -4,16 +4,24 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from skrutinium_server.feed.addresses import Address, ObjectByHash, Page, Push
+from skrutinium_server.feed.addresses import (
+    Address,
+    Archive,
+    NewestDocument,
+    ObjectByHash,
+    Page,
+    Push,
+)
 from skrutinium_server.feed.blocks import Blocks, Facts
 from skrutinium_server.feed.connections import Registered
 from skrutinium_server.feed.front import Front
-from skrutinium_server.feed.handling import Handling, last_event_id
+from skrutinium_server.feed.handling import Handling
 from skrutinium_server.feed.memo import Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found, Memory
 from skrutinium_server.feed.push import FIRST
 from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.feed.shelf import Published
+from skrutinium_server.feed.streams import last_event_id
 from skrutinium_server.release.store.model import SeriesKey
 
 TICK: Final = 0.05
@@ -117,7 +125,9 @@ class Fronts:
         self, asked: Address | Refusal, facts: Facts, registered: Registered
     ) -> tuple[Scope | None, Found] | None:
         """What is at an address for this reader, and whose it is; None when the ordinary path must see to it."""
-        if registered.allowed.barred or isinstance(asked, Refusal | Page | Push | ObjectByHash):
+        if registered.allowed.barred or isinstance(asked, Refusal | Page | Push | ObjectByHash | Archive):
+            return None
+        if isinstance(asked, NewestDocument) and asked.after is not None:
             return None
         run = self._handling.answers.run_of(asked)
         if isinstance(run, Refusal) or (run is not None and registered.read(run)):
@@ -134,14 +144,14 @@ class Fronts:
 
     async def fetch(self, fetch: Fetch) -> object:
         """Read what is not in memory."""
-        return await self._handling.fetch(fetch)
+        return await self._handling.fetching.fetch(fetch)
 
     async def listen(self, front: Front, asked: Push, facts: Facts) -> bool:
         """Begin to answer a request for push; False when the ordinary path must see to it."""
         handling = self._handling
         key = handling.answers.key(asked.place)
         last = last_event_id(facts.last_event_id)
-        if isinstance(key, Refusal) or isinstance(last, Refusal):
+        if isinstance(key, Refusal) or isinstance(last, Refusal) or asked.choice is not None:
             return False
         refusal = front.registered.read((key.event, key.run))
         if refusal is not None and refusal.until is None:
@@ -149,7 +159,7 @@ class Fronts:
         front.listening = key
         front.whole_event = asked.place.run is None
         front.registered.under_way = True
-        head = handling.push_head(key) + FIRST
+        head = handling.streams.head(key) + FIRST
         if refusal is not None:
             front.transport.write(head)
             handling.broadcaster.hold(front)
@@ -162,7 +172,7 @@ class Fronts:
     async def _begin(self, front: Front, key: SeriesKey, last: int | None, head: bytes) -> bool:
         """Tell what was missed, and everything from now on."""
         handling = self._handling
-        missed = await handling.missed(key, last)
+        missed = await handling.streams.missed(key, last)
         if front.transport.is_closing():
             return True
         if isinstance(missed, Refusal) or front.registered.read((key.event, key.run)):
@@ -170,7 +180,7 @@ class Fronts:
             return False
         # Nothing gives way from the news that were missed to joining those who are told, so none is told twice or not at all.
         front.transport.write(head + missed)
-        if front.whole_event and not handling.still_current(key):
+        if front.whole_event and not handling.streams.still_current(key):
             front.end()
         else:
             handling.broadcaster.join(key, front)

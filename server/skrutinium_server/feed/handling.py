@@ -1,13 +1,13 @@
 """One request after the other: access, method, address, conditions, answer. No exception leaves this module unanswered."""
 
 import asyncio
+import contextlib
 import datetime
 import itertools
 import logging
 import math
 import re
 import time
-from array import array
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -20,6 +20,8 @@ from aiohttp.web import BaseRequest, StreamResponse
 from skrutinium_server.feed.access_log import AccessLog
 from skrutinium_server.feed.addresses import (
     Address,
+    Archive,
+    NewestDocument,
     ObjectByHash,
     Page,
     Push,
@@ -28,51 +30,41 @@ from skrutinium_server.feed.addresses import (
     parse_target,
 )
 from skrutinium_server.feed.answering import Answers
-from skrutinium_server.feed.conditional import choose_coding, not_modified
+from skrutinium_server.feed.archives import Archives
+from skrutinium_server.feed.atom import atom_page
+from skrutinium_server.feed.conditional import Coding, choose_coding, read_conditions
 from skrutinium_server.feed.connections import Connections, Registered
-from skrutinium_server.feed.kinds import PUSH, kind_of
-from skrutinium_server.feed.memory import Fetch, Found, Memory
-from skrutinium_server.feed.objects import Objects, holds, short
-from skrutinium_server.feed.pages import access_page, health_page, status_page
+from skrutinium_server.feed.downloads import stored
+from skrutinium_server.feed.fetching import Fetching, no_then
+from skrutinium_server.feed.holding import Holding
+from skrutinium_server.feed.kinds import kind_of
+from skrutinium_server.feed.memory import Fetch, Memory
+from skrutinium_server.feed.objects import Objects, short
+from skrutinium_server.feed.pages import access_page, addresses_page, health_page
 from skrutinium_server.feed.past import Past
-from skrutinium_server.feed.push import (
-    FIRST,
-    Broadcaster,
-    Listener,
-    Listening,
-    heartbeat_event,
-    release_event,
-)
+from skrutinium_server.feed.push import Broadcaster, Listening, heartbeat_event
 from skrutinium_server.feed.refusals import (
+    ACROSS,
     ALLOWED,
-    BAD_NUMBER,
     BAD_REQUEST,
     BODY,
     CROWDED,
-    DAMAGED,
-    GONE,
     HEADERS_TOO_LARGE,
     METHOD,
-    NO_OBJECT,
     NOT_ACCEPTABLE,
+    NOTHING_YET,
+    PRECONDITION,
     STOPPING,
     URI_TOO_LONG,
     Refusal,
     unexpected,
 )
-from skrutinium_server.feed.representation import Answer, marks
-from skrutinium_server.feed.response import (
-    Dateline,
-    Streamed,
-    ok,
-    options,
-    push_head,
-    refused,
-    request_id_line,
-    unchanged,
-)
+from skrutinium_server.feed.representation import Answer, StoredAnswer
+from skrutinium_server.feed.response import Dateline, ok, options, refused, request_id_line, unchanged
 from skrutinium_server.feed.shelf import Published
-from skrutinium_server.release.store.errors import StoreError, StoreMissing
+from skrutinium_server.feed.status import ServiceLevel, Status, status_document, status_page
+from skrutinium_server.feed.streams import Streams
+from skrutinium_server.feed.waiting import Waiting, applied, preferred_wait
 from skrutinium_server.release.store.model import SeriesKey
 
 log = logging.getLogger("skrutinium.feed")
@@ -84,6 +76,9 @@ FREE: Final = frozenset({403, 429, 503})
 
 NOT_MODIFIED: Final = 304
 
+LONGEST_WAIT: Final = 60
+"""Seconds that a long poll may wait unless a setting says otherwise."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 MEMOISED: Final = 200
@@ -91,7 +86,7 @@ MEMOISED: Final = 200
 
 
 class Handling:
-    """What the feed does with requests; ``connections`` knows who may read what."""
+    """What the feed does with requests; ``connections`` knows who may read what, ``longest_wait``: seconds of a long poll at most."""
 
     def __init__(
         self,
@@ -103,21 +98,37 @@ class Handling:
         now: Callable[[], datetime.datetime],
         looked: Callable[[], float],
         name: str,
+        longest_wait: int = LONGEST_WAIT,
     ) -> None:
         self.answers = Answers(past, memory, now)
         self.connections = connections
         self.objects = Objects()
         self.broadcaster = broadcaster
         self.dateline = Dateline(lambda: now().timestamp())
+        self.waiting = Waiting()
+        self.fetching = Fetching(memory, executor)
+        self.streams = Streams(
+            self.answers,
+            connections,
+            broadcaster,
+            past,
+            self.fetching,
+            self.dateline,
+            lambda: self.stopping or self.leaving,
+        )
+        self.level = ServiceLevel()
         self.stopping = False
+        # The process is going to end: what is asked for is answered, and the connection closed with it.
+        self.leaving = False
         self.log: AccessLog | None = None
         self._past = past
         self._memory = memory
-        self._executor = executor
         self._now = now
         self._looked = looked
         self._requests = (f"{name}-{number}" for number in itertools.count(1))
-        self._digests: dict[tuple[SeriesKey, int], str] = {}
+        self._longest_wait = longest_wait
+        self._archives = Archives(past.reader.layout.root)
+        self._holding = Holding(self.objects, past, self.fetching)
 
     async def handle(self, request: BaseRequest, registered: Registered) -> StreamResponse:
         """Answer one request that came on a registered connection."""
@@ -140,6 +151,8 @@ class Handling:
             registered.usage.refused[answer.status, answer.code] += 1
             size = len(answer.body)
             answer = self._refused(answer, request_id, request.method == "HEAD")
+        if self.leaving:
+            answer.force_close()
         if self.log is not None and answer.status != NOT_MODIFIED:
             line = f"{request.method} {request.raw_path}".encode("utf-8", "replace")
             took = (time.monotonic_ns() - began) // 1000
@@ -165,7 +178,10 @@ class Handling:
         return told if _REQUEST_ID.fullmatch(told) else self.request_id()
 
     def _counted(
-        self, request: BaseRequest, registered: Registered, found: Answer | Refusal | StreamResponse
+        self,
+        request: BaseRequest,
+        registered: Registered,
+        found: Answer | StoredAnswer | Refusal | StreamResponse,
     ) -> tuple[StreamResponse | Refusal, int]:
         """What is sent in the end, when limits and conditions are held against what was found; and bytes of its body."""
         if isinstance(found, StreamResponse):
@@ -175,21 +191,29 @@ class Handling:
             limited = None if found.status in FREE else self.connections.spend(registered)
             return limited or found, 0
         bodyless = request.method == "HEAD"
-        kind = kind_of(_asked(request.raw_path))
-        headers = request.headers
-        if_none_match = ", ".join(headers.getall("If-None-Match")) if "If-None-Match" in headers else None
-        if not_modified(
-            if_none_match, headers.get("If-Modified-Since"), found.representation.etag, found.modified
-        ):
+        kind = kind_of(asked_of(request.raw_path))
+        conditions = read_conditions(request.method, request.headers)
+        etag = found.representation.etag
+        failed = conditions.failed(etag, found.modified)
+        if not failed and (found.known or conditions.not_modified(etag, found.modified)):
             usage.unchanged[kind] += 1
             return unchanged(found, self.dateline.line()), 0
         limited = self.connections.spend(registered)
-        if limited is not None:
-            return limited, 0
-        size = 0 if bodyless else len(found.representation.body)
+        if limited is not None or failed:
+            return limited or PRECONDITION, 0
+        part = conditions.part(etag, found.representation.size)
+        if isinstance(part, Refusal):
+            return part, 0
+        size = len(part) if part is not None else found.representation.size
+        size = 0 if bodyless else size
         usage.answered[kind] += 1
         usage.bytes += size
-        return ok(found, self.dateline.line(), bodyless), size
+        if isinstance(found, StoredAnswer):
+            return (
+                stored(found, part, self.dateline.line(), bodyless, registered, self.fetching.executor),
+                size,
+            )
+        return ok(found, self.dateline.line(), bodyless, part), size
 
     def _refused(self, refusal: Refusal, request_id: str, bodyless: bool) -> StreamResponse:
         if refusal.until is not None:
@@ -216,8 +240,8 @@ class Handling:
 
     async def _answer(
         self, request: BaseRequest, registered: Registered
-    ) -> Answer | Refusal | StreamResponse:
-        asked = _asked(request.raw_path)
+    ) -> Answer | StoredAnswer | Refusal | StreamResponse:
+        asked = asked_of(request.raw_path)
         refusal = self._barred(request, asked, registered)
         if refusal is not None:
             return refusal
@@ -226,30 +250,98 @@ class Handling:
             told = access_page(registered.address, registered.allowed, self.connections.runs)
             return ok(told, self.dateline.line(), request.method == "HEAD")
         if request.method == "OPTIONS":
-            return options(self.dateline.line(), ALLOWED)
+            return self._options(request, asked)
         if self.stopping:
             return STOPPING
         if isinstance(asked, Refusal):
             return asked
-        if isinstance(asked, Page):
-            return self._page(asked, registered)
         if isinstance(asked, Push):
-            return await self._push(request, asked, registered)
+            return await self.streams.push(request, asked, registered)
         # Who polls on condition may be answered with 304, which costs nothing: that is seen when the document is found.
-        if not any(name in request.headers for name in CONDITIONS):
+        if not any(name in request.headers for name in CONDITIONS) and getattr(asked, "after", None) is None:
             refusal = self.connections.spent(registered)
             if refusal is not None:
                 return refusal
+        if isinstance(asked, Page):
+            return await self._page(asked, registered)
         coding = choose_coding(request.headers.get("Accept-Encoding"))
         if coding is None:
             return NOT_ACCEPTABLE
+        wait = self._wait(request, asked)
+        if wait:
+            assert isinstance(asked, NewestDocument)
+            return await self._waited(request, asked, registered, coding, wait)
+        return await self._document(asked, registered, coding)
+
+    async def _document(
+        self, asked: Address, registered: Registered, coding: Coding
+    ) -> Answer | StoredAnswer | Refusal:
         refusal = self._refusal(asked, registered)
         first = self.answers.earlier(asked) if refusal is not None else None
         if first is not None and self._refusal(first, registered) is None:
             asked, refusal = first, None
         if refusal is None and isinstance(asked, ObjectByHash):
-            refusal = await self._object_refusal(asked.sha256, registered)
-        return refusal or await self._found(self.answers.look_up(asked, coding))
+            refusal = await self._holding.refusal(asked.sha256, registered)
+        if refusal is not None:
+            return refusal
+        if isinstance(asked, Archive):
+            return await self._archive(asked)
+        return await self.fetching.found(self.answers.look_up(asked, coding))
+
+    async def _archive(self, asked: Archive) -> StoredAnswer | Refusal:
+        key = self.answers.key(asked.place)
+        if isinstance(key, Refusal):
+            return key
+        found = await self.fetching.read(partial(self._archives.find, key, asked.number, asked.tables))
+        return found if isinstance(found, Refusal) else self.answers.stored(asked, *found)
+
+    def _wait(self, request: BaseRequest, asked: Address) -> int:
+        """Seconds that this request is to wait for something newer, 0 for at once."""
+        if not isinstance(asked, NewestDocument) or asked.path != "manifest.xml":
+            return 0
+        if asked.after is None and "If-None-Match" not in request.headers:
+            return 0
+        return preferred_wait(request.headers.getall("Prefer", ()), self._longest_wait)
+
+    async def _waited(
+        self,
+        request: BaseRequest,
+        asked: NewestDocument,
+        registered: Registered,
+        coding: Coding,
+        seconds: int,
+    ) -> Answer | Refusal:
+        """The newest manifest as soon as it is another one than the reader has, or what there is when the time is over."""
+        conditions = read_conditions(request.method, request.headers)
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while True:
+            found = await self._document(asked, registered, coding)
+            assert not isinstance(found, StoredAnswer)
+            left = until - clock()
+            ends = left <= 0 or self.stopping or self.leaving
+            if isinstance(found, Answer):
+                same = found.known or conditions.not_modified(found.representation.etag, found.modified)
+                if ends or not same:
+                    return replace(found, lines=applied(seconds) + found.lines)
+            elif ends or not (found.until or found is NOTHING_YET):
+                return found
+            key = self.answers.key(asked.place)
+            if isinstance(key, Refusal):
+                return key
+            if isinstance(found, Refusal) and found.until:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self.connections.changed()
+            else:
+                await self.waiting.news(key, left)
+
+    def _options(self, request: BaseRequest, asked: Address | Refusal) -> Refusal | StreamResponse:
+        """What may be done at an address; browsers ask so before they read ``volby`` from another site."""
+        if isinstance(asked, Refusal) and request.raw_path != "*":
+            return asked
+        across = isinstance(asked, VolbyProcedure | VolbyFile)
+        return options(self.dateline.line(), ALLOWED, ACROSS if across else b"")
 
     def _barred(
         self, request: BaseRequest, asked: Address | Refusal, registered: Registered
@@ -282,149 +374,50 @@ class Handling:
             return self.answers.volby_not_yet(asked, refusal)
         return refusal
 
-    async def _object_refusal(self, sha256: str, registered: Registered) -> Refusal | None:
-        """None when the document belongs to a run that may be read here; nothing tells whether another run has it."""
-        if short(sha256) in self.objects.public:
-            return None
-        if any(registered.read(run) is None for run in self.objects.holders(sha256)):
-            return None
-        for key, last in list(self.objects.older(registered.allowed.readable)):
-            hashes = await self.fetch(
-                Fetch(("hashes", key, last), partial(self._past.hashes, key, last), _no_then)
-            )
-            # Meanwhile this run may have been closed to the range: it is asked anew.
-            if (
-                isinstance(hashes, array)
-                and holds(hashes, sha256)
-                and registered.read((key.event, key.run)) is None
-            ):
-                return None
-        return NO_OBJECT
-
-    async def _found(self, found: Found) -> Answer | Refusal:
-        while isinstance(found, Fetch):
-            fetched = await self.fetch(found)
-            found = fetched if isinstance(fetched, Refusal) else found.then(fetched)
-        return found
-
-    async def fetch(self, fetch: Fetch) -> object:
-        """What is not in memory, or the refusal that tells why it cannot be read."""
-        return await self._memory.fetch(replace(fetch, load=partial(_read, fetch.load)), self._executor)
-
-    def _page(self, asked: Page, registered: Registered) -> Answer:
+    async def _page(self, asked: Page, registered: Registered) -> Answer | Refusal:
+        if asked.name == "addresses":
+            return addresses_page()
         if asked.name == "health":
             return health_page(self._looked())
-        return status_page(self.answers.published, self.broadcaster.waiting, self._now(), registered.allowed)
-
-    async def _push(
-        self, request: BaseRequest, asked: Push, registered: Registered
-    ) -> Refusal | StreamResponse:
-        key = self.answers.key(asked.place)
-        if isinstance(key, Refusal):
-            return key
-        refusal = registered.read((key.event, key.run))
-        if refusal is not None and refusal.until is None:
-            return refusal
-        told = last_event_id(request.headers.get("Last-Event-ID", "").strip())
-        if isinstance(told, Refusal):
-            return told
-        head = self.push_head(key)
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client is gone")
-        if request.method == "HEAD":
-            transport.write(head)
-            return Streamed()
-        registered.usage.answered[PUSH] += 1
-        listener = Listener(transport, asked.place.run is None)
-        head += FIRST
-        if refusal is not None:
-            transport.write(head)
-            head = b""
-            if not await self._until_readable(key, asked, listener, registered):
-                return Streamed()
-        missed = await self.missed(key, told)
-        if isinstance(missed, Refusal):
-            return missed if head else Streamed()
-        # From here to the wait nothing gives way, so no release is told twice or not at all.
-        self.broadcaster.join(key, listener)
-        try:
-            transport.write(head + missed)
-            if asked.place.run is None and not self.still_current(key):
-                return Streamed()
-            await listener.ended
-        finally:
-            self.broadcaster.leave(key, listener)
-        return Streamed()
-
-    def push_head(self, key: SeriesKey) -> bytes:
-        """The head of a stream."""
-        run = self.answers.published.run(key.event, key.run)
-        return push_head(self.dateline.line(), marks(key.run, run.phase) if run else b"")
-
-    async def _until_readable(
-        self, key: SeriesKey, asked: Push, listener: Listener, registered: Registered
-    ) -> bool:
-        """Wait for the minute from which the run may be read; false when it is not going to be read here."""
-        self.broadcaster.hold(listener)
-        try:
-            while not self.stopping and self.answers.key(asked.place) == key:
-                refusal = registered.read((key.event, key.run))
-                if refusal is None:
-                    return True
-                if refusal.until is None:
-                    return False
-                await self.connections.changed()
-        finally:
-            self.broadcaster.let_go(listener)
-        return False
-
-    async def missed(self, key: SeriesKey, after: int | None) -> bytes | Refusal:
-        """The events of all releases after ``after``; of the newest one without it, or when it is not older."""
-        while True:
-            series = self.answers.published.series.get(key)
-            if series is None:
-                return b""
-            newest = series.number
-            first = newest if after is None or after > newest else after + 1
-            due = range(first, newest + 1)
-            unknown = [
-                number
-                for number in due
-                if number not in series.digests and (key, number) not in self._digests
-            ]
-            if not unknown:
-                break
-            span = range(unknown[0], unknown[-1] + 1)
-            read = await self.fetch(
-                Fetch(("digests", key, span), partial(self._past.digests, key, span), _no_then)
+        published, allowed, now = self.answers.published, registered.allowed, self._now()
+        if asked.name == "status.atom":
+            changes = await self.fetching.load(
+                ("states", published.number, self._shown(registered)),
+                partial(self._past.states, self._shown(registered)),
             )
-            if isinstance(read, Refusal):
-                return read
-            assert isinstance(read, dict)
-            self._digests.update(((key, number), digest) for number, digest in read.items())
-        digests = (series.digests.get(number) or self._digests[key, number] for number in due)
-        return b"".join(release_event(number, digest) for number, digest in zip(due, digests, strict=True))
+            return changes if isinstance(changes, Refusal) else atom_page(published, allowed, changes)
+        status = Status(published, self.broadcaster.waiting + len(self.waiting), now, allowed, self.level)
+        return status_document(status) if asked.name == "status.xml" else status_page(status)
 
-    def still_current(self, key: SeriesKey) -> bool:
-        """Whether the run of a series is its event's current one."""
-        run = self.answers.published.run(key.event, None)
-        return run is not None and run.id == key.run
+    def _shown(self, registered: Registered) -> tuple[tuple[SeriesKey, int], ...]:
+        """The series that may be read here, with their newest release."""
+        readable = registered.allowed.readable
+        return tuple(
+            (key, series.number)
+            for key, series in sorted(self.answers.published.series.items())
+            if (key.event, key.run) in readable
+        )
 
     def adopt(self, published: Published) -> list[Fetch]:
         """Serve a new state from now on and tell it to all who listen; returns what is worth reading ahead."""
         before = self.answers.published
         self.answers.published = published
         self.objects.adopt(published.series)
+        for event, registers in published.registers.items():
+            if registers is not before.registers.get(event):
+                self.objects.public.update(map(short, registers.hashes))
         if published.runs is not before.runs:
             self.connections.adopt(published.runs)
             self.broadcaster.end_where(self._misplaced)
+            self.waiting.wake_all()
         ahead: list[Fetch] = []
         for key, series in published.series.items():
             known = before.series.get(key)
             if series is not known:
                 self.broadcaster.moved(known, series)
+                self.waiting.wake(key)
                 if known is not None:
+                    self.level.note(key, self._now(), series.written)
                     ahead.extend(self._ahead(key, known.number))
         for key, held in published.heartbeats.items():
             if held is not before.heartbeats.get(key) and key in published.series:
@@ -443,44 +436,23 @@ class Handling:
         yield Fetch(
             self.answers.changes_key(series, since, "gzip"),
             lambda: self._past.changes(key, since, newest, "gzip"),
-            _no_then,
+            no_then,
         )
         for row in series.fresh:
             name = ("object", row.sha256, "gzip")
             if not self._memory.holds(name):
-                yield Fetch(name, partial(self._past.document, row.sha256, "gzip"), _no_then)
+                yield Fetch(name, partial(self._past.document, row.sha256, "gzip"), no_then)
 
     async def read_ahead(self, fetches: Iterable[Fetch]) -> None:
         """Read one after the other, so that requests come first."""
         for fetch in fetches:
-            await self.fetch(fetch)
+            await self.fetching.fetch(fetch)
             await asyncio.sleep(0)
 
 
-def _asked(target: str) -> Address | Refusal:
+def asked_of(target: str) -> Address | Refusal:
+    """What a target asks for."""
     return parse_target(target) if len(target) <= MEMOISED else parse_target.__wrapped__(target)
-
-
-def last_event_id(told: str) -> int | Refusal | None:
-    """The release that a push client was told last, None when it does not say."""
-    if told and not (told.isascii() and told.isdecimal() and len(told) <= 9):
-        return BAD_NUMBER
-    return int(told) if told else None
-
-
-def _read(load: Callable[[], object]) -> object:
-    """In a thread, which may wait for the log: what is read, or the refusal that tells why it cannot be."""
-    try:
-        return load()
-    except StoreMissing:
-        return GONE
-    except (StoreError, OSError) as error:
-        log.error("alarm store: %s", error)  # noqa: TRY400
-        return DAMAGED
-
-
-def _no_then(_: object) -> Refusal:
-    raise AssertionError("what is read ahead is not answered with")
 
 
 def _in_request_line(error: LineTooLong) -> bool:

@@ -1,7 +1,8 @@
 """Which run a document belongs to that is asked for by its hash alone, so that nobody reads by hash what is refused by name.
 
 Only what is found here is served: the documents of all releases since the checkpoint that this process began with, and those of
-the releases before, whose manifests are read the first time that somebody asks for an older one. A hash is kept as its first 64 bits: it
+the releases before, whose manifests are read the first time that somebody asks for an older one. Protocols as taken over are named by
+no manifest, but by the batches: those are read when nothing else is left. A hash is kept as its first 64 bits: it
 only chooses among the documents of the store, and the whole hash names the document that is sent.
 """
 
@@ -9,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 
+from skrutinium_server.feed.choosing import SERIES
 from skrutinium_server.feed.permission import RunKey
 from skrutinium_server.feed.shelf import Shelved
 from skrutinium_server.release.store.model import SeriesKey
@@ -47,6 +49,13 @@ class Objects:
         for key, seen in self._seen.items():
             if wanted in seen:
                 yield key.event, key.run
+
+    def newest(self, readable: Iterable[RunKey]) -> Iterator[tuple[SeriesKey, int]]:
+        """The series of these runs with the number of the newest release, where batches name protocols."""
+        runs = set(readable)
+        for key, shelved in self._shelved.items():
+            if (key.event, key.run) in runs and key.series == SERIES:
+                yield key, shelved.number
 
     def older(self, readable: Iterable[RunKey]) -> Iterator[tuple[SeriesKey, int]]:
         """The series of these runs with the number of the last release whose documents may not be known."""

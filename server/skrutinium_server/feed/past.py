@@ -12,17 +12,18 @@ import hashlib
 import io
 import re
 import tarfile
+import threading
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from lxml import etree
 
 from skrutinium_server.feed.choosing import Chosen
 from skrutinium_server.feed.conditional import Coding
-from skrutinium_server.feed.objects import packed
+from skrutinium_server.feed.objects import packed, short
 from skrutinium_server.feed.refusals import NO_CHECKPOINT, NO_KEY, NO_OBJECT, TOO_FAR_BACK, XML, Refusal
 from skrutinium_server.feed.representation import Representation, represent
 from skrutinium_server.release.store.errors import StoreDamaged, StoreMissing
@@ -37,6 +38,8 @@ FARTHEST: Final = 200
 LARGEST_CHANGES: Final = 64 * 1024 * 1024
 """Documents in one tar of changes, bytes at most."""
 
+_STATE: Final = re.compile(rb'\sstate="([a-z-]+)"')
+_TIME: Final = re.compile(rb'\stime="([0-9TZ:.+-]+)"')
 _HASH: Final = re.compile(rb'\ssha256="([0-9a-f]{64})"')
 
 TAR: Final = b"application/x-tar"
@@ -51,12 +54,24 @@ def kind_of(data: bytes) -> bytes:
     return b"application/xml; charset=iso-8859-2" if data.startswith(_OLDER) else XML
 
 
+class StateChange(NamedTuple):
+    """The release in which a series came into a state; ``time`` as its manifest writes it."""
+
+    key: SeriesKey
+    number: int
+    state: str
+    time: str
+
+
 class Past:
     """What a store holds beyond the newest snapshots; its methods may be called from any thread."""
 
     def __init__(self, reader: StoreReader) -> None:
         self.reader = reader
         # Times of releases never change; a night has some ten thousand.
+        self._named: dict[SeriesKey, tuple[int, set[int]]] = {}
+        self._states: dict[SeriesKey, tuple[int, tuple[StateChange, ...]]] = {}
+        self._naming = threading.Lock()
         self._cut = lru_cache(maxsize=65536)(self._cut_time)
 
     def document(self, sha256: str, coding: Coding) -> Representation | Refusal:
@@ -140,6 +155,51 @@ class Past:
                 continue  # what the store keeps no more is not served either
             found.update(match.decode("ascii") for match in _HASH.findall(data))
         return packed(found)
+
+    def protocols(self, key: SeriesKey, newest: int) -> "array[int]":
+        """The protocols as taken over that the batches up to release ``newest`` name, kept as :meth:`hashes` does."""
+        with self._naming:
+            last, found = self._named.get(key, (0, set()))
+            for number in range(last + 1, newest + 1):
+                found.update(self._protocols_in(key, number))
+            self._named[key] = (max(last, newest), found)
+            return array("Q", sorted(found))
+
+    def states(self, shown: Iterable[tuple[SeriesKey, int]]) -> tuple[StateChange, ...]:
+        """When each of those series, up to a release, began to be interim, complete, and so on."""
+        found: list[StateChange] = []
+        with self._naming:
+            for key, newest in shown:
+                last, known = self._states.get(key, (0, ()))
+                changes = list(known)
+                for number in range(last + 1, newest + 1):
+                    change = self._state(key, number)
+                    if change is not None and (not changes or changes[-1].state != change.state):
+                        changes.append(change)
+                self._states[key] = (max(last, newest), tuple(changes))
+                found += changes
+        return tuple(found)
+
+    def _state(self, key: SeriesKey, number: int) -> StateChange | None:
+        try:
+            data = self.reader.manifest_bytes(key, number)
+        except StoreMissing:
+            return None
+        root = data[: data.find(b"<document")]
+        state, time = _STATE.search(root), _TIME.search(root)
+        if state is None or time is None:
+            raise StoreDamaged(self.reader.layout.manifest(key, number), "lacks its state or its time")
+        return StateChange(key, number, state[1].decode(), time[1].decode())
+
+    def _protocols_in(self, key: SeriesKey, number: int) -> Iterator[int]:
+        try:
+            rows = self.reader.manifest(key, number).rows
+        except StoreMissing:
+            return  # as above
+        for row in rows:
+            if row.path.startswith("batch/"):
+                for match in _HASH.findall(self.reader.object(row.sha256)):
+                    yield short(match.decode("ascii"))
 
     def digests(self, key: SeriesKey, numbers: range) -> dict[int, str]:
         """The hashes of those manifests."""

@@ -7,9 +7,10 @@ then keeps the line open. Who does not read is dropped, and comes back with ``La
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, Protocol
 
+from skrutinium_server.feed.choosing import Chosen
 from skrutinium_server.feed.shelf import Shelved
 from skrutinium_server.release.store.model import SeriesKey
 
@@ -23,6 +24,10 @@ AT_ONCE: Final = 500
 
 KEEP_ALIVE: Final = 15.0
 """Seconds between two comments."""
+
+SOONEST: Final = 100
+SPREAD: Final = 1900
+"""Milliseconds after which those come back whose stream a feed ended that ends itself, and over which they are spread."""
 
 HEAD: Final = (
     b"HTTP/1.1 200 OK\r\n"
@@ -76,7 +81,7 @@ class Broadcaster:
     """Holds all listeners by series."""
 
     def __init__(self, slow: int = SLOW, keep_alive: float = KEEP_ALIVE) -> None:
-        self._listeners: dict[SeriesKey, set[Listening]] = {}
+        self._listeners: dict[SeriesKey, dict[Chosen | None, set[Listening]]] = {}
         self._telling: deque[tuple[deque[Listening], bytes]] = deque()
         self._slow = slow
         self._keep_alive = keep_alive
@@ -87,7 +92,7 @@ class Broadcaster:
     @property
     def waiting(self) -> int:
         """How many listen."""
-        return sum(map(len, self._listeners.values())) + len(self._waiting)
+        return sum(map(len, self._groups())) + len(self._waiting)
 
     def start(self) -> None:
         """Begin to send comments."""
@@ -101,44 +106,61 @@ class Broadcaster:
         """It waits no longer."""
         self._waiting.discard(listener)
 
-    def join(self, key: SeriesKey, listener: Listening) -> None:
-        """Tell the listener from now on."""
-        self._listeners.setdefault(key, set()).add(listener)
+    def join(self, key: SeriesKey, listener: Listening, chosen: Chosen | None = None) -> None:
+        """Tell the listener from now on, but only of releases that touch what it has chosen."""
+        self._listeners.setdefault(key, {}).setdefault(chosen, set()).add(listener)
 
-    def leave(self, key: SeriesKey, listener: Listening) -> None:
+    def leave(self, key: SeriesKey, listener: Listening, chosen: Chosen | None = None) -> None:
         """Tell it nothing any more."""
-        held = self._listeners.get(key)
+        groups = self._listeners.get(key, {})
+        held = groups.get(chosen)
         if held is not None:
             held.discard(listener)
             if not held:
+                del groups[chosen]
+            if not groups:
                 del self._listeners[key]
 
     def tell(self, key: SeriesKey, data: bytes) -> None:
         """Write to everyone who listens to a series."""
-        self._write(self._listeners.get(key, ()), data)
+        for held in self._listeners.get(key, {}).values():
+            self._write(held, data)
 
     def moved(self, before: Shelved | None, now: Shelved) -> None:
         """Tell every release after the one that was told last."""
         first = before.number + 1 if before else now.number
-        news = b"".join(release_event(number, now.digests[number]) for number in range(first, now.number + 1))
-        if news:
-            self.tell(now.key, news)
+        for chosen, held in self._listeners.get(now.key, {}).items():
+            news = b"".join(
+                release_event(number, now.digests[number])
+                for number in range(first, now.number + 1)
+                if chosen is None or chosen.touched(now.steps.get(number, ()))
+            )
+            if news:
+                self._write(held, news)
+
+    def _groups(self) -> Iterator[set[Listening]]:
+        for groups in self._listeners.values():
+            yield from groups.values()
 
     def end_where(self, leaves: Callable[[SeriesKey, Listening], bool]) -> None:
         """End the streams that a change of state makes wrong."""
-        for key, held in list(self._listeners.items()):
-            for listener in list(held):
+        for key, groups in list(self._listeners.items()):
+            for listener in [listener for held in groups.values() for listener in held]:
                 if leaves(key, listener):
                     listener.end()
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams; who listened is told to come back, not all at once."""
         if self._timer is not None:
             self._timer.cancel()
+        held = [listener for listeners in self._groups() for listener in listeners]
+        for number, listener in enumerate(held):
+            if not listener.transport.is_closing():
+                listener.transport.write(b"retry: %d\n\n" % (SOONEST + SPREAD * number // len(held)))
         self.end_where(lambda _key, _listener: True)
 
     def _comment(self) -> None:
-        for held in [*self._listeners.values(), self._waiting]:
+        for held in [*self._groups(), self._waiting]:
             self._write(held, _COMMENT)
         self.start()
 

@@ -11,13 +11,18 @@ from typing import Final
 
 XML: Final = b"application/xml; charset=utf-8"
 ALLOWED: Final = b"GET, HEAD, OPTIONS"
+ACROSS: Final = (
+    b"Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: GET, HEAD\r\n"
+    b"Access-Control-Allow-Headers: If-None-Match, Range\r\nAccess-Control-Max-Age: 86400\r\n"
+)
+"""What a browser is told before it reads from another site (Fetch standard, 3.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A refusal; ``document`` replaces the error document where a format has its own, ``lines`` are further header lines.
 
-    ``until``: from then on it may be answered (aware), told as ``Retry-After`` in seconds when it is sent.
+    ``until``: from then on it may be answered (aware), told as ``Retry-After`` in seconds when it is sent; ``kind``: media type.
     """
 
     status: int
@@ -28,6 +33,7 @@ class Refusal:
     document: bytes = b""
     closes: bool = False
     until: datetime.datetime | None = None
+    kind: bytes = XML
 
     @property
     def body(self) -> bytes:
@@ -172,6 +178,12 @@ BAD_REQUEST: Final = Refusal(
     400, "bad-request", "This is no well-formed HTTP/1.1 request.", "A request by RFC 9112.", closes=True
 )
 BODY: Final = Refusal(413, "no-body", "The feed takes no request body.", "GET without a body.", closes=True)
+PRECONDITION: Final = Refusal(
+    412,
+    "precondition",
+    "The document is not, or no longer, as If-Match or If-Unmodified-Since ask.",
+    "The ETag that was sent with it last.",
+)
 NOT_ACCEPTABLE: Final = Refusal(
     406,
     "not-acceptable",

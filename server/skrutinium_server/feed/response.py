@@ -14,8 +14,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import BaseRequest, StreamResponse
 
 from skrutinium_server.feed.push import HEAD as PUSH_HEAD
-from skrutinium_server.feed.refusals import XML, Refusal, start_line
-from skrutinium_server.feed.representation import NO_SNIFF, NO_STORE, Answer
+from skrutinium_server.feed.ranges import Part
+from skrutinium_server.feed.refusals import Refusal, start_line
+from skrutinium_server.feed.representation import NO_SNIFF, NO_STORE, Answer, StoredAnswer
 
 JOINED: Final = 64 * 1024
 """Up to so many bytes head and body go out in one piece; larger bodies are shared between clients, not copied."""
@@ -44,7 +45,7 @@ class Dateline:
 class Prepared(StreamResponse):
     """A response whose bytes are ready; ``head`` ends before the lines about the connection."""
 
-    def __init__(self, status: int, head: bytes, body: bytes, closes: bool = False) -> None:
+    def __init__(self, status: int, head: bytes, body: bytes | memoryview, closes: bool = False) -> None:
         super().__init__(status=status)
         self._head = head
         self._rest = body
@@ -58,19 +59,14 @@ class Prepared(StreamResponse):
             raise ConnectionResetError("the client is gone")
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
-        if not self._keep_alive:
-            end = b"Connection: close\r\n\r\n"
-        elif request.version < HttpVersion11:
-            end = b"Connection: keep-alive\r\n\r\n"
-        else:
-            end = b"\r\n"
+        end = connection_lines(request, self._keep_alive)
         if len(self._rest) <= JOINED:
             transport.write(b"".join((self._head, end, self._rest)))
         else:
             transport.write(self._head + end)
             transport.write(self._rest)
         if request.protocol.writing_paused:
-            await _until_sent(request, transport)
+            await until_sent(request, transport)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -92,7 +88,14 @@ class Streamed(StreamResponse):
         """It was written already."""
 
 
-async def _until_sent(request: BaseRequest, transport: asyncio.Transport) -> None:
+def connection_lines(request: BaseRequest, keep_alive: bool) -> bytes:
+    """The end of a head: what becomes of the connection."""
+    if not keep_alive:
+        return b"Connection: close\r\n\r\n"
+    return b"Connection: keep-alive\r\n\r\n" if request.version < HttpVersion11 else b"\r\n"
+
+
+async def until_sent(request: BaseRequest, transport: asyncio.Transport) -> None:
     """Wait until the client has read enough; one who reads nothing for a while is dropped."""
     left = transport.get_write_buffer_size()
     while request.protocol.writing_paused:
@@ -107,20 +110,23 @@ async def _until_sent(request: BaseRequest, transport: asyncio.Transport) -> Non
             left = now
 
 
-def ok(answer: Answer, date: bytes, bodyless: bool) -> Prepared:
-    """Status 200; ``bodyless`` for HEAD."""
-    body = b"" if bodyless else answer.representation.body
-    return Prepared(200, b"".join((answer.head(), answer.lines, date)), body)
+def ok(answer: Answer, date: bytes, bodyless: bool, part: Part | None = None) -> Prepared:
+    """Status 200, or 206 for a part; ``bodyless`` for HEAD."""
+    body: bytes | memoryview = b"" if bodyless else answer.representation.body
+    if part is None:
+        return Prepared(200, b"".join((answer.head(), answer.lines, date)), body)
+    body = memoryview(body)[part.start : part.stop]
+    return Prepared(206, b"".join((answer.part_head(part), answer.lines, date)), body)
 
 
-def unchanged(answer: Answer, date: bytes) -> Prepared:
+def unchanged(answer: Answer | StoredAnswer, date: bytes) -> Prepared:
     """Status 304."""
     return Prepared(304, b"".join((answer.unchanged_head(), answer.lines, date)), b"")
 
 
 def refusal_head(refusal: Refusal, date: bytes) -> bytes:
     """The head of a refusal, up to the lines about the connection."""
-    lines = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (XML, len(refusal.body))
+    lines = b"Content-Type: %s\r\nContent-Length: %d\r\n" % (refusal.kind, len(refusal.body))
     return b"".join((refusal.start, lines, refusal.lines, NO_STORE, NO_SNIFF, date))
 
 
@@ -135,9 +141,9 @@ def refused(refusal: Refusal, date: bytes, bodyless: bool) -> Prepared:
     return Prepared(refusal.status, refusal_head(refusal, date), body, refusal.closes)
 
 
-def options(date: bytes, allowed: bytes) -> Prepared:
+def options(date: bytes, allowed: bytes, lines: bytes = b"") -> Prepared:
     """What OPTIONS is told (RFC 9110, 9.3.7)."""
-    return Prepared(204, b"".join((start_line(204), b"Allow: ", allowed, b"\r\n", date)), b"")
+    return Prepared(204, b"".join((start_line(204), b"Allow: ", allowed, b"\r\n", lines, date)), b"")
 
 
 def push_head(date: bytes, lines: bytes) -> bytes:

@@ -20,7 +20,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,10 @@ from typing import Final, Self, cast
 
 import uvloop
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
+from prometheus_client.metrics_core import Metric
 
 from skrutinium_server.feed.access import AccessList
+from skrutinium_server.feed.access_log import AccessLog
 from skrutinium_server.feed.blocks import HEADERS, LINE
 from skrutinium_server.feed.connections import Connections, Registered
 from skrutinium_server.feed.errors import AddressInUse, FeedError
@@ -37,7 +39,9 @@ from skrutinium_server.feed.front import IDLE
 from skrutinium_server.feed.fronts import Fronts
 from skrutinium_server.feed.handling import Handling
 from skrutinium_server.feed.limits import Limits
+from skrutinium_server.feed.logs import chosen_formatter, chosen_level
 from skrutinium_server.feed.memory import Memory
+from skrutinium_server.feed.metrics import FeedMetrics, MetricsServer
 from skrutinium_server.feed.past import Past
 from skrutinium_server.feed.proxies import Proxies
 from skrutinium_server.feed.push import KEEP_ALIVE, SLOW, Broadcaster
@@ -54,6 +58,9 @@ MEMORY: Final = 512 * 1024 * 1024
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; the system may allow fewer."""
+
+DRAIN: Final = 2.0
+"""Seconds that a feed that ends goes on to answer on the connections that are open, closing each after its next answer."""
 
 
 class Connection(RequestHandler):
@@ -152,6 +159,7 @@ class Running:
         fronts: Fronts | None,
         watcher: Watcher,
         executor: ThreadPoolExecutor,
+        drain: float = 0.0,
     ) -> None:
         self.addresses: tuple[tuple[str, int], ...] = ()
         self._handling = handling
@@ -159,7 +167,17 @@ class Running:
         self._fronts = fronts
         self._watcher = watcher
         self._executor = executor
+        handling = self._handling
+        self._metrics = FeedMetrics(
+            handling.connections,
+            handling.broadcaster,
+            lambda: handling.answers.published,
+            handling.log,
+            lambda: time.monotonic() - watcher.looked,
+            _utc_now,
+        )
         self._servers: list[asyncio.Server] = []
+        self._drain = drain
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -204,11 +222,17 @@ class Running:
         self._handling.connections.admit(access)
 
     async def close(self, patience: float = 5.0) -> None:
-        """Accept nothing more, end the streams, let answers under way be sent, and stop."""
-        self._handling.stopping = True
-        self._handling.connections.close()
+        """Accept nothing more, end the streams, answer what is asked for meanwhile, let answers under way be sent, and stop."""
         for server in self._servers:
             server.close()
+        self._handling.leaving = True
+        self._handling.waiting.wake_all()
+        if self._fronts is not None:
+            self._fronts.leave_it_to_others()
+        self._handling.broadcaster.close()
+        await self._emptied()
+        self._handling.stopping = True
+        self._handling.connections.close()
         self._handling.broadcaster.close()
         for task in self._tasks:
             task.cancel()
@@ -221,6 +245,23 @@ class Running:
             await server.wait_closed()
         await asyncio.to_thread(self._watcher.stop)
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+        if self._handling.log is not None:
+            await asyncio.to_thread(self._handling.log.stop)
+
+    async def _emptied(self) -> None:
+        """Wait until every connection has asked once more and was closed with the answer, or for the time of draining."""
+        until = time.monotonic() + self._drain
+        while len(self._handling.connections) and time.monotonic() < until:  # noqa: ASYNC110 - they end in many places
+            await asyncio.sleep(0.02)
+
+    def reopen_logs(self) -> None:
+        """Open the access log anew: it was moved away."""
+        if self._handling.log is not None:
+            self._handling.log.reopen()
+
+    def metrics(self) -> Iterable[Metric]:
+        """What the operator sees; in the event loop."""
+        return self._metrics()
 
 
 def _utc_now() -> datetime.datetime:
@@ -241,12 +282,16 @@ async def serve(
     now: Callable[[], datetime.datetime] = _utc_now,
     settings: FeedSettings = DEFAULTS,
     front: bool = True,
+    access_log: Path | None = None,
+    drain: float = 0.0,
+    inherited: Sequence[socket.socket] = (),
 ) -> Running:
     """Serve ``store`` to those whom the file ``access`` names; port 0 takes a free one.
 
     ``memory``: bytes of documents kept; ``slow``: bytes that may wait for a push client; ``keep_alive``: seconds between
-    comments of push; ``interval``: seconds between two looks at the store; ``front``: answer what is known from prepared bytes.
-    Raises :class:`AddressInUse`.
+    comments of push; ``interval``: seconds between two looks at the store; ``front``: answer what is known from prepared bytes;
+    ``access_log``: file for a line an answer; ``drain``: seconds that it answers on at the end; ``inherited``: bound sockets to
+    listen on instead of ``host`` and ``port``. Raises :class:`AddressInUse`, and OSError when the access log cannot be opened.
     """
     loop = asyncio.get_running_loop()
     reader = StoreReader(store)
@@ -274,6 +319,14 @@ async def serve(
         lambda: time.monotonic() - watcher.looked,
         secrets.token_hex(4),
     )
+    if access_log is not None:
+        handling.log = await asyncio.to_thread(
+            AccessLog,
+            access_log,
+            connections.limits.by_subscriber,
+            lambda: {(run.event, run.id): run.phase for run in connections.runs},
+        )
+        await asyncio.to_thread(handling.log.start)
     door = Door(handling)
     fronts = Fronts(handling, kept, door.take_over) if front else None
     running: Running
@@ -290,8 +343,8 @@ async def serve(
         interval,
         {"certificate": certificate.look} if certificate else {},
     )
-    running = Running(handling, door, fronts, watcher, executor)
-    sockets = await _listening(host, port, reuse_port)
+    running = Running(handling, door, fronts, watcher, executor, drain)
+    sockets = list(inherited) or await listening_sockets(host, port, reuse_port)
     await asyncio.to_thread(watcher.look)
     handling.broadcaster.start()
     connections.start()
@@ -302,8 +355,8 @@ async def serve(
     return running
 
 
-async def _listening(host: str, port: int, reuse_port: bool) -> list[socket.socket]:
-    """Bound sockets for every address of ``host``; ``::`` takes IPv4 as well."""
+async def listening_sockets(host: str, port: int, reuse_port: bool) -> list[socket.socket]:
+    """Bound sockets for every address of ``host``; ``::`` takes IPv4 as well. Raises :class:`AddressInUse`."""
     loop = asyncio.get_running_loop()
     try:
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -348,8 +401,24 @@ async def _until_told(ended: asyncio.Event) -> None:
 async def _main(arguments: argparse.Namespace) -> None:
     ended = asyncio.Event()
     # Before anything is said: who is told that the feed listens may also tell it to stop.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    async with await serve(
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(await _serve(arguments))
+        loop.add_signal_handler(signal.SIGHUP, running.reopen_logs)
+        host, port = running.addresses[0]
+        told: dict[str, object] = {"listening": [host, port]}
+        if arguments.metrics is not None:
+            at, number = arguments.metrics
+            metrics = MetricsServer(at, number, running.metrics, loop)
+            told["metrics"] = list((await stack.enter_async_context(metrics)).address)
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+        await _until_told(ended)
+
+
+async def _serve(arguments: argparse.Namespace) -> Running:
+    return await serve(
         arguments.store,
         arguments.access,
         arguments.host,
@@ -357,23 +426,28 @@ async def _main(arguments: argparse.Namespace) -> None:
         reuse_port=arguments.reuse_port,
         settings=arguments.settings,
         front=arguments.front,
-    ) as running:
-        host, port = running.addresses[0]
-        sys.stdout.write(json.dumps({"listening": [host, port]}) + "\n")
-        sys.stdout.flush()
-        await _until_told(ended)
+        access_log=arguments.access_log,
+        drain=DRAIN,
+        inherited=[socket.socket(fileno=number) for number in arguments.inherited],
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``; raises ValueError."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 @contextlib.contextmanager
 def _logging() -> Iterator[None]:
     """Log to standard error from a thread of its own: who does not read it does not hold up the feed."""
     shown = logging.StreamHandler(sys.stderr)
-    shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    shown.setFormatter(chosen_formatter())
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, shown)
     queued = logging.handlers.QueueHandler(records)
     queued.setFormatter(logging.Formatter("%(message)s"))
-    logging.basicConfig(level=os.environ.get("SKRUTINIUM_LOG", "INFO"), handlers=[queued])
+    logging.basicConfig(level=chosen_level(), handlers=[queued])
     listener.start()
     try:
         yield
@@ -395,15 +469,21 @@ def main(told: list[str] | None = None) -> int:
     parser.add_argument(
         "--no-front", dest="front", action="store_false", help="let aiohttp answer everything"
     )
+    parser.add_argument("--metrics", type=_address, help="HOST:PORT for metrics, never the public one")
+    parser.add_argument("--access-log", type=Path, help="file for a line an answer")
+    parser.add_argument(
+        "--inherited", type=int, action="append", default=[], help="bound socket to listen on (descriptor)"
+    )
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="event loop")
     arguments = parser.parse_args(told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a log that could be opened anew
     factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
     with _logging():
         try:
             with asyncio.Runner(loop_factory=factory) as runner:
                 runner.run(_main(arguments))
-        except FeedError as error:
+        except (FeedError, OSError) as error:
             log.error("%s", error)  # noqa: TRY400
             return 1
     return 0

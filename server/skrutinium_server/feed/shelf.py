@@ -75,7 +75,7 @@ class Shelved:
 class Published:
     """All that the store publishes; ``current`` and ``registers`` are by event, ``heartbeats`` holds exact bytes, ``alarms`` codes and messages.
 
-    ``notices``: what the operator tells, and the exact bytes of that.
+    ``notices``: what the operator tells, and the exact bytes of that; ``noticed``: when the notices were written.
     """
 
     number: int = 0
@@ -88,6 +88,7 @@ class Published:
     registers: Mapping[str, EventRegisters] = field(default_factory=dict)
     notices: Notices = field(default_factory=Notices)
     notices_file: Representation | None = None
+    noticed: datetime.datetime | None = None
 
     def run(self, event: str, name: str | None) -> Run | None:
         """A run of an event, the current one without ``name``."""

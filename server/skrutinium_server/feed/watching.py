@@ -5,7 +5,9 @@ for as long as it lasts. Source: design § 5.
 """
 
 import contextlib
+import datetime
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +41,8 @@ SETTLED: Final = 5
 """A changed access list counts once it has stayed the same for so many looks: it may be half written before."""
 
 _UNUSABLE: Final = (StoreError, FeedError, OSError, ValueError, KeyError, etree.LxmlError)
+
+_TIME: Final = re.compile(rb'<notices\s[^>]*?\stime="([0-9TZ:.+-]+)"')
 
 _Stamp = tuple[int, int, int]
 
@@ -202,7 +206,10 @@ class Watcher:
             self._failed.add(path)
             return before
         self._well("notices")
-        return replace(before, notices=notices, notices_file=represent(data, kind=XML, varies=False))
+        told = _TIME.search(data)
+        noticed = datetime.datetime.fromisoformat(told[1].decode("ascii")) if told else None
+        kept = represent(data, kind=XML, varies=False)
+        return replace(before, notices=notices, notices_file=kept, noticed=noticed)
 
     def _look_at_registers(self, before: Published, rarely: bool) -> Published:
         """Registers may be there before any run of their event."""
