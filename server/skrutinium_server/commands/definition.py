@@ -1,22 +1,43 @@
 """``definition``: the fixed facts of an event, completed import by import until a run opens."""
 
 import datetime
+import re
 from pathlib import Path
 
 import click
 import msgspec
 
-from skrutinium_server.commands.arguments import EVENT, PATHS, SITE
+from skrutinium_server.commands.arguments import EVENT, PATHS, RUN, SITE
+from skrutinium_server.commands.tally import counted
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.formats import READERS, csv_set
 from skrutinium_server.election.law import law_ids, load_law
-from skrutinium_server.election.model import Definition
+from skrutinium_server.election.model import Definition, Elected, Runoff
+from skrutinium_server.election.second_round import second_round
 from skrutinium_server.process.site import Site
+from skrutinium_server.tally.first_round import first_round_facts
 
 
 @click.group()
 def definition() -> None:
     """Import, export and show the definition of the event."""
+
+
+_DECISION = re.compile(r"(?P<contest>[^=,]+)=(?P<one>[1-9][0-9]{0,2})(?:,(?P<other>[1-9][0-9]{0,2}))?")
+
+
+def _decision(text: str) -> tuple[str, Elected | Runoff]:
+    """``CONTEST=N``: elected by lot; ``CONTEST=N,M``: they run again."""
+    found = _DECISION.fullmatch(text)
+    if found is None:
+        raise click.BadParameter(
+            f"{text!r}: expected CONTEST=N (elected by lot) or CONTEST=N,M (these two run again)",
+            param_hint="--decided",
+        )
+    one = int(found["one"])
+    return found["contest"], Elected(one, "L") if found["other"] is None else Runoff(
+        (one, int(found["other"]))
+    )
 
 
 def _describe(told: Definition) -> str:
@@ -68,6 +89,44 @@ def import_definition(
         named = f"{prefix}{date.year}" if event is None and facts.date is None else facts.event
         facts = msgspec.structs.replace(facts, date=date.date(), event=named)
     stored = site.complete(facts)
+    click.echo(f"Definition {stored.version} of the site {site.root}:\n{_describe(stored)}")
+
+
+@definition.command("second-round")
+@SITE
+@RUN
+@click.option(
+    "--date",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day of voting of the second round.",
+)
+@click.option("--event", help="Id of the second round; unless given, that of the first and -2.")
+@click.option(
+    "--decided",
+    metavar="CONTEST=N[,M]",
+    multiple=True,
+    help="What a lot, or the law after a withdrawal, decided: elected, or the two who run again. May be given several times.",
+)
+def define_second_round(
+    site: Site, run: str, date: datetime.datetime, event: str | None, decided: tuple[str, ...]
+) -> None:
+    """Make the definition of a second round from the complete first round in RUN.
+
+    It is an event of its own: the contests in which nobody was elected, between the two who run again.
+    """
+    decisions: dict[str, Elected | Runoff] = {}
+    for contest, outcome in map(_decision, decided):
+        if contest in decisions:
+            raise click.BadParameter(f"contest {contest} is decided twice", param_hint="--decided")
+        decisions[contest] = outcome
+    tally = counted(site, run)
+    first = tally.index.definition
+    assert first.date is not None  # no run opens without it
+    facts = first_round_facts(tally, first.date, decisions)
+    made = second_round(first, facts, date.date(), event=event)
+    with site.alone():
+        stored = site.definitions(made.event).load(site.define(made))
     click.echo(f"Definition {stored.version} of the site {site.root}:\n{_describe(stored)}")
 
 

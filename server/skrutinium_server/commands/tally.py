@@ -36,7 +36,8 @@ COLUMNS = (
 )
 
 
-def _tally(site: Site, run: str) -> Tally:
+def counted(site: Site, run: str) -> Tally:
+    """The tally of a run from its whole ledger."""
     basis = site.basis(run)
     tally = Tally(basis.index, basis.law)
     with SqliteReader(site.ledger(run)) as ledger:
@@ -106,7 +107,7 @@ def tally(site: Site, run: str, contest: str | None, form: str) -> None:
 
     Votes are empty while nothing is reported, seats while they are not decided.
     """
-    rows = _rows(_tally(site, run), contest)
+    rows = _rows(counted(site, run), contest)
     if form == "json":
         json.dump(list(rows), sys.stdout, ensure_ascii=False, indent=1)
         sys.stdout.write("\n")
