@@ -45,7 +45,7 @@ SLICE: Final = 256 * 1024
 
 _VERSION: Final = b" HTTP/1.1\r\n"
 _EMPTY_LINE: Final = b"\r\n\r\n"
-_START: Final = re.compile(rb"GET /[A-Za-z0-9._\-:/?=&]{0,199}")
+_START: Final = re.compile(rb"GET /[A-Za-z0-9._\-:/?=&,]{0,199}")
 _CLOSE: Final = b"Connection: close\r\n\r\n"
 
 

@@ -318,6 +318,7 @@ async def serve(
         now,
         lambda: time.monotonic() - watcher.looked,
         secrets.token_hex(4),
+        settings.longest_wait,
     )
     if access_log is not None:
         handling.log = await asyncio.to_thread(

@@ -74,6 +74,8 @@ key = ""
 requests_per_second = 50
 burst = 500
 connections = 200
+# Seconds that a request may wait for the next release (Prefer: wait); 0: none waits.
+longest_wait = 60
 
 [subscribers]
 # The most ranges that one subscriber has, and the widest of them (bits that are fixed).
