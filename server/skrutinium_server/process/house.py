@@ -23,6 +23,7 @@ from skrutinium_server.intake.model import Origin, TakenOver
 from skrutinium_server.ledger.errors import ClosedError, LedgerError, LedgerLockedError
 from skrutinium_server.ledger.model import Closed, Declared, Held, Lifted, Phase, Reopened, Step
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
+from skrutinium_server.process.archiving import Archives, asks, lacks
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.clock import RunClock, WallTime, wall_time
 from skrutinium_server.process.counting import Change, Counting, clock_start
@@ -36,6 +37,7 @@ from skrutinium_server.process.registers import publish_registers
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.store.errors import StoreError
+from skrutinium_server.release.store.model import SeriesKey
 
 log = logging.getLogger("skrutinium.count")
 
@@ -177,6 +179,7 @@ class House:
         self._wishes = Wishes(site.root)
         self._deciding = asyncio.Lock()
         self._authority = Authority(site.root)
+        self._archives = Archives(site)
         self._runs: dict[str, OpenRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -192,6 +195,9 @@ class House:
                 if await asyncio.to_thread(self._is_closed, record.run):
                     if record.run in told and told[record.run].open:  # killed while it was being reopened
                         await asyncio.to_thread(self.site.write_state, closed=record.run, now=self._wall())
+                    key = SeriesKey(record.event, record.run, "skrutinium")
+                    if await asyncio.to_thread(lacks, self.site.store, key):  # killed while it was being made
+                        self._archives.make(record.run)
                     continue
                 if record.run not in told:
                     await asyncio.to_thread(self.site.write_state, opened=record.run, now=self._wall())
@@ -211,8 +217,13 @@ class House:
         with SqliteReader(path) as reader:
             return any(isinstance(entry.body, Closed) for entry in reader.entries(reader.head()[0] - 1))
 
+    async def archived(self) -> None:
+        """Wait until the archives that decisions asked for are made, or have failed."""
+        await self._archives.finish()
+
     async def stop(self) -> None:
         """End the publishers after their last release and give up the ledgers."""
+        await self._archives.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -280,6 +291,8 @@ class House:
                 await counting.cut(series, counting.clock.now(), batch=False, checkpoint=True)
         await counting.tell_steps()
         await self._record(counting)
+        if any(asks(step) for step in counting.steps):
+            self._archives.make(run, lambda: opened.until_published("skrutinium"))
         if self._cutting:
             self._tasks.append(asyncio.create_task(opened.keep_cutting(), name=f"cut {run}"))
         return opened
@@ -372,7 +385,9 @@ class House:
                 return await self._close(await self._run({"run": asked.run}), persons)
             case "declare":
                 run = await self._run({"run": asked.run})
-                return await self._step(run, self._declared(asked, persons))
+                answer = await self._step(run, self._declared(asked, persons))
+                self._archives.make(asked.run)
+                return answer
             case "reopen":
                 return await self._reopen(asked, persons)
 
@@ -526,6 +541,7 @@ class House:
         del self._runs[run.counting.run]
         await asyncio.gather(*(child.stop() for child in run.publishers.values()))
         await run.counting.close()
+        self._archives.make(run.counting.run)
         return {"ok": True}
 
     def _status(self) -> dict[str, Any]:

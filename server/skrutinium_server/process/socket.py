@@ -175,5 +175,6 @@ async def commands(site: Site) -> AsyncIterator[Commands]:
     try:
         await house.start()
         yield Here(house)
+        await house.archived()
     finally:
         await house.stop()

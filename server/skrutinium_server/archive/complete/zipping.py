@@ -92,6 +92,13 @@ class ZipWriter:
             raise StoreWriteFailed(self.path, error) from error
 
 
+def drop_unfinished(folder: Path) -> None:
+    """Take away what killed processes left beside the zips of a folder; what a living one writes stays."""
+    for path in folder.glob(".*.zip.[0-9]*"):
+        if not Path(f"/proc/{path.name.rpartition('.')[2]}").exists():
+            path.unlink(missing_ok=True)
+
+
 def _member(name: str) -> zipfile.ZipInfo:
     member = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     member.compress_type = zipfile.ZIP_DEFLATED
