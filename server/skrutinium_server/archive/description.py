@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 from lxml import etree
 
+from skrutinium_server.xml_parsing import xml_parser
+
 XS: Final = "{http://www.w3.org/2001/XMLSchema}"
 _UNIT: Final = re.compile(r"\s*\bUnit: (.+?)\.(?=\s|$)")
 _EXAMPLE: Final = re.compile(r"\s*\bExample: (.+?)\.?(?=\s+[A-Z][a-z]+:|\s*$)")
@@ -89,10 +91,7 @@ class Description(NamedTuple):
 
 def parse(data: bytes) -> etree._Element:
     """A schema or sample as a tree; nothing is resolved or loaded."""
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, remove_comments=True
-    )
-    return etree.fromstring(data, parser)
+    return etree.fromstring(data, xml_parser(remove_comments=True))
 
 
 def describe(schema: str, data: bytes, samples: Iterable[bytes] = ()) -> Description:

@@ -9,6 +9,7 @@ from typing import Final
 from lxml import etree
 
 from skrutinium_server.archive.errors import UnreadableDocument
+from skrutinium_server.xml_parsing import xml_parser
 
 NAMESPACE: Final = "{urn:skrutinium:1}"
 
@@ -17,11 +18,8 @@ def parse(path: str, data: bytes) -> etree._Element:
     """The root of a document; raises :class:`UnreadableDocument` (a DOCTYPE is never accepted)."""
     if b"<!DOCTYPE" in data[:4096]:
         raise UnreadableDocument(path, "holds a DOCTYPE")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
-    )
     try:
-        return etree.fromstring(data, parser)
+        return etree.fromstring(data, xml_parser(remove_comments=True))
     except etree.XMLSyntaxError as error:
         raise UnreadableDocument(path, f"is not well-formed ({str(error)[:200]})") from error
 

@@ -15,6 +15,7 @@ from typing import Final
 from lxml import etree
 
 from skrutinium_server.feed.refusals import NO_AREA, NO_CONTEST, Refusal
+from skrutinium_server.xml_parsing import xml_parser
 
 SERIES: Final = "skrutinium"
 """The series whose documents lie in areas."""
@@ -143,5 +144,4 @@ def read_territory(areas: bytes, contests: bytes, precincts: bytes) -> Territory
 
 
 def _rows(data: bytes, name: str) -> Iterable[etree._Element]:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    return etree.fromstring(data, parser).iter(f"{_NAMESPACE}{name}")
+    return etree.fromstring(data, xml_parser()).iter(f"{_NAMESPACE}{name}")

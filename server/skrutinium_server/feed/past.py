@@ -31,6 +31,7 @@ from skrutinium_server.release.store.layout import signature_of
 from skrutinium_server.release.store.model import Manifest, ManifestRow, SeriesKey
 from skrutinium_server.release.store.packing import compress, expand, pack
 from skrutinium_server.release.store.reading import LARGEST, NAMESPACE, StoreReader
+from skrutinium_server.xml_parsing import xml_parser
 
 FARTHEST: Final = 200
 """Changes go back so many releases at most."""
@@ -94,8 +95,7 @@ class Past:
 
     def line(self, sha256: str) -> Representation:
         """The lines of a summary: one for each kind of contest."""
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-        root = etree.fromstring(self.reader.object(sha256), parser)
+        root = etree.fromstring(self.reader.object(sha256), xml_parser())
         lines = [" ".join((line.text or "").split()) for line in root.iter(f"{NAMESPACE}line")]
         return represent("".join(f"{line}\n" for line in lines).encode(), kind=TEXT, varies=False)
 

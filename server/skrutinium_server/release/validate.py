@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from lxml import etree
 
 from skrutinium_server.release.errors import DocumentInvalid, SchemaUnknown
+from skrutinium_server.xml_parsing import xml_parser
 
 
 class Validator:
@@ -18,7 +19,7 @@ class Validator:
     def __init__(self) -> None:
         self._root: Traversable = resources.files("skrutinium_server").joinpath("_contract", "xsd")
         self._schemas: dict[str, etree.XMLSchema] = {}
-        self._parser = _parser()
+        self._parser = xml_parser()
 
     def validate(self, path: str, data: bytes, schema: str) -> None:
         """Return when ``data``, the document at ``path``, is valid against ``schema`` (a path below ``xsd/``).
@@ -52,12 +53,6 @@ class Validator:
         if not file.is_file():
             raise SchemaUnknown(path, "no such file in the contract")
         try:
-            return etree.XMLSchema(etree.fromstring(file.read_bytes(), _parser()))
+            return etree.XMLSchema(etree.fromstring(file.read_bytes(), xml_parser()))
         except (etree.XMLSyntaxError, etree.XMLSchemaParseError) as error:
             raise SchemaUnknown(path, f"cannot be compiled: {error}") from error
-
-
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, recover=False
-    )

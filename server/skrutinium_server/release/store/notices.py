@@ -12,16 +12,16 @@ from lxml import etree
 from skrutinium_server.release.store.errors import StoreDamaged
 from skrutinium_server.release.store.model import Incident, Notices, Planned, SecondSite
 from skrutinium_server.release.store.signing import split_signed
+from skrutinium_server.xml_parsing import xml_parser
 
 _TAG: Final = "{urn:skrutinium:1}"
 
 
 def read_notices(path: Path, data: bytes) -> Notices:
     """The notices in a document with its signature line; whose it is, is the reader's to check. Raises StoreDamaged."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         body, _ = split_signed(data)
-        root = etree.fromstring(body, parser)
+        root = etree.fromstring(body, xml_parser())
         if root.tag != f"{_TAG}notices" or root.getroottree().docinfo.doctype:
             raise ValueError(f"it is {str(root.tag)[:80]!r}, expected notices")
         second = root.find(f"{_TAG}second-site")

@@ -24,6 +24,7 @@ from skrutinium_server.release.store.model import (
 )
 from skrutinium_server.release.store.packing import expand
 from skrutinium_server.release.store.signing import split_signed
+from skrutinium_server.xml_parsing import xml_parser
 
 NAMESPACE = "{urn:skrutinium:1}"
 LARGEST = 512 * 1024 * 1024
@@ -35,9 +36,8 @@ _CHECKPOINT = re.compile(r"([0-9]{9})\.xml\.gz")
 
 
 def _parse(path: Path, data: bytes, root: str) -> etree._Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        element = etree.fromstring(data, parser)
+        element = etree.fromstring(data, xml_parser())
     except etree.XMLSyntaxError as error:
         raise StoreDamaged(path, f"is not well-formed ({str(error)[:200]})") from error
     if element.tag != NAMESPACE + root:

@@ -19,6 +19,7 @@ from skrutinium_server.release.store.layout import Layout, signature_of
 from skrutinium_server.release.store.model import Newest
 from skrutinium_server.release.store.reading import NAMESPACE, StoreReader
 from skrutinium_server.release.store.writing import StoreWriter, write_whole
+from skrutinium_server.xml_parsing import xml_parser
 
 _NEWEST: Final = re.compile(rb"([1-9][0-9]{0,8}) ([0-9a-f]{64})\n?")
 _INDEX: Final = re.compile(r"([0-9]{9})(?:\.([1-9][0-9]{0,5}))?\.xml")
@@ -101,9 +102,8 @@ class RegistersReader:
 
 def read_index(path: Path, data: bytes) -> Registers:
     """Read an index; raises :class:`StoreDamaged`. It was validated when it was written."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        element = etree.fromstring(data, parser)
+        element = etree.fromstring(data, xml_parser())
         if element.tag != NAMESPACE + "registers":
             raise StoreDamaged(path, f"is no index of registers but {str(element.tag)[:200]!r}")
         rows = (_row(child) for child in element.iter(NAMESPACE + "document"))
