@@ -14,6 +14,7 @@ import click
 import skrutinium
 from skrutinium.commands import Display, verdict
 from skrutinium.view import view_of
+from skrutinium_server.process import logs
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.serve import Service
 from skrutinium_server.process.site import Site
@@ -175,7 +176,7 @@ def demo(speed: int, port: int) -> None:
     # Ctrl-C waits until the loop listens to it: what is being set up or removed is not to be left half-way.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     # What is drawn is not to be written over by the ordinary messages of the processes.
-    os.environ.setdefault("SKRUTINIUM_LOG", "WARNING")
+    os.environ.setdefault(logs.VARIABLE, "WARNING")
     with tempfile.TemporaryDirectory(prefix="skrutinium-demo-") as folder:
         site = Site.create(Path(folder) / "site")
         done = asyncio.run(_until_stopped(site, _make_up(site), speed, port))

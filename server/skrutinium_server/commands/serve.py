@@ -1,6 +1,7 @@
 """``serve``, ``count`` and ``feed``: the processes of an election night."""
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from skrutinium_server.commands.arguments import SITE
 from skrutinium_server.feed.errors import FeedError
 from skrutinium_server.feed.proxies import Proxies
 from skrutinium_server.feed.settings import FeedSettings
-from skrutinium_server.process.serve import Service, until_told_to_stop
+from skrutinium_server.process import logs
+from skrutinium_server.process.serve import Service, Watching, until_told_to_stop
 from skrutinium_server.process.site import FeedFolder, Site
 
 HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -39,6 +41,39 @@ FEEDS = click.option(
     type=click.IntRange(1, 64),
     help="Processes of the feed; they share the port, and limits count for each.",
 )
+
+
+METRICS_HOST = click.option(
+    "--metrics-host", default="127.0.0.1", show_default=True, help="Address that tells metrics."
+)
+METRICS_PORT = click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65000),
+    help="Port of metrics (Prometheus) of the counting process; feeds take the ports after it.",
+)
+ACCESS_LOG = click.option(
+    "--access-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for a JSON line an answer of the feed; opened anew when it is moved away, and on SIGHUP.",
+)
+LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    expose_value=False,
+    callback=lambda _context, _option, value: _log_as(value),
+    help="How lines on standard error look; text unless SKRUTINIUM_LOG_FORMAT says otherwise.",
+)
+
+
+def _log_as(form: str | None) -> None:
+    """Child processes, and theirs, read it from the environment."""
+    if form:
+        os.environ[logs.FORMAT_VARIABLE] = form
+    logs.log_again()
+
+
+def _watching(host: str, port: int | None, access_log: Path | None = None) -> Watching:
+    return Watching((host, port) if port else None, access_log.absolute() if access_log else None)
 
 
 def _settings(
@@ -76,11 +111,12 @@ async def _run(
     parts: tuple[str, ...],
     settings: FeedSettings | None = None,
     feeds: int = 1,
+    watching: Watching | None = None,
 ) -> None:
     said = partial(_said, "https" if settings and settings.certificate else "http")
-    async with Service(site, said, host, port, parts, settings, feeds):
+    async with Service(site, said, host, port, parts, settings, feeds, watching) as service:
         click.echo("Stop with Ctrl-C.")
-        await until_told_to_stop()
+        await until_told_to_stop(service)
         click.echo("Stopping: the last releases are published first.")
 
 
@@ -92,6 +128,10 @@ async def _run(
 @CERTIFICATE
 @KEY
 @FEEDS
+@METRICS_HOST
+@METRICS_PORT
+@ACCESS_LOG
+@LOG_FORMAT
 def serve(
     site: Site,
     host: str,
@@ -100,17 +140,24 @@ def serve(
     certificate: str | None,
     key: str | None,
     feeds: int,
+    metrics_host: str,
+    metrics_port: int | None,
+    access_log: Path | None,
 ) -> None:
     """Count and publish, and serve the feed, all in one process group."""
     settings = _settings(site, proxies, certificate, key)
-    asyncio.run(_run(site, host, port, ("count", "feed"), settings, feeds))
+    watching = _watching(metrics_host, metrics_port, access_log)
+    asyncio.run(_run(site, host, port, ("count", "feed"), settings, feeds, watching))
 
 
 @click.command()
 @SITE
-def count(site: Site) -> None:
+@METRICS_HOST
+@METRICS_PORT
+@LOG_FORMAT
+def count(site: Site, metrics_host: str, metrics_port: int | None) -> None:
     """Count and publish only."""
-    asyncio.run(_run(site, "", 0, ("count",)))
+    asyncio.run(_run(site, "", 0, ("count",), watching=_watching(metrics_host, metrics_port)))
 
 
 @click.command()
@@ -121,6 +168,10 @@ def count(site: Site) -> None:
 @CERTIFICATE
 @KEY
 @FEEDS
+@METRICS_HOST
+@METRICS_PORT
+@ACCESS_LOG
+@LOG_FORMAT
 def feed(
     folder: Path,
     host: str,
@@ -129,8 +180,12 @@ def feed(
     certificate: str | None,
     key: str | None,
     feeds: int,
+    metrics_host: str,
+    metrics_port: int | None,
+    access_log: Path | None,
 ) -> None:
     """Serve the feed only: it needs the release store and access.toml, nothing else of the site."""
     site = FeedFolder(folder)
     settings = _settings(site, proxies, certificate, key)
-    asyncio.run(_run(site, host, port, ("feed",), settings, feeds))
+    watching = _watching(metrics_host, metrics_port, access_log)
+    asyncio.run(_run(site, host, port, ("feed",), settings, feeds, watching))

@@ -100,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Listening(ThreadingHTTPServer):
     daemon_threads = True
+    allow_reuse_port = True  # a process that takes the place of another one starts before that one has ended
     registry: CollectorRegistry
 
     def server_bind(self) -> None:

@@ -112,6 +112,11 @@ class SqliteLedger:
         return self._writer.releases.get(series, 0)
 
     @property
+    def commits(self) -> tuple[tuple[int, ...], int]:
+        """Commits by the time they took (see :data:`~skrutinium_server.ledger.writing.BOUNDS`), and nanoseconds of them all."""
+        return tuple(self._writer.commits), self._writer.committing
+
+    @property
     def closed(self) -> bool:
         """Whether nothing is accepted, unless the run is opened again."""
         return self._writer.closed

@@ -36,6 +36,8 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self.stopping = False
+        self.inherited: tuple[int, ...] = ()
+        """Descriptors that it is given, under the same numbers."""
         self.restarts = 0
         self.failed = asyncio.Event()
         """Set when it ended although nobody told it to."""
@@ -75,6 +77,12 @@ class Child:
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(line.encode() + b"\n")
 
+    def send_signal(self, number: int) -> None:
+        """Send it a signal; nothing when it is not running."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
     async def _keep(self) -> None:
         pause = FIRST_PAUSE
         while True:
@@ -86,6 +94,7 @@ class Child:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     limit=1024 * 1024,
+                    pass_fds=self.inherited,
                 )
             self._process = process
             await self._listen(process)

@@ -1,6 +1,7 @@
-"""The counting process: ``python -m skrutinium_server.process.count SITE``. It ends when its standard input ends."""
+"""The counting process: ``python -m skrutinium_server.process.count SITE [METRICS-HOST METRICS-PORT]``. It ends when its standard input ends."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -8,27 +9,35 @@ import sys
 from pathlib import Path
 
 from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.feed.errors import FeedError
+from skrutinium_server.feed.metrics import MetricsServer
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.house import House
 from skrutinium_server.process.lifeline import until_input_ends
 from skrutinium_server.process.logs import log_to_stderr
+from skrutinium_server.process.metrics import CountMetrics
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Listener
 
 log = logging.getLogger("skrutinium.count")
 
 
-async def count(site: Site) -> None:
-    """Count all open runs of the site until standard input ends."""
+async def count(site: Site, metrics: tuple[str, int] | None = None) -> None:
+    """Count all open runs of the site until standard input ends; ``metrics``: host and port to tell them at."""
     house = House(site, cutting=True)
     listener = Listener(house, site.socket)
     try:
         await house.start()
         await listener.start()
-        sys.stdout.write(json.dumps({"counting": str(site.root)}) + "\n")
-        sys.stdout.flush()
-        await until_input_ends()
+        told: dict[str, object] = {"counting": str(site.root)}
+        async with contextlib.AsyncExitStack() as stack:
+            if metrics is not None:
+                server = MetricsServer(*metrics, CountMetrics(house), asyncio.get_running_loop())
+                told["metrics"] = list((await stack.enter_async_context(server)).address)
+            sys.stdout.write(json.dumps(told) + "\n")
+            sys.stdout.flush()
+            await until_input_ends()
     finally:
         await listener.stop()
         await house.stop()
@@ -37,10 +46,12 @@ async def count(site: Site) -> None:
 def main() -> int:
     """Run until standard input ends; returns the exit code."""
     log_to_stderr()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent decides
+        signal.signal(number, signal.SIG_IGN)
     try:
-        asyncio.run(count(Site(Path(sys.argv[1]))))
-    except (ElectionError, LedgerError, ProcessError) as error:
+        metrics = (sys.argv[2], int(sys.argv[3])) if len(sys.argv) > 2 else None
+        asyncio.run(count(Site(Path(sys.argv[1])), metrics))
+    except (ElectionError, FeedError, LedgerError, ProcessError) as error:
         log.error("%s", error)  # noqa: TRY400 - told to a person
         return 1
     return 0

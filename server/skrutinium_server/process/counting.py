@@ -124,6 +124,8 @@ class Counting:
         self.law = basis.law
         self.series = {series: SeriesState() for series in basis.record.series}
         self.batches = 0
+        self.brought = {"accepted": 0, "refused": 0, "duplicate": 0}
+        """What became of the protocols that were brought since this process counts the run."""
         self.closed = False
         self._ledger = ledger
         self._monotonic = monotonic
@@ -211,6 +213,16 @@ class Counting:
                 waiting.add(1, self.clock.now())
 
     @property
+    def reported(self) -> int:
+        """How many of the expected protocols are in."""
+        return len(self._sequences)
+
+    @property
+    def commits(self) -> tuple[tuple[int, ...], int]:
+        """How long the commits of the ledger took, see :attr:`SqliteLedger.commits`."""
+        return self._ledger.commits
+
+    @property
     def complete(self) -> bool:
         """Whether every expected protocol is in, and none is set aside."""
         whole = len(self._sequences) >= len(self.index.definition.polls)
@@ -265,6 +277,9 @@ class Counting:
             for admission, receipt in zip(admissions, receipts, strict=True):
                 if not receipt.duplicate:
                     self._note_accepted(admission.protocol, receipt.position, now)
+        self.brought["accepted"] += taken.accepted
+        self.brought["refused"] += taken.refused_count
+        self.brought["duplicate"] += taken.duplicates
         for text in taken.refused:
             log.warning("refused: %s", text)
         taken.refused = taken.refused[:100]

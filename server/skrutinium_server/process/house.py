@@ -91,6 +91,8 @@ class OpenRun:
 
     def __init__(self, site: Site, counting: Counting) -> None:
         self.newest = dict.fromkeys(counting.series, 0)
+        self.trouble: dict[str, str] = {}
+        """What lasts and needs a person: by series, or ``ledger``."""
         self.published = asyncio.Condition()
         self.wake = asyncio.Event()
         self._said: set[asyncio.Task[None]] = set()
@@ -110,7 +112,13 @@ class OpenRun:
         self.publishers[series].tell("look")
 
     def _heard(self, series: str, message: dict[str, Any]) -> None:
-        self.newest[series] = max(self.newest[series], int(message["newest"]))
+        if "trouble" in message:
+            self.trouble[series] = str(message["trouble"])
+            return
+        before = self.newest[series]
+        self.newest[series] = max(before, int(message["newest"]))
+        if self.newest[series] > before or not self.behind(series):
+            self.trouble.pop(series, None)
         self.wake.set()
         task = asyncio.get_running_loop().create_task(self._notify())
         self._said.add(task)
@@ -148,10 +156,12 @@ class OpenRun:
             except ClosedError:
                 return
             except LedgerError as error:
+                self.trouble["ledger"] = str(error)
                 if str(error) != trouble:
                     trouble = str(error)
                     log.error("run %s: no release can be cut: %s", self.counting.run, trouble)  # noqa: TRY400
             else:
+                self.trouble.pop("ledger", None)
                 if trouble:
                     trouble = ""
                     log.info("run %s: releases can be cut again", self.counting.run)
@@ -182,6 +192,13 @@ class House:
         self._archives = Archives(site)
         self._runs: dict[str, OpenRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.left_alone: dict[str, str] = {}
+        """Runs that could not be opened, and why."""
+
+    @property
+    def runs(self) -> Mapping[str, OpenRun]:
+        """The runs that are open, by name."""
+        return self._runs
 
     async def start(self) -> None:
         """Open every run that is not closed, also one that a kill left without its place in the state file.
@@ -207,6 +224,7 @@ class House:
             except LedgerLockedError:
                 raise  # somebody else counts this site
             except (ProcessError, ElectionError, LedgerError, AuthorityError) as error:
+                self.left_alone[record.run] = str(error)
                 log.error("run %s is not counted: %s", record.run, error)  # noqa: TRY400
 
     def _is_closed(self, run: str) -> bool:
@@ -552,10 +570,14 @@ class House:
                     "phase": run.counting.phase,
                     "newest": dict(run.newest),
                     "complete": run.counting.complete,
+                    "expected": len(run.counting.index.definition.polls),
+                    "reported": run.counting.reported,
+                    "trouble": dict(run.trouble),
                     "behind": {series: run.behind(series) for series in run.publishers},
                     "publishers": {series: child.pid for series, child in run.publishers.items()},
                     "restarts": {series: child.restarts for series, child in run.publishers.items()},
                 }
                 for name, run in self._runs.items()
             },
+            "left_alone": dict(self.left_alone),
         }

@@ -4,6 +4,7 @@ A line on standard input means: look into the ledger. It answers with JSON lines
 at the start. Building text holds the interpreter, so it lives apart from intake and feed (design § 5).
 """
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -133,6 +134,8 @@ def main() -> int:
             os._exit(0)
         except (StoreError, ReleaseError, LedgerError, TallyError, ElectionError, ProcessError) as error:
             log.error("series %s of run %s: %s", series, run, error)  # noqa: TRY400 - told to a person
+            with contextlib.suppress(BrokenPipeError):  # the parent is gone
+                _say(trouble=str(error))
             return 1
     return 0
 

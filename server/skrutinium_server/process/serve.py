@@ -3,9 +3,13 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
+from skrutinium_server.feed.server import listening_sockets
 from skrutinium_server.feed.settings import FeedSettings, write_settings
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.errors import ProcessError
@@ -16,13 +20,36 @@ log = logging.getLogger("skrutinium.serve")
 TRIES = {"count": 4, "feed": 1}
 """So often a part may end before it is ready: the counting process of a killed parent may still be at its last release."""
 
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How the operator watches: ``metrics`` host and port, ``access_log`` a file; None for not at all.
+
+    The counting process tells its metrics at that port, the feeds at the ports after it.
+    """
+
+    metrics: tuple[str, int] | None = None
+    access_log: Path | None = None
+
+    def of_count(self) -> list[str]:
+        """Arguments of the counting process."""
+        return [self.metrics[0], str(self.metrics[1])] if self.metrics else []
+
+    def of_feed(self, number: int) -> list[str]:
+        """Arguments of the feed with that number, from 0."""
+        told = [f"--access-log={self.access_log}"] if self.access_log else []
+        if self.metrics:
+            told.append(f"--metrics={self.metrics[0]}:{self.metrics[1] + 1 + number}")
+        return told
+
+
 Said = Callable[[str, dict[str, Any]], None]
 
 
 class Service:
     """The chosen parts of a site as children of this process: ``count``, ``feed`` or both.
 
-    ``settings`` of the feed take the place of those of the site; ``feeds``: so many processes of the feed share its port. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
+    ``settings`` of the feed take the place of those of the site; ``feeds``: so many processes of the feed share its port; ``watching``: metrics and access log. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
     """
 
     def __init__(
@@ -34,41 +61,85 @@ class Service:
         parts: tuple[str, ...] = ("count", "feed"),
         settings: FeedSettings | None = None,
         feeds: int = 1,
+        watching: Watching | None = None,
     ) -> None:
-        # Further processes of the feed share the port of the first one, so they start when that is known.
-        self._further = [f"feed {number}" for number in range(2, feeds + 1)] if "feed" in parts else []
-        self.ready = {part: asyncio.Event() for part in (*parts, *self._further)}
+        self._feeds = ("feed", *(f"feed {number}" for number in range(2, feeds + 1)))
+        if "feed" not in parts:
+            self._feeds = ()
+        self.ready = {part: asyncio.Event() for part in (*parts, *self._feeds)}
         self.address: tuple[str, int] | None = None
         self._said = said
-        told = write_settings(settings or site.feed_settings()) if "feed" in parts else ""
-        shared = ["--reuse-port"] if self._further else []
-        self._feed = [*shared, f"--settings={told}", str(site.store), str(site.access)]
+        self._where = (host, port)
+        self._watching = watching or Watching()
+        self._sockets: dict[str, list[socket.socket]] = {}
+        self._replacing = asyncio.Lock()
+        told = write_settings(settings or site.feed_settings()) if self._feeds else ""
+        self._feed = [f"--settings={told}", str(site.store), str(site.access), host, str(port)]
         self.children: dict[str, Child] = {}
         if "count" in parts:
+            arguments = [str(site.root), *self._watching.of_count()]
             self.children["count"] = Child(
-                "count", "skrutinium_server.process.count", [str(site.root)], self._heard("count")
+                "count", "skrutinium_server.process.count", arguments, self._heard("count")
             )
-        if "feed" in parts:
-            arguments = [*self._feed, host, str(port)]
-            for part in ("feed", *self._further):
-                self.children[part] = Child(
-                    part, "skrutinium_server.feed.server", arguments, self._heard(part)
-                )
+        for part in self._feeds:
+            self.children[part] = self._made(part)
+
+    def _made(self, part: str) -> Child:
+        """A process of the feed; it listens on the sockets that this process holds for it."""
+        held = [listening.fileno() for listening in self._sockets.get(part, ())]
+        more = self._watching.of_feed(self._feeds.index(part))
+        arguments = [*more, *(f"--inherited={number}" for number in held), *self._feed]
+        child = Child(part, "skrutinium_server.feed.server", arguments, self._heard(part))
+        child.inherited = tuple(held)
+        return child
 
     async def __aenter__(self) -> Self:
         try:
-            for parts in (tuple(set(self.children) - set(self._further)), self._further):
-                for part in parts:
-                    self.children[part].start()
-                await asyncio.gather(*(self._started(part) for part in parts))
+            await self._bind()
+            for child in self.children.values():
+                child.start()
+            await asyncio.gather(*(self._started(part, child) for part, child in self.children.items()))
         except BaseException:
             await self.stop()
             raise
         return self
 
-    async def _started(self, part: str) -> None:
+    async def _bind(self) -> None:
+        """Hold the sockets of every feed: who connects while a process is replaced, or starts again, waits in theirs."""
+        host, port = self._where
+        for part in self._feeds:
+            self._sockets[part] = await listening_sockets(host, port, reuse_port=len(self._feeds) > 1)
+            port = self._sockets[part][0].getsockname()[1]
+            self.children[part] = self._made(part)
+
+    async def replace_feeds(self) -> None:
+        """Put a new process into the place of each feed, one after the other; nobody who asks is refused meanwhile.
+
+        One that does not come up is ended, and the old one stays.
+        """
+        async with self._replacing:
+            for part in self._feeds:
+                old, new = self.children[part], self._made(part)
+                self.ready[part].clear()
+                new.start()
+                try:
+                    await self._started(part, new)
+                except ProcessError as error:
+                    log.error("%s is not replaced: %s", part, error)  # noqa: TRY400
+                    await new.stop()
+                    return
+                self.children[part] = new
+                await old.stop()
+                log.info("%s was replaced", part)
+
+    def reopen_logs(self) -> None:
+        """Tell the feeds that their access log was moved away."""
+        for part in self._feeds:
+            self.children[part].send_signal(signal.SIGHUP)
+
+    async def _started(self, part: str, child: Child) -> None:
         """Wait until a part is ready; raises :class:`ProcessError` when it does not come up."""
-        ready, failed = self.ready[part], self.children[part].failed
+        ready, failed = self.ready[part], child.failed
         for _ in range(TRIES.get(part, 1)):
             failed.clear()
             waits = [asyncio.create_task(event.wait()) for event in (ready, failed)]
@@ -88,27 +159,38 @@ class Service:
         """Stop the feed last, so that the last releases can still be read."""
         if "count" in self.children:
             await self.children["count"].stop()
-        await asyncio.gather(*(child.stop() for part, child in self.children.items() if part != "count"))
+        await asyncio.gather(*(self.children[part].stop() for part in self._feeds))
+        for held in self._sockets.values():
+            for listening in held:
+                listening.close()
 
     def _heard(self, part: str) -> Callable[[dict[str, Any]], None]:
         def heard(message: dict[str, Any]) -> None:
             if "listening" in message:
                 host, port = message["listening"]
                 self.address = (str(host), int(port))
-                # Started again after a crash, it has to be found where it was, also when the port was chosen by chance.
-                for feed in ("feed", *self._further):
-                    self.children[feed].arguments([*self._feed, str(host), str(port)])
             self.ready[part].set()
-            if part not in self._further:
+            if part not in self._feeds[1:]:
                 self._said(part, message)
 
         return heard
 
 
-async def until_told_to_stop() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+async def until_told_to_stop(service: Service | None = None) -> None:
+    """Wait for Ctrl-C or SIGTERM; SIGHUP opens the access logs of ``service`` anew, SIGUSR1 replaces its feeds."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    under_way: set[asyncio.Task[None]] = set()
+
+    def replace() -> None:
+        if service is not None:
+            task = loop.create_task(service.replace_feeds())
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+    if service is not None:
+        loop.add_signal_handler(signal.SIGHUP, service.reopen_logs)
+        loop.add_signal_handler(signal.SIGUSR1, replace)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
