@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from skrutinium_server.archive.public.views import Contest, Correction, Precinct, Row, Unit
+from skrutinium_server.archive.public.model import Contest, Correction, Precinct, Row, Unit
 
 
 @dataclass(frozen=True, slots=True)

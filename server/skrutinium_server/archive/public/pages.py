@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from skrutinium_server.archive.public import pictures, words
 from skrutinium_server.archive.public.catalogue import Catalogue
+from skrutinium_server.archive.public.model import Contest, District, Precinct, Unit
 from skrutinium_server.archive.public.protocols import Version
-from skrutinium_server.archive.public.views import Contest, District, Precinct, Unit
 from skrutinium_server.release.store.model import Manifest, Run
 
 _MOST_COMMITTEES = 15

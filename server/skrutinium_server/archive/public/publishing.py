@@ -10,10 +10,11 @@ from typing import Final
 
 from skrutinium_server.archive.cells import table
 from skrutinium_server.archive.errors import NotBefore
-from skrutinium_server.archive.public import views
+from skrutinium_server.archive.public import reading
 from skrutinium_server.archive.public.catalogue import Catalogue
 from skrutinium_server.archive.public.folder import LAYOUT, Note, PublicFolder
 from skrutinium_server.archive.public.mirror import Mirror
+from skrutinium_server.archive.public.model import Contest, Unit
 from skrutinium_server.archive.public.pages import Night, Pages
 from skrutinium_server.archive.public.protocols import Protocols
 from skrutinium_server.archive.public.tables import contest_table, unit_table
@@ -48,7 +49,7 @@ class Publishing:
         self._at = 0
         self._history: list[tuple[int, str, int, int]] = []
         self._archive: int | None = None
-        self._kept: OrderedDict[str, views.Contest] = OrderedDict()
+        self._kept: OrderedDict[str, Contest] = OrderedDict()
 
     def catch_up(self, now: datetime.datetime) -> Manifest | None:
         """Bring the folder up to the newest release; its manifest, None when there was nothing to do or no release yet.
@@ -117,22 +118,22 @@ class Publishing:
         for path, row in rows.items():
             kind = path.partition("/")[0]
             if kind == "area":
-                self._catalogue.unit(views.unit(parse(path, self._reader.object(row.sha256))))
+                self._catalogue.unit(reading.unit(parse(path, self._reader.object(row.sha256))))
             elif kind == "precinct":
-                self._catalogue.precinct(views.precinct(parse(path, self._reader.object(row.sha256))))
+                self._catalogue.precinct(reading.precinct(parse(path, self._reader.object(row.sha256))))
             elif kind == "corrections":
-                for correction in views.corrections(parse(path, self._reader.object(row.sha256))):
+                for correction in reading.corrections(parse(path, self._reader.object(row.sha256))):
                     self._catalogue.correction(correction)
 
-    def _event(self) -> views.Unit:
+    def _event(self) -> Unit:
         row = self._rows["event.xml"]
-        return views.unit(parse("event.xml", self._reader.object(row.sha256)))
+        return reading.unit(parse("event.xml", self._reader.object(row.sha256)))
 
-    def _contest(self, id: str) -> views.Contest:
+    def _contest(self, id: str) -> Contest:
         found = self._kept.get(id)
         if found is None:
             row = self._rows[f"contest/{id}.xml"]
-            found = self._kept[id] = views.contest(parse(row.path, self._reader.object(row.sha256)))
+            found = self._kept[id] = reading.contest(parse(row.path, self._reader.object(row.sha256)))
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return found
@@ -177,7 +178,7 @@ class Publishing:
                 self._told("precincts", done, len(order))
             row = self._rows[f"precinct/{id}.xml"]
             data = self._reader.object(row.sha256)
-            precinct = views.precinct(parse(row.path, data))
+            precinct = reading.precinct(parse(row.path, data))
             contests = {one.contest: self._contest(one.contest) for one in precinct.protocols}
             self._folder.put(row.path, data)
             page = self._pages.precinct(precinct, contests, self._protocols.of(id))
@@ -199,12 +200,12 @@ class Publishing:
         for id in ids:
             row = self._rows[f"area/{id}.xml"]
             data = self._reader.object(row.sha256)
-            unit = views.unit(parse(row.path, data))
+            unit = reading.unit(parse(row.path, data))
             self._folder.put(row.path, data)
             self._folder.put(f"area/{id}.csv", unit_table(unit))
             self._folder.put(f"area/{id}.html", self._pages.area(unit))
 
-    def _write_start(self, event: views.Unit, manifest: Manifest) -> None:
+    def _write_start(self, event: Unit, manifest: Manifest) -> None:
         """The files of the whole event; the start page is the last, and names the release."""
         assert self._pages is not None
         self._folder.put("event.xml", self._reader.object(self._rows["event.xml"].sha256))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from skrutinium_server.archive.cells import Cell, table
-from skrutinium_server.archive.public.views import Contest, Unit
+from skrutinium_server.archive.public.model import Contest, Unit
 
 _UNIT = ("row", "kind", "id", "name", "reporting", "expected", "reported", "votes", "seats")
 _CONTEST = (
