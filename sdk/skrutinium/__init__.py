@@ -55,6 +55,7 @@ from skrutinium.errors import (
 )
 from skrutinium.feed import Feed, connect
 from skrutinium.news import Health, Timing
+from skrutinium.notices import Incident, Notices, Planned, SecondSite, SeriesStatus, Status
 from skrutinium.release import Release
 from skrutinium.series import Checkpoint, Document, FeedState, Heartbeat, Manifest, Run
 from skrutinium.transport import Patience
@@ -65,6 +66,12 @@ logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unle
 __version__ = "0.1.0"
 
 __all__ = [
+    "Status",
+    "SeriesStatus",
+    "SecondSite",
+    "Planned",
+    "Notices",
+    "Incident",
     "DistrictResults",
     "FirstRound",
     "KindSummary",

@@ -5,6 +5,7 @@ import hashlib
 import io
 from typing import BinaryIO
 
+from skrutinium.choosing import Choice
 from skrutinium.errors import DamagedError, NotYet
 from skrutinium.packs import members
 from skrutinium.parsing import LARGEST
@@ -43,6 +44,14 @@ class Address:
     async def state(self) -> bytes:
         """The state file with its signature line."""
         return await _body(self.transport, "/state.xml")
+
+    async def notices(self, etag: str | None = None) -> Answer:
+        """What the operator tells, with its signature line; no body when it is what had that ``etag``."""
+        return await self.transport.get("/notices.xml", etag=etag)
+
+    async def status(self) -> bytes:
+        """How the feed says it is."""
+        return await _body(self.transport, "/status.xml")
 
     async def key(self, key_id: str) -> tuple[bytes, bytes | None]:
         """A public key and the signature line beside it."""
@@ -109,9 +118,12 @@ class AddressSeries:
         data = await _body(self.transport, f"{self.prefix}/release/{number}/manifest.xml")
         return data, await self.signature(number)
 
-    async def changes(self, since: int) -> list[tuple[str, bytes]]:
-        """All that changed after release ``since``: manifests with signatures, then documents, by name."""
-        path = f"{self.prefix}/changes?since={since}"
+    async def changes(self, since: int, choice: Choice | None = None) -> list[tuple[str, bytes]]:
+        """All that changed after release ``since``: manifests with signatures, then documents (of a choice), by name.
+
+        Raises :class:`ChoiceNeeded` when the feed does not know what is chosen.
+        """
+        path = f"{self.prefix}/changes?since={since}{choice.query if choice else ''}"
         data = await _body(self.transport, path, LARGEST_ARCHIVE)
         where = self.transport.base + path
         if len(data) < _SMALL:

@@ -16,7 +16,7 @@ from skrutinium.fixed import Fixed
 from skrutinium.pack_checking import wrong_pack
 from skrutinium.parsing import children
 from skrutinium.reading import protocol
-from skrutinium.recount import EVENT, Recount, Touched, Votes, votes_of
+from skrutinium.recount import EVENT, FirstFacts, Recount, Touched, Votes, votes_of
 from skrutinium.registers import Registers
 from skrutinium.report import SERIES, Report
 from skrutinium.series import Document, Manifest
@@ -72,6 +72,26 @@ def load(row: Document, source: Callable[[Document], bytes], *, validate: bool) 
         return Parsed(row, parsing.document(data, expected, row.path, validate=validate))
     except SchemaError as error:
         return Parsed(row, None, "schema", error)
+
+
+def _persons(recount: Recount, root: etree._Element) -> None:
+    """Learn the round of a contest of single persons, who was withdrawn, and what the first round ended with."""
+    contest = str(root.get("id"))
+    recount.turn = max(recount.turn, int(root.get("round") or 1))
+    for district in children(root, "district"):
+        recount.withdrawn[contest] = {
+            int(str(one.get("number")))
+            for one in children(district, "candidate")
+            if one.get("active") in ("false", "0")
+        }
+        for first in children(district, "first-round"):
+            recount.first[contest] = FirstFacts(
+                {str(one.get("field")): int(str(one.get("value"))) for one in children(first, "figure")},
+                {
+                    int(str(one.get("number"))): int(str(one.get("votes")))
+                    for one in children(first, "candidate")
+                },
+            )
 
 
 class Checker:
@@ -238,6 +258,7 @@ class Checker:
                 for one in children(district, "candidate")
             }
             recount.set_committees(str(root.get("id")), str(root.get("kind")), lists, nominees)
+            _persons(recount, root)
             self._hold(str(root.get("id")), root.get("held"))
         elif path.startswith("precinct/"):
             polls = {

@@ -1,7 +1,46 @@
-"""Choosing the run to read from what a feed or a folder holds."""
+"""Choosing the run to read from what a feed or a folder holds, and the part of each release that is sent at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from skrutinium.errors import ChoiceNeeded, NotYet
 from skrutinium.series import FeedState, Run
+
+MOST = 100
+"""A feed takes no more paths, areas and contests in one request."""
+_NOTHING = "manifest.xml"  # sent anyway: so a choice of nothing is one, too
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a reader wants of each release at once; everything else is fetched when it asks for it."""
+
+    only: tuple[str, ...]
+    areas: tuple[str, ...]
+    contests: tuple[str, ...]
+
+    @property
+    def query(self) -> str:
+        """What is added to the address of changes."""
+        named = (("only", self.only), ("area", self.areas), ("contest", self.contests))
+        told = "".join(f"&{name}={','.join(quote(one) for one in each)}" for name, each in named if each)
+        return told or f"&only={_NOTHING}"
+
+
+def choice_of(
+    only: Sequence[str] | None, areas: Sequence[str] | None, contests: Sequence[str] | None
+) -> Choice | None:
+    """The choice meant, None for everything; raises ValueError for a text in place of a list, and for more than :data:`MOST`."""
+    given = (only, areas, contests)
+    if all(one is None for one in given):
+        return None
+    if any(isinstance(one, str) for one in given):
+        raise ValueError("only, areas and contests are lists, such as only=['summary.xml']")
+    choice = Choice(*(tuple(sorted(set(one or ()))) for one in given))
+    if (count := len(choice.only) + len(choice.areas) + len(choice.contests)) > MOST:
+        raise ValueError(f"{count} paths, areas and contests are chosen; at most {MOST} can be")
+    return choice
 
 
 def choose_run(state: FeedState, event: str | None, run: str | None, series: str, where: str) -> Run:

@@ -19,8 +19,8 @@ from skrutinium.feed import Feed, connect
 from skrutinium.report import SERIES, Report
 from skrutinium.signing import plain_fingerprint
 from skrutinium.verifying import open_source, verify
-from skrutinium.view import View, grouped, view_of
-from skrutinium.watching import Screen, one_line
+from skrutinium.view import SHOWN, View, grouped, view_of
+from skrutinium.watching import Screen, one_line, safe
 
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -116,7 +116,8 @@ class Display:
     def _lines(self, view: View) -> list[str]:
         size = shutil.get_terminal_size()
         health = self._feed.health if self._feed else None
-        note = f"Ctrl-C ends · {health.trouble}" if health and health.trouble else ""
+        said = [*(one.text for one in health.incidents), *filter(None, (health.trouble,))] if health else []
+        note = safe(" · ".join(("Ctrl-C ends", *said))) if said else ""
         return Screen(size.columns, size.lines).draw(view, health, time.monotonic() - self._since, note)
 
     def _draw(self) -> None:
@@ -146,6 +147,7 @@ async def _watch(told: argparse.Namespace) -> int:
             phase=told.phase,
             fingerprint=told.fingerprint,
             state=told.state,
+            only=SHOWN,
         )
         try:
             async with feed:
@@ -164,7 +166,7 @@ async def _follow(feed: Feed, display: Display, told: argparse.Namespace) -> int
     await display.start(feed)
     try:
         async for release in feed.releases():
-            view = await view_of(release, view)
+            view = await view_of(release, view, latest=display.live)
             display.show(view)
             if told.once or (told.until_complete and view.all_in):
                 await feed.done(release)

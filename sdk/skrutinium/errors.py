@@ -137,7 +137,7 @@ class StateFileError(SkrutiniumError):
 
 
 class ChoiceNeeded(SkrutiniumError):
-    """The source holds several events (or none that fits): say which event or run is meant."""
+    """Say what is meant: the source holds several events (or none that fits), or not the area or contest that was chosen."""
 
     code = "choice-needed"
     exit_code = 23

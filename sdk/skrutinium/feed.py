@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ import aiohttp
 from skrutinium import statefile
 from skrutinium.address import Address, AddressSeries
 from skrutinium.chain import Chain
-from skrutinium.choosing import choose_run
+from skrutinium.choosing import Choice, choice_of, choose_run
 from skrutinium.errors import (
     DamagedError,
     LimitReached,
@@ -30,7 +30,8 @@ from skrutinium.errors import (
     ServerFault,
     SkrutiniumError,
 )
-from skrutinium.news import Health, News, Timing
+from skrutinium.news import Health, News, NoticeBoard, Timing
+from skrutinium.notices import Notices, Status, read_status
 from skrutinium.parsing import SCHEMA, schema_text
 from skrutinium.release import Release
 from skrutinium.series import FeedState, Run
@@ -59,6 +60,9 @@ def connect(
     timing: Timing | None = None,
     patience: float | None = None,
     requests: Patience | None = None,
+    only: Sequence[str] | None = None,
+    areas: Sequence[str] | None = None,
+    contests: Sequence[str] | None = None,
 ) -> "Feed":
     """A feed to be used as ``async with``.
 
@@ -66,9 +70,20 @@ def connect(
     other phase (say ``live`` on air). ``fingerprint`` is the publisher's key as given on paper; without it the first key
     met is trusted. ``state`` is the file that remembers what was done. ``patience``: seconds of silence after which
     :class:`StaleError` is raised; without it, waiting goes on and :attr:`Feed.health` tells.
+
+    ``only`` (paths such as ``summary.xml``), ``areas`` and ``contests`` (ids) say what of each release is sent at once, for a
+    narrow line: manifests with their signatures always are, every other document is fetched when asked for. Raises ValueError
+    for more than 100 of them.
     """
     transport = Transport(url, session=session, patience=requests)
-    wanted = Wanted(event, run, phase, fingerprint, Path(state) if state is not None else None)
+    wanted = Wanted(
+        event,
+        run,
+        phase,
+        fingerprint,
+        Path(state) if state is not None else None,
+        choice_of(only, areas, contests),
+    )
     return Feed(transport, wanted, timing or Timing(), patience)
 
 
@@ -81,6 +96,7 @@ class Wanted:
     phase: str | None
     fingerprint: str | None
     state: Path | None
+    choice: Choice | None
 
 
 class Feed:
@@ -98,6 +114,7 @@ class Feed:
         self._keys: KeyRing
         self._series: AddressSeries
         self._chain: Chain
+        self._board: NoticeBoard
         self._news: News
         self._snapshot: Snapshot
         self._cache = DocumentCache(_CACHE)
@@ -179,6 +196,14 @@ class Feed:
         self._state_number = state.number
         return state
 
+    async def notices(self) -> Notices:
+        """What the operator tells all readers as it is now: incidents, planned changes, the second site; signed."""
+        return await self._board.read()
+
+    async def status(self) -> Status:
+        """How the feed says that it is; nothing signs it."""
+        return read_status(await self._address.status(), f"{self._address.where}/status.xml")
+
     async def _open(self) -> None:
         await asyncio.to_thread(schema_text, SCHEMA)  # a file: read off the loop, once
         wanted = self._wanted
@@ -191,8 +216,9 @@ class Feed:
         self._check_phase(seen)
         self._series = self._address.feed_series(self.run, SERIES)
         self._chain = Chain(self._keys, self.run, SERIES, *((seen.number, seen.manifest) if seen else ()))
-        self._news = News(self._series, self._keys, self._chain, self._timing, self._patience)
-        self._snapshot = Snapshot(self._series, self._keys, self.run, SERIES, self._cache)
+        self._board = NoticeBoard(self._address, self._keys)
+        self._news = News(self._series, self._keys, self._chain, self._board, self._timing, self._patience)
+        self._snapshot = Snapshot(self._series, self._keys, self.run, SERIES, self._cache, wanted.choice)
 
     def _check_phase(self, seen: Seen | None) -> None:
         run = self.run
@@ -249,7 +275,9 @@ class Feed:
     async def _changes(self) -> list[Taken]:
         """What follows; the chain moves only when all of it is right."""
         trial = Chain(self._keys, self.run, SERIES, self._chain.number, self._chain.sha256)
-        taken = await read_changes(self._series, self._chain.number, trial, self._cache)
+        taken = await read_changes(
+            self._series, self._chain.number, trial, self._cache, choice=self._wanted.choice
+        )
         self._chain.number, self._chain.sha256 = trial.number, trial.sha256
         return taken
 

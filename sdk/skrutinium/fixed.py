@@ -9,6 +9,7 @@ from lxml import etree
 
 from skrutinium.parsing import NAMESPACE
 from skrutinium.volby_comparing import NAMESPACE as VOLBY
+from skrutinium.volby_senate import NAMESPACE as SENATE
 
 Attributes = Mapping[str, tuple[str, ...]]
 
@@ -48,18 +49,27 @@ _VOLBY: Attributes = {
     "VOLEBNI_STRANA": ("POR_STR_HLAS_LIST", "VSTRANA", "NAZEV_STRANY", "KANDIDATU_POCET"),
     "TYP_ZASTUP": ("OZNAC_TYPU", "NAZ_TYPU"),
 }
+_SENATE: Attributes = {
+    "OBVOD": ("CISLO", "NAZEV"),
+    "OBEC": ("CIS_OBEC", "NAZ_OBEC"),
+}
 _BY_TAG = {NAMESPACE + tag: names for tag, names in _SKRUTINIUM.items()} | {
     VOLBY + tag: names for tag, names in _VOLBY.items()
 }
+_BY_TAG |= {SENATE + tag: names for tag, names in _SENATE.items()}
+_BY_TAG[SENATE + "KANDIDAT"] = ("PORADOVE_CISLO", "JMENO", "PRIJMENI", "TITULPRED", "TITULZA")
 # Rows that a protocol alone brings into a document, in the middle of the night.
 _LIST, _COMMITTEE, _PARTY = NAMESPACE + "list", NAMESPACE + "committee", VOLBY + "VOLEBNI_STRANA"
 _PRECINCT = NAMESPACE + "precinct-results"
+# Who was withdrawn comes into a document with the first vote that a protocol has for them: each row has a mark of its own.
+PERSON = SENATE + "KANDIDAT"
 
 
 def mark(root: etree._Element) -> int:
     """The mark of a document or element; equal marks mean equal names and constants."""
-    elements: Iterator[etree._Element] = iter((root,)) if root.tag == _PRECINCT else root.iter(*_BY_TAG)
-    return hash(tuple(_said(element) for element in elements if not _brought(element)))
+    alone = root.tag in (_PRECINCT, PERSON)
+    elements: Iterator[etree._Element] = iter((root,)) if alone else root.iter(*_BY_TAG)
+    return hash(tuple(_said(element) for element in elements if alone or not _brought(element)))
 
 
 def _said(element: etree._Element) -> tuple[str | None, ...]:
@@ -68,6 +78,8 @@ def _said(element: etree._Element) -> tuple[str | None, ...]:
 
 
 def _brought(element: etree._Element) -> bool:
+    if element.tag == PERSON:
+        return True
     if element.tag == _LIST:
         return element.get("committee") is None and element.get("name") is None
     if element.tag == _COMMITTEE:

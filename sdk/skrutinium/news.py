@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from skrutinium.address import AddressSeries
+from skrutinium.address import Address, AddressSeries
 from skrutinium.chain import Chain
 from skrutinium.errors import (
     AccessRefused,
@@ -24,6 +24,7 @@ from skrutinium.errors import (
     SkrutiniumError,
     StaleError,
 )
+from skrutinium.notices import Incident, Notices, SecondSite, read_notices
 from skrutinium.push import events
 from skrutinium.series import Heartbeat
 from skrutinium.series_reading import read_heartbeat, read_manifest
@@ -42,6 +43,7 @@ class Timing:
 
     poll: float = 2
     heartbeat: float = 10
+    notices: float = 30
     stale_after: float = 45
     push_retry: float = 30
     rollback_grace: float = 5
@@ -49,24 +51,66 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the connection is: by which channel, whether the publisher is silent and since when, and what the trouble is."""
+    """How the connection is: by which channel, whether the publisher is silent and since when, and what the trouble is.
+
+    ``incidents`` are those that the operator tells of and that go on; ``second_site`` is where else the same is read.
+    """
 
     channel: Channel
     stale: bool
     silent: float
     heartbeat: Heartbeat | None
     trouble: str | None
+    incidents: tuple[Incident, ...] = ()
+    second_site: SecondSite | None = None
+
+
+class NoticeBoard:
+    """The newest notices of a feed, checked; they never go back."""
+
+    def __init__(self, source: Address, keys: KeyRing) -> None:
+        self._source = source
+        self._keys = keys
+        self._etag: str | None = None
+        self.notices = Notices()
+
+    async def read(self) -> Notices:
+        """What is told now: nothing before the first notice. Raises :class:`RollbackError` for an older version."""
+        where = f"{self._source.where}/notices.xml"
+        try:
+            answer = await self._source.notices(self._etag)
+        except NotYet:
+            if self.notices.number:
+                raise
+            return self.notices
+        if answer.body is not None:
+            notices = read_notices(await self._keys.signed(answer.body, where), where)
+            if notices.number < self.notices.number:
+                raise RollbackError(
+                    f"notices {notices.number} are offered, but {self.notices.number} were seen",
+                    address=where,
+                )
+            self.notices, self._etag = notices, answer.etag
+        return self.notices
 
 
 class News:
     """What a feed says is the newest; runs in two tasks between :meth:`start` and :meth:`stop`."""
 
     def __init__(
-        self, source: AddressSeries, keys: KeyRing, chain: Chain, timing: Timing, patience: float | None
+        self,
+        source: AddressSeries,
+        keys: KeyRing,
+        chain: Chain,
+        board: NoticeBoard,
+        timing: Timing,
+        patience: float | None,
     ) -> None:
         self._source = source
         self._keys = keys
         self._chain = chain
+        self._board = board
+        self._board_due = 0.0
         self._timing = timing
         self._patience = patience
         self._told = 0
@@ -96,7 +140,16 @@ class News:
     def health(self) -> Health:
         """How things are now."""
         silent = asyncio.get_running_loop().time() - self._lively
-        return Health(self._channel, silent > self._timing.stale_after, silent, self._heartbeat, self.trouble)
+        told = self._board.notices
+        return Health(
+            self._channel,
+            silent > self._timing.stale_after,
+            silent,
+            self._heartbeat,
+            self.trouble,
+            told.open,
+            told.second_site,
+        )
 
     def lively(self) -> None:
         """Note a sign of life."""
@@ -190,6 +243,7 @@ class News:
                 await self._read_heartbeat()
             except (*_PASSING, AccessRefused) as error:
                 self._note("heartbeat", error)
+            await self._read_notices()
             health = self.health
             if self._patience is not None and health.silent > max(self._patience, self._timing.stale_after):
                 raise StaleError(
@@ -197,6 +251,16 @@ class News:
                     address=self._source.where,
                 )
             await asyncio.sleep(self._timing.heartbeat)
+
+    async def _read_notices(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._board_due:
+            return
+        self._board_due = now + self._timing.notices
+        try:
+            await self._board.read()
+        except (*_PASSING, AccessRefused, RollbackError) as error:  # a second server may lag
+            self._note("notices", error)
 
     async def _read_heartbeat(self) -> None:
         where = f"{self._source.where}/heartbeat.xml"

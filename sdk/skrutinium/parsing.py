@@ -8,7 +8,7 @@ import functools
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from importlib import resources
 
 from lxml import etree
@@ -19,6 +19,9 @@ NAMESPACE = "{urn:skrutinium:1}"
 SCHEMA = "skrutinium/1.0/skrutinium.xsd"
 LARGEST = 256 * 1024 * 1024
 """No document is larger, in bytes."""
+
+UNICODE = ("UTF-8", "US-ASCII", "ASCII")
+"""The encodings of the project's own documents."""
 
 _log = logging.getLogger("skrutinium")
 _local = threading.local()
@@ -56,8 +59,8 @@ def parser() -> etree.XMLParser:
     )
 
 
-def well_formed(data: bytes, where: str) -> etree._Element:
-    """Parse ``data`` and return its root; raises :class:`SchemaError` when it is not plain, whole UTF-8 XML."""
+def well_formed(data: bytes, where: str, encodings: Container[str] = UNICODE) -> etree._Element:
+    """Parse ``data`` and return its root; raises :class:`SchemaError` when it is not plain, whole XML in one of the encodings."""
     if len(data) > LARGEST:
         raise SchemaError(f"{len(data)} bytes; at most {LARGEST} are read", address=where)
     first = _FIRST_ELEMENT.search(data)
@@ -70,11 +73,7 @@ def well_formed(data: bytes, where: str) -> etree._Element:
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SchemaError(f"not well-formed, or cut off: {error}", address=where) from error
     info = root.getroottree().docinfo
-    if info.internalDTD is not None or (info.encoding or "UTF-8").upper() not in (
-        "UTF-8",
-        "US-ASCII",
-        "ASCII",
-    ):
+    if info.internalDTD is not None or (info.encoding or "UTF-8").upper() not in encodings:
         raise SchemaError(f"a DOCTYPE, or the encoding {info.encoding!r}; expected neither", address=where)
     return root
 

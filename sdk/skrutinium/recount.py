@@ -101,6 +101,14 @@ class Sum:
                 del self.told_by[name], self.figures[name]
 
 
+@dataclass(frozen=True, slots=True)
+class FirstFacts:
+    """What a second round's documents say of the first round of one contest: sums, and votes by candidate."""
+
+    figures: dict[str, int]
+    votes: dict[int, int]
+
+
 @dataclass(slots=True)
 class Precincts:
     """Precincts of an area, those of them from which a protocol is out, and their voters (None when one is not told)."""
@@ -130,6 +138,9 @@ class Recount:
         self.kind: dict[str, str] = {}
         self.committee: dict[tuple[str, int], str | None] = {}
         self.nominee: dict[tuple[str, int], str | None] = {}
+        self.turn = 1
+        self.withdrawn: dict[str, set[int]] = {}
+        self.first: dict[str, FirstFacts] = {}
         self.held: dict[str, str] = {}
         self.precincts: dict[str, Precincts] = {}
         self.owed: dict[str, int] = {}
@@ -254,6 +265,7 @@ class Recount:
         other.polls, other.precinct_area = self.polls, self.precinct_area
         other.precinct_number, other.contest_area = self.precinct_number, self.contest_area
         other.divisions = self.divisions
+        other.turn, other.withdrawn, other.first = self.turn, self.withdrawn, self.first
         for precinct in self.polls:
             other.expect(precinct)
         return other

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from skrutinium.address import AddressSeries
 from skrutinium.chain import Chain
+from skrutinium.choosing import Choice
 from skrutinium.errors import ChainError, DamagedError, Gone, NotYet
 from skrutinium.series import ZEROS, Document, Manifest, Run
 from skrutinium.series_reading import read_checkpoint
@@ -57,15 +58,20 @@ class DocumentCache:
 
 
 async def read_changes(
-    source: AddressSeries, since: int, chain: Chain, cache: DocumentCache, until: int | None = None
+    source: AddressSeries,
+    since: int,
+    chain: Chain,
+    cache: DocumentCache,
+    until: int | None = None,
+    choice: Choice | None = None,
 ) -> list[Taken]:
     """Fetch what follows release ``since``, take its manifests into ``chain`` in order and its documents into ``cache``.
 
     Manifests after ``until`` are left aside. What a feed does not send in one piece any more is read manifest by manifest,
-    its documents when asked for. Raises :class:`DamagedError` when a document is not what a manifest says.
+    its documents when asked for; so are documents that are not of the ``choice``. Raises :class:`DamagedError` when a document is not what a manifest says.
     """
     try:
-        parts = dict(await source.changes(since))
+        parts = dict(await source.changes(since, choice))
     except Gone:
         return await _read_manifests(source, since, chain, until)
     taken: list[Taken] = []
@@ -91,7 +97,7 @@ async def read_changes(
                 continue  # a version after ``until``: fetched by its hash when asked for
             raise wrong
         cache.put(row.sha256, data)
-    if until is None and (missing := rows.keys() - parts.keys()):
+    if until is None and choice is None and (missing := rows.keys() - parts.keys()):
         raise DamagedError(
             f"{len(missing)} documents are missing, {min(missing)} for one", address=source.where
         )
@@ -114,21 +120,32 @@ class Snapshot:
     """Which document has which hash, as of any of the last releases."""
 
     def __init__(
-        self, source: AddressSeries, keys: KeyRing, run: Run, series: str, cache: DocumentCache
+        self,
+        source: AddressSeries,
+        keys: KeyRing,
+        run: Run,
+        series: str,
+        cache: DocumentCache,
+        choice: Choice | None = None,
     ) -> None:
         self._source = source
         self._keys = keys
         self._run = run
         self._series = series
         self._cache = cache
+        self._choice = choice
+        self._followed: dict[str, tuple[int, Document]] = {}
         self._rows: dict[str, list[tuple[int, Document]]] = {}
         self._oldest: int | None = None
         self._newest = 0
         self._lock = asyncio.Lock()
 
     def apply(self, manifest: Manifest) -> None:
-        """Take in the next release, once the snapshot was built."""
-        if self._oldest is None or manifest.release <= self._newest:
+        """Take in the next release."""
+        if self._oldest is None:  # what changed since following began is known without a checkpoint
+            self._followed.update((row.path, (manifest.release, row)) for row in manifest.documents)
+            return
+        if manifest.release <= self._newest:
             return
         if manifest.release != self._newest + 1:
             self._rows, self._oldest = {}, None  # a gap: built again when asked for
@@ -145,7 +162,11 @@ class Snapshot:
         number = taken.manifest.release
         async with self._lock:
             if self._oldest is None:
+                since, followed = self._followed.get(path, (0, None))
+                if followed is not None and since <= number:
+                    return followed
                 await self._build(taken)
+                self._followed = {}
         if self._oldest is None or not self._oldest <= number <= self._newest:
             raise Gone(
                 f"documents as of release {number} are no longer at hand: newer releases were read since"
@@ -179,7 +200,7 @@ class Snapshot:
         self._add(start, documents)
         chain = Chain(self._keys, self._run, self._series, start, start_sha256)
         if start < target:
-            for each in await read_changes(self._source, start, chain, self._cache, until=target):
+            for each in await read_changes(self._source, start, chain, self._cache, target, self._choice):
                 self._add(each.manifest.release, each.manifest.documents)
         if (chain.number, chain.sha256) != (target, taken.sha256):
             raise ChainError(f"checkpoint {start} and what follows do not lead to release {target}")

@@ -19,6 +19,7 @@ import aiohttp
 
 from skrutinium.errors import (
     AccessRefused,
+    ChoiceNeeded,
     DamagedError,
     Gone,
     LimitReached,
@@ -37,6 +38,7 @@ LARGEST_ARCHIVE: Final = 1024 * 1024 * 1024
 _LARGEST_REFUSAL: Final = 64 * 1024
 _LONGEST_WAIT: Final = 60.0
 _PIECE: Final = 256 * 1024
+_UNKNOWN_CHOICE: Final = frozenset({"no-area", "no-contest", "no-registers", "bad-choice"})
 
 _log = logging.getLogger("skrutinium")
 
@@ -197,7 +199,7 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 async def refused(response: aiohttp.ClientResponse) -> SkrutiniumError:
     """The error that fits a refusal, with the server's own words when it has any."""
-    words = await _words(response)
+    code, words = await _said(response)
     address, request_id = str(response.url), response.headers.get("X-Request-Id")
     status = response.status
     if status in (429, 503) and (status == 429 or "Retry-After" in response.headers):
@@ -208,6 +210,10 @@ async def refused(response: aiohttp.ClientResponse) -> SkrutiniumError:
             address=address,
             request_id=request_id,
             words=words,
+        )
+    if code in _UNKNOWN_CHOICE:
+        return ChoiceNeeded(
+            "what was chosen cannot be sent", address=address, request_id=request_id, words=words
         )
     kind, message = {
         401: (AccessRefused, "access refused"),
@@ -220,10 +226,12 @@ async def refused(response: aiohttp.ClientResponse) -> SkrutiniumError:
     return kind(message, address=address, request_id=request_id, words=words)
 
 
-async def _words(response: aiohttp.ClientResponse) -> str | None:
+async def _said(response: aiohttp.ClientResponse) -> tuple[str | None, str | None]:
+    """Code and words of a refusal."""
     try:
         body = await read_body(response, _LARGEST_REFUSAL)
         refusal = read_refusal(body, str(response.url))
     except (SchemaError, DamagedError):
-        return None  # a proxy's page rather than the feed's own refusal: the status has to do
-    return f"{refusal.message} (expected: {refusal.expected})" if refusal.expected else refusal.message
+        return None, None  # a proxy's page rather than the feed's own refusal: the status has to do
+    told = f"{refusal.message} (expected: {refusal.expected})" if refusal.expected else refusal.message
+    return refusal.code, told

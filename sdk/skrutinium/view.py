@@ -21,7 +21,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One release as it is shown; ``latest`` has the newest first, ``arrived`` counts its protocols."""
+    """One release as it is shown; ``latest`` has the newest first, ``arrived`` counts the protocols that came in or were corrected."""
 
     number: int
     time: datetime.datetime
@@ -64,13 +64,22 @@ def turnout(kind: Kind) -> str:
     return share(figures["issued"], figures["eligible"])
 
 
-async def view_of(release: Release, before: View | None) -> View:
-    """Gather what is shown of a release; ``before`` hands on the latest lines."""
+SHOWN = ("event.xml",)
+"""What every view takes; corrections and the contests that moved are asked for when there are any."""
+
+
+async def view_of(release: Release, before: View | None, *, latest: bool = True) -> View:
+    """Gather what is shown of a release; ``before`` hands on the latest lines.
+
+    Without ``latest`` the contests that moved are left aside: a line of text has no room for them. The batch is never read for a
+    view, because it holds the bytes of every protocol.
+    """
     event: EventResults = await release.event()
-    batch = None if release.snapshot else await release.batch()
     corrections = None if release.snapshot else await release.corrections()
     lines = [_corrected(one) for one in corrections.corrections] if corrections else []
-    if not release.snapshot:
+    corrected = len(corrections.corrections) if corrections else 0
+    newly = release.reported - before.reported if before else 0
+    if latest and not release.snapshot:
         named = release.changed_ids("contest")[:_NAMED]
         lines += [_moved(release, await release.contest(one)) for one in named]
     return View(
@@ -84,8 +93,8 @@ async def view_of(release: Release, before: View | None) -> View:
         expected=release.expected,
         reported=release.reported,
         kinds=event.kinds,
-        arrived=len(batch.protocols) if batch else 0,
-        corrections=len(corrections.corrections) if corrections else 0,
+        arrived=0 if release.snapshot else newly + corrected,
+        corrections=corrected,
         latest=(*lines, *(before.latest if before else ()))[:_LATEST],
     )
 

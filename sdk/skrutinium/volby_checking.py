@@ -5,17 +5,17 @@ checked in their own documents and nothing changed since, they are not read a se
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 from lxml import etree
 
-from skrutinium import parsing, volby_comparing
+from skrutinium import majority, parsing, volby_comparing, volby_senate
 from skrutinium.checking import Checker
 from skrutinium.errors import SchemaError, SkrutiniumError
-from skrutinium.fixed import Fixed
+from skrutinium.fixed import PERSON, Fixed
 from skrutinium.pack_checking import wrong_pack
 from skrutinium.prague import prague
 from skrutinium.recount import Touched, Votes
@@ -25,6 +25,9 @@ from skrutinium.source import Material, matches
 from skrutinium.volby_comparing import NAMESPACE, TYPES, Key
 
 SERIES = "volby"
+ENCODINGS = ("UTF-8", "ISO-8859-2")
+"""The encodings that documents of this series may have."""
+
 _CHUNK = 64
 
 
@@ -35,6 +38,7 @@ class _Form:
     path: re.Pattern[str]
     root: str
     schema: str
+    namespace: str = NAMESPACE
 
 
 _COUNCIL = _Form(
@@ -53,6 +57,19 @@ _BATCH = _Form(
 )
 _FORMS = (_COUNCIL, _NATIONAL, _COUNTY, _BATCH)
 """In the order in which a release is gone through: councils come before their counties."""
+
+_CONSTITUENCIES = _Form(_NATIONAL.path, "VYSLEDKY", "volby/1/se_vysledky.xsd", volby_senate.NAMESPACE)
+_MUNICIPALITIES = _Form(
+    re.compile(r"obvody/vysledky_obce_obvod_(\d{1,3})\.xml"),
+    "VYSLEDKY_OBCE_OBVOD",
+    "volby/1/se_vysledky_obce_obvod.xsd",
+    volby_senate.NAMESPACE,
+)
+_SENATE_BATCH = _Form(
+    _BATCH.path, "VYSLEDKY_OKRSKY", "volby/1/se_vysledky_okrsky.xsd", volby_senate.NAMESPACE
+)
+_SENATE = (_CONSTITUENCIES, _MUNICIPALITIES, _SENATE_BATCH)
+_BATCHES = (_BATCH, _SENATE_BATCH)
 
 _HEAD = re.compile(rb"<\?xml[^<>]*\?>\n(?P<mark><!--[^<>]*-->\n)?<[A-Z_]+ [^<>]*>\n")
 _ELEMENT = re.compile(rb"<OBEC [^<>]*>\n.*?</OBEC>\n", re.DOTALL)
@@ -73,14 +90,14 @@ class _Read:
     error: SkrutiniumError | None = None
 
 
-def _form(path: str) -> _Form | None:
-    return next((form for form in _FORMS if form.path.fullmatch(path)), None)
+def _form(path: str, forms: Sequence[_Form]) -> _Form | None:
+    return next((form for form in forms if form.path.fullmatch(path)), None)
 
 
 def _parsed(data: bytes, form: _Form, where: str) -> etree._Element:
-    root = parsing.well_formed(data, where)
-    if root.tag != NAMESPACE + form.root:
-        raise SchemaError(f"the root is {root.tag!r}; expected {NAMESPACE}{form.root}", address=where)
+    root = parsing.well_formed(data, where, encodings=ENCODINGS)
+    if root.tag != form.namespace + form.root:
+        raise SchemaError(f"the root is {root.tag!r}; expected {form.namespace}{form.root}", address=where)
     return root
 
 
@@ -111,6 +128,8 @@ class VolbyChecker:
         self._log, self._reach, self._adding = checked.log, checked.position, checked.adding
         if not self._adding:
             report.note(f"{SERIES}: votes were not compared: the protocols could not all be added up")
+        self._forms = _SENATE if self._recount.law in majority.LAWS else _FORMS
+        self._kinds = (volby_senate.KIND,) if self._forms is _SENATE else tuple(TYPES)
         self._taken = 0
         self._position = 0
         self._owed: list[tuple[Key, Votes]] | None = []
@@ -185,14 +204,14 @@ class VolbyChecker:
             self._taken += 1
             first = key not in self._recount.current
             counts = self._recount.take(key, votes) is not None or first
-            if counts and self._owed is not None and self._recount.kind.get(key[1]) in TYPES:
+            if counts and self._owed is not None and self._recount.kind.get(key[1]) in self._kinds:
                 self._owed.append((key, votes))
         return True
 
     # ---------------------------------------------------------------- documents
     def _load(self, manifest: Manifest, material: Material) -> Iterator[_Read]:
-        forms = [(row, _form(row.path)) for row in manifest.documents]
-        order = {id(form): place for place, form in enumerate((*_FORMS, None))}
+        forms = [(row, _form(row.path, self._forms)) for row in manifest.documents]
+        order = {id(form): place for place, form in enumerate((*self._forms, None))}
         forms.sort(key=lambda pair: order[id(pair[1])])
         # Counties wait until the elements of their councils are checked.
         early = (pair for pair in forms if pair[1] is not _COUNTY)
@@ -277,6 +296,8 @@ class VolbyChecker:
 
     def _constants(self, manifest: Manifest, read: _Read, root: etree._Element) -> tuple[str, ...]:
         """Names and other constants of a document that was parsed; returns the councils in it."""
+        if self._forms is _SENATE:
+            self._persons(manifest, read, root)
         councils = list(root.iterchildren(NAMESPACE + "OBEC"))
         codes = tuple(str(one.get("KODZASTUP")) for one in councils)
         named = (_COUNCIL.path.fullmatch(read.row.path) or ("", codes[0] if codes else ""))[1]
@@ -292,6 +313,23 @@ class VolbyChecker:
                 )
         return codes
 
+    def _persons(self, manifest: Manifest, read: _Read, root: etree._Element) -> None:
+        """The names of single persons, each of whom may come into the document later than the others."""
+        for person in root.iter(PERSON):
+            above = person.getparent()
+            where = "" if above is None else above.get("CISLO")
+            name = f"constituency {where}: candidate {person.get('PORADOVE_CISLO')}"
+            before = self._fixed.changed(name, person, manifest.codebook, manifest.release)
+            if before is not None:
+                what = f"the name of {name}"
+                self._differs(
+                    "structure", manifest, read.row.path, what, "changed", f"as in release {before}"
+                )
+        named = _MUNICIPALITIES.path.fullmatch(read.row.path)
+        told = None if named is None else root.find(f"{volby_senate.NAMESPACE}OBVOD")
+        if named is not None and told is not None and told.get("CISLO") != named[1]:
+            self._differs("stamp", manifest, read.row.path, "CISLO", told.get("CISLO"), named[1])
+
     # ---------------------------------------------------------------- numbers
     def _compare(self, manifest: Manifest, read: _Read) -> None:
         root, path = read.root, read.row.path
@@ -300,12 +338,16 @@ class VolbyChecker:
         findings: list[volby_comparing.Finding] = []
         if read.form is _NATIONAL:
             findings += volby_comparing.national(root, self._recount)
-        elif read.form is _BATCH:
+        elif read.form is _CONSTITUENCIES:
+            findings += volby_senate.constituencies(root, self._recount)
+        elif read.form is _MUNICIPALITIES:
+            findings += volby_senate.municipalities(root, self._recount)
+        elif read.form in _BATCHES:
             findings += self._records(path, root)
         for element in root.iterchildren(NAMESPACE + "OBEC"):
             findings += volby_comparing.council(element, self._recount)
         for finding in findings:
-            self._number("total" if read.form is not _BATCH else "record", manifest, path, finding)
+            self._number("record" if read.form in _BATCHES else "total", manifest, path, finding)
         if read.form is _COUNCIL and read.opening is not None and not findings:
             head = _HEAD.match(read.data)
             element_bytes = _ELEMENT.match(read.data, head.end() if head else 0)
@@ -320,7 +362,8 @@ class VolbyChecker:
         owed, self._owed = self._owed, []
         if int(named[1]) != self._batch:
             yield "number of the batch", int(named[1]), self._batch
-        yield from volby_comparing.batch(root, int(named[1]), owed, self._recount)
+        compare = volby_senate.batch if self._forms is _SENATE else volby_comparing.batch
+        yield from compare(root, int(named[1]), owed, self._recount)
 
     def _totals(self, manifest: Manifest) -> None:
         for name, theirs, ours in (
@@ -333,9 +376,10 @@ class VolbyChecker:
     def _missing(self, manifest: Manifest, touched: set[str]) -> None:
         """What has other numbers now has to be in the release; the first holds everything."""
         kind = self._recount.kind
-        councils = {one for one in (touched if self.rows else kind) if kind.get(one) in TYPES}
+        councils = {one for one in (touched if self.rows else kind) if kind.get(one) in self._kinds}
         there = {row.path for row in manifest.documents}
-        due = {f"zastup/vysledky_obec_{one}.xml" for one in councils}
+        family = "obvody/vysledky_obce_obvod" if self._forms is _SENATE else "zastup/vysledky_obec"
+        due = {f"{family}_{one}.xml" for one in councils}
         due |= {path for path, codes in self._counties.items() if not councils.isdisjoint(codes)}
         due |= {"vysledky.xml"} if councils else set()
         for path in sorted(due - there):

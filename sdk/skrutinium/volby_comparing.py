@@ -40,7 +40,7 @@ def cut_off(part: int, base: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
-def _differing(element: etree._Element, due: Mapping[str, object], what: str) -> Iterator[Finding]:
+def differing(element: etree._Element, due: Mapping[str, object], what: str) -> Iterator[Finding]:
     """Attributes that do not say what is due; None is for one that must not be there."""
     for name, value in due.items():
         theirs = element.get(name)
@@ -56,7 +56,7 @@ def _one(parent: etree._Element, name: str) -> etree._Element | None:
     return parent.find(NAMESPACE + name)
 
 
-def _known(ours: Sum, field: str) -> int | None:
+def known(ours: Sum, field: str) -> int | None:
     """A figure that every reported protocol tells; of no protocols it is zero."""
     return ours.figures.get(field, 0) if ours.told_by.get(field, 0) == ours.reported else None
 
@@ -66,7 +66,7 @@ def _turnout(parent: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
     if element is None:
         yield f"{what}UCAST", None, "one"
         return
-    figures = {name: _known(ours, field) for name, field in FIELDS.items()}
+    figures = {name: known(ours, field) for name, field in FIELDS.items()}
     eligible, issued = figures["ZAPSANI_VOLICI"], figures["VYDANE_OBALKY"]
     due: dict[str, object] = {
         "OKRSKY_CELKEM": ours.expected,
@@ -75,11 +75,11 @@ def _turnout(parent: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
         **figures,
         "UCAST_PROC": None if eligible is None or issued is None else half_up(issued, eligible),
     }
-    yield from _differing(element, due, what)
+    yield from differing(element, due, what)
 
 
 def _base(ours: Sum, votes: int) -> int:
-    valid = _known(ours, "valid-votes")
+    valid = known(ours, "valid-votes")
     return votes if valid is None else valid
 
 
@@ -98,7 +98,7 @@ def council(element: etree._Element, recount: Recount) -> Iterator[Finding]:
         "POCET_OBVODU": len(divisions),
         "JE_SPOCTENO": "true" if ours.reporting == "all" else "false",
     }
-    yield from _differing(element, due, what)
+    yield from differing(element, due, what)
     results = _one(element, "VYSLEDEK")
     if (results is not None) != (ours.expected > 0):
         yield f"{what}VYSLEDEK", results is not None, ours.expected > 0
@@ -141,7 +141,7 @@ def _lists(results: etree._Element, district: str, recount: Recount, what: str) 
             "HLASY": votes,
             "HLASY_PROC": half_up(votes, base),
         }
-        yield from _differing(row, due, f"{what}list {number}: ")
+        yield from differing(row, due, f"{what}list {number}: ")
         for person in _children(row, "ZASTUPITEL"):
             yield from _person(person, ours, number, votes, what)
     for rest, value in missing.items():
@@ -154,7 +154,7 @@ def _person(row: etree._Element, ours: Sum, number: int, votes: int, what: str) 
     own = ours.candidates.get((number, who))
     if own is not None:
         due = {"HLASY": own, "HLASY_PROC": cut_off(own, votes)}
-        yield from _differing(row, due, f"{what}list {number}: candidate {who}: ")
+        yield from differing(row, due, f"{what}list {number}: candidate {who}: ")
 
 
 def _party(committee: str | None) -> int | str:
@@ -178,7 +178,7 @@ def national(root: etree._Element, recount: Recount) -> Iterator[Finding]:
         info = _one(block, "ZASTUPIT_INFO")
         if info is not None:
             due = {"ZASTUPITELSTVA_CELKEM": len(ours.touching)}
-            yield from _differing(info, due, f"{mark}: ")
+            yield from differing(info, due, f"{mark}: ")
         yield from _parties(block, ours, f"{mark}: ")
     for mark in missing:
         yield f"block {mark}", None, "once"
@@ -197,7 +197,7 @@ def _parties(block: etree._Element, ours: Sum, what: str) -> Iterator[Finding]:
             yield f"{what}order of parties", party, f"above {before}"
         before = party
         own = votes.pop(party, 0)
-        yield from _differing(row, {"HLASY": own, "HLASY_PROC": half_up(own, base)}, f"{what}party {party}: ")
+        yield from differing(row, {"HLASY": own, "HLASY_PROC": half_up(own, base)}, f"{what}party {party}: ")
     for rest, value in votes.items():
         if value:
             yield f"{what}party {rest}: HLASY", None, value
@@ -220,7 +220,7 @@ def batch(
             "OKRSKY_CELKEM": sum(one.expected for one in sums),
             "OKRSKY_ZPRAC": sum(one.reported for one in sums),
         }
-        yield from _differing(head, said, "")
+        yield from differing(head, said, "")
     missing = {_name(recount, key, votes): (key, votes) for key, votes in due}
     before = -1
     for record in records:
@@ -255,18 +255,18 @@ def _record(record: etree._Element, key: Key, votes: Votes, recount: Recount, wh
         "DATUM_CAS_ZPRAC": prague(votes.established),
         "OPAKOVANE": int(votes.repeated),
     }
-    yield from _differing(record, due, what)
+    yield from differing(record, due, what)
     figures = _one(record, "UCAST_OKRSEK")
     if figures is None:
         yield f"{what}UCAST_OKRSEK", None, "one"
     else:
-        yield from _differing(
+        yield from differing(
             figures, {name: votes.figures.get(field) for name, field in FIELDS.items()}, what
         )
     left = {str(number): value for number, value in votes.lists.items()}
     for row in _children(record, "HLASY_OKRSEK"):
         number = str(row.get("POR_STR_HLAS_LIST"))
         own = left.pop(number, None)
-        yield from _differing(row, {"HLASY": own}, f"{what}list {number}: ")
+        yield from differing(row, {"HLASY": own}, f"{what}list {number}: ")
     for number, value in left.items():
         yield f"{what}list {number}: HLASY", None, value

@@ -5,12 +5,13 @@ import gzip
 import io
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
 
 from skrutinium.packs import members
-from tests.sdk.store_builder import EVENT, RUN, SERIES, tar
+from tests.sdk.store_builder import CONTESTS, EVENT, RUN, SERIES, tar
 
 
 class StoreFeed:
@@ -99,7 +100,7 @@ class StoreFeed:
         if what == "pack":
             return await self.read(self.series / "pack" / f"{int(rest):09d}.tar.gz")
         if what == "changes":
-            return await self.changes(int(request.query["since"]))
+            return await self.changes(int(request.query["since"]), request.query)
         if what == "checkpoint":
             return await self.checkpoint(rest)
         if what == "newest":
@@ -142,7 +143,16 @@ class StoreFeed:
         data = await self.read(folder / f"{int(stem):09d}.{end}{'' if end.endswith('sig') else '.gz'}")
         return data if end.endswith("sig") else gzip.decompress(data)
 
-    async def changes(self, since: int) -> bytes:
+    async def changes(self, since: int, chosen: Mapping[str, str]) -> bytes:
+        """As a feed: ``only`` and ``contest`` limit the documents; of contests there are those of the store builder."""
+        contests = set(filter(None, chosen.get("contest", "").split(",")))
+        if contests - CONTESTS.keys():
+            raise web.HTTPNotFound(
+                text='<error xmlns="urn:skrutinium:1" code="no-contest" status="404">'
+                "<message>The event has no such contest.</message></error>",
+                content_type="application/xml",
+            )
+        wanted = {f"contest/{one}.xml" for one in contests} | set(chosen.get("only", "").split(","))
         manifests: list[tuple[str, bytes]] = []
         documents: dict[str, bytes] = {}
         for number in range(since + 1, await self.newest() + 1):
@@ -152,7 +162,9 @@ class StoreFeed:
             ]
             pack = gzip.decompress(await self.read(self.series / "pack" / f"{number:09d}.tar.gz"))
             documents |= {
-                name: data for name, data in members(io.BytesIO(pack), "pack") if "manifest" not in name
+                name: data
+                for name, data in members(io.BytesIO(pack), "pack")
+                if "manifest" not in name and (len(chosen) == 1 or name in wanted)
             }
         return tar([*manifests, *documents.items()])
 

@@ -26,7 +26,9 @@ from skrutinium_server.ledger.model import Declared, Held, Lifted, Step
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.clock import RunClock
 from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.site import Site
+from skrutinium_server.process.state import write_state
 from skrutinium_server.rehearsal.made_up import Scale, made_up_definition, made_up_night
 from skrutinium_server.rehearsal.made_up.night import made_up_protocols
 from skrutinium_server.rehearsal.replay import Due
@@ -80,8 +82,8 @@ class Town:
         self.definition = made_up_definition(5, SCALE, LAW)
         self.site = Site.create(folder / "site")
         self.site.define(self.definition)
-        self.site.prepare_run("night", "rehearsal")
-        self.site.write_state("night", now=START)
+        prepare_run(self.site, "night", "rehearsal")
+        write_state(self.site, "night", now=START)
         index, law = DefinitionIndex(self.definition), load_law(LAW)
         self.night = list(
             map(
