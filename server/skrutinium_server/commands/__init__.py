@@ -25,6 +25,7 @@ from skrutinium_server.commands.release import release
 from skrutinium_server.commands.run import hold, lift, run
 from skrutinium_server.commands.serve import count, feed, serve
 from skrutinium_server.commands.site import site
+from skrutinium_server.commands.status import status
 from skrutinium_server.commands.store import store
 from skrutinium_server.commands.subscriber import subscriber
 from skrutinium_server.commands.tally import tally
@@ -85,6 +86,7 @@ for command in (
     event_log,
     notice,
     preflight,
+    status,
 ):
     group.add_command(command)
 
