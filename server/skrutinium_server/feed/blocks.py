@@ -23,6 +23,9 @@ HEADERS: Final = 64
 LINE: Final = 8190
 """Bytes in a line of a request, at most."""
 
+HEADER: Final = 32 * 1024
+"""Bytes in all header lines of a request, at most."""
+
 TAG: Final = re.compile(rb'"[0-9a-f]{32}"')
 """A tag as the feed makes it."""
 
@@ -82,12 +85,14 @@ def request_parser(protocol: BaseProtocol, loop: asyncio.AbstractEventLoop) -> H
         max_field_size=LINE,
         max_headers=HEADERS,
         payload_exception=RequestPayloadError,
-        auto_decompress=True,
+        auto_decompress=False,
     )
 
 
 def read_block(block: bytes, loop: asyncio.AbstractEventLoop) -> Facts | None:
     """What a GET request with these lines asks for; None when it is for the ordinary path."""
+    if len(block) > HEADER:
+        return None
     parser = request_parser(BaseProtocol(loop), loop)
     try:
         messages, upgraded, tail = parser.feed_data(b"GET / HTTP/1.1\r\n" + block)

@@ -28,6 +28,12 @@ log = logging.getLogger("skrutinium.feed")
 TICK: Final = 0.2
 """Seconds between two looks at the clock."""
 
+STRANGERS: Final = 512
+"""Connections from addresses in no range, at most; the one that has been there the longest gives way to the next."""
+
+BEYOND: Final = 32
+"""Connections that a subscriber may have beyond its limit, to be told so; more are closed at once."""
+
 _HARD: Final = struct.pack("ii", 1, 0)
 
 
@@ -111,7 +117,10 @@ class Registered:
 
 
 class Connections:
-    """All connections of one process; ``now`` tells the wall clock (aware), ``per_subscriber``: at most so many, 0 for no limit."""
+    """All connections of one process; ``now`` tells the wall clock (aware), ``per_subscriber``: at most so many, 0 for no limit.
+
+    ``most``: of all together, so that descriptors are left to read the store with; strangers leave before a subscriber does not get in.
+    """
 
     def __init__(
         self,
@@ -119,6 +128,7 @@ class Connections:
         proxies: Proxies | None = None,
         limits: Limits | None = None,
         per_subscriber: int = 0,
+        most: int = 1 << 30,
     ) -> None:
         self.proxies = proxies or Proxies()
         self.limits = limits or Limits()
@@ -128,7 +138,9 @@ class Connections:
         self._seldom = Seldom(log)
         self._now = now
         self._per_subscriber = per_subscriber
+        self._most = most
         self._held: set[Registered] = set()
+        self._strangers: dict[Registered, None] = {}
         self._allowed: dict[Grant, Allowed] = {}
         self._counts: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
@@ -160,14 +172,33 @@ class Connections:
         grant = registered.allowed.grant
         if grant is not None and not proxied:
             limit = self._per_subscriber
-            registered.crowded = bool(limit) and self._counts[grant.subscriber] >= limit
+            count = self._counts[grant.subscriber]
+            registered.crowded = bool(limit) and count >= limit
             self._counts[grant.subscriber] += 1
+            if limit and count >= limit + BEYOND:
+                transport.abort()
+        elif not proxied:
+            self._strangers[registered] = None
+            if len(self._strangers) > STRANGERS:
+                self._end_stranger()
+        if len(self._held) > self._most and not self._end_stranger():
+            self._seldom.say(address, f"closed: {seen_as(address)} (the feed has no connections left)")
+            transport.abort()
         return registered
+
+    def _end_stranger(self) -> bool:
+        """End the connection that has been in no range for the longest; false when there is none."""
+        for registered in self._strangers:
+            del self._strangers[registered]
+            registered.transport.abort()
+            return True
+        return False
 
     def leave(self, registered: Registered) -> None:
         """Forget a connection that has ended."""
         if registered in self._held:
             self._held.discard(registered)
+            self._strangers.pop(registered, None)
             self._uncount(registered.allowed.grant, registered.proxied)
 
     def ask(self, registered: Registered, lines: Sequence[str]) -> Refusal | None:
@@ -188,6 +219,10 @@ class Connections:
             registered.address,
             f"refused: {seen_as(registered.address)} ({why.code if why else 'no reason'}; {grant.subscriber if grant else 'no range'})",
         )
+
+    def tell_malformed(self, registered: Registered, what: str) -> None:
+        """Log what was no request; a flood of them does not fill the log."""
+        self._seldom.say(registered.address, f"malformed: {seen_as(registered.address)} ({what})")
 
     def spend(self, registered: Registered) -> Refusal | None:
         """Count an answer that is no 304 and no wait; the refusal when the subscriber has none left."""
@@ -251,6 +286,7 @@ class Connections:
             self._uncount(before.grant, proxied=False)
             if now.grant is not None:
                 self._counts[now.grant.subscriber] += 1
+                self._strangers.pop(registered, None)
         registered.allowed = now
         registered.usage = self._usage(now)
         if now.barred and not before.barred and not registered.proxied:

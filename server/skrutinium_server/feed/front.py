@@ -28,9 +28,6 @@ from skrutinium_server.release.store.model import SeriesKey
 
 log = logging.getLogger("skrutinium.feed")
 
-IDLE: Final = 75.0
-"""Seconds that a connection may go without a whole request."""
-
 PIPELINED: Final = 32
 """Requests in one piece, at most; more go the ordinary path."""
 
@@ -39,6 +36,9 @@ WAITING: Final = 512 * 1024
 
 LATER: Final = 64 * 1024
 """Bytes that are read while an answer is under way; more stay with the system."""
+
+PIECES: Final = 64
+"""Pieces that are read meanwhile, however small."""
 
 SLICE: Final = 256 * 1024
 """Bytes of a large body that are handed to the transport at a time."""
@@ -63,6 +63,7 @@ class Behind(Protocol):
     memo: Memo
     blocks: Blocks
     limits: Limits
+    idle: float
     log: AccessLog | None
 
     @property
@@ -191,7 +192,8 @@ class Front(asyncio.Protocol):
         if self._busy:
             if self.listening is None:
                 self._pieces.append(data)
-                if sum(map(len, self._pieces)) > LATER and self.transport.is_reading():
+                full = len(self._pieces) >= PIECES or sum(map(len, self._pieces)) > LATER
+                if full and self.transport.is_reading():
                     self.transport.pause_reading()
             return
         end = data.find(_VERSION)
@@ -269,7 +271,7 @@ class Front(asyncio.Protocol):
             self.quiet = 0
         else:
             self.quiet += 1
-            if self.quiet * seconds >= IDLE:
+            if self.quiet * seconds >= self._behind.idle:
                 self.transport.close()
 
     def _send(self, held: Held, tail: bytes) -> None:

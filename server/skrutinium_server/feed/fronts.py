@@ -20,6 +20,7 @@ from skrutinium_server.feed.memo import Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found, Memory
 from skrutinium_server.feed.push import FIRST
 from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.settings import DEFAULTS
 from skrutinium_server.feed.shelf import Published
 from skrutinium_server.feed.streams import last_event_id
 from skrutinium_server.release.store.model import SeriesKey
@@ -32,13 +33,17 @@ SWEEP: Final = 5.0
 
 
 class Fronts:
-    """Makes the fronts; ``ordinary`` makes the protocol that takes over a connection that is registered already."""
+    """Makes the fronts; ``ordinary`` makes the protocol that takes over a connection that is registered already.
+
+    ``idle``: seconds that a connection may go without a whole request; ``sweep``: seconds between two looks for those that did.
+    """
 
     def __init__(
         self,
         handling: Handling,
         memory: Memory,
         ordinary: Callable[[Registered], asyncio.Protocol],
+        idle: float = DEFAULTS.idle,
         sweep: float = SWEEP,
     ) -> None:
         self.memo = Memo(handling.answers, memory, handling.dateline)
@@ -51,7 +56,8 @@ class Fronts:
         self._early: dict[Front, tuple[Push, int | None]] = {}
         self._waiting: asyncio.Task[None] | None = None
         self._emptied: asyncio.Future[None] | None = None
-        self._sweep = sweep
+        self.idle = idle
+        self._sweep = min(sweep, idle / 2)
         self._date = b""
         self._timers: list[asyncio.TimerHandle | None] = [None, None]
 

@@ -32,6 +32,7 @@ from skrutinium_server.feed.addresses import (
 from skrutinium_server.feed.answering import Answers
 from skrutinium_server.feed.archives import Archives
 from skrutinium_server.feed.atom import atom_page
+from skrutinium_server.feed.blocks import HEADER
 from skrutinium_server.feed.conditional import Coding, choose_coding, read_conditions
 from skrutinium_server.feed.connections import Connections, Registered
 from skrutinium_server.feed.downloads import stored
@@ -60,7 +61,15 @@ from skrutinium_server.feed.refusals import (
     unexpected,
 )
 from skrutinium_server.feed.representation import Answer, StoredAnswer
-from skrutinium_server.feed.response import Dateline, ok, options, refused, request_id_line, unchanged
+from skrutinium_server.feed.response import (
+    Dateline,
+    ok,
+    options,
+    refusal_head,
+    refused,
+    request_id_line,
+    unchanged,
+)
 from skrutinium_server.feed.shelf import Published
 from skrutinium_server.feed.status import ServiceLevel, Status, status_document, status_page
 from skrutinium_server.feed.streams import Streams
@@ -220,7 +229,7 @@ class Handling:
             refusal = replace(refusal, lines=refusal.lines + self._retry(refusal.until), until=None)
         return refused(refusal, self.dateline.line() + request_id_line(request_id), bodyless)
 
-    def malformed(self, error: BaseException | None) -> StreamResponse:
+    def malformed(self, error: BaseException | None, registered: Registered) -> StreamResponse:
         """The answer to what is no request."""
         refusal = BAD_REQUEST
         if isinstance(error, LineTooLong):
@@ -229,9 +238,17 @@ class Handling:
         elif isinstance(error, HttpProcessingError) and "headers" in str(error.message).lower():
             refusal = HEADERS_TOO_LARGE if "many" in str(error.message).lower() else BAD_REQUEST
         request_id = self.request_id()
-        log.info("a malformed request was refused: %s (%s)", type(error).__name__, request_id)
+        self.connections.tell_malformed(registered, f"{type(error).__name__}, {request_id}")
         self.connections.limits.nobody.refused[refusal.status, refusal.code] += 1
         return self._refused(refusal, request_id, bodyless=False)
+
+    def overflow(self, registered: Registered) -> bytes:
+        """The answer to a header that goes on and on, with which the connection ends."""
+        refusal, request_id = HEADERS_TOO_LARGE, self.request_id()
+        self.connections.tell_malformed(registered, f"{refusal.code}, {request_id}")
+        self.connections.limits.nobody.refused[refusal.status, refusal.code] += 1
+        head = refusal_head(refusal, self.dateline.line() + request_id_line(request_id))
+        return b"".join((head, b"Connection: close\r\n\r\n", refusal.body))
 
     def _retry(self, moment: datetime.datetime) -> bytes:
         """When to ask again, in whole seconds, never too early (RFC 9110, 10.2.3)."""
@@ -347,6 +364,8 @@ class Handling:
         self, request: BaseRequest, asked: Address | Refusal, registered: Registered
     ) -> Refusal | None:
         """Why nothing at all is answered: nothing but ``/access`` without a range, and nothing but reading."""
+        if sum(len(name) + len(value) for name, value in request.raw_headers) > HEADER:
+            return HEADERS_TOO_LARGE
         lines = request.headers.getall(self.connections.proxies.header, ()) if registered.proxied else ()
         refusal = self.connections.ask(registered, lines)
         if refusal is not None:

@@ -171,7 +171,7 @@ HEADERS_TOO_LARGE: Final = Refusal(
     431,
     "headers-too-large",
     "The header of the request is too large.",
-    "At most 64 lines of 8190 characters.",
+    "At most 64 lines of 8190 characters, 32 KiB together.",
     closes=True,
 )
 BAD_REQUEST: Final = Refusal(

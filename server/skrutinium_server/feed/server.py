@@ -13,6 +13,7 @@ import logging
 import logging.handlers
 import os
 import queue
+import resource
 import secrets
 import signal
 import socket
@@ -28,14 +29,14 @@ from typing import Final, Self, cast
 
 import uvloop
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
+from aiohttp.web_protocol import RequestPayloadError
 from prometheus_client.metrics_core import Metric
 
 from skrutinium_server.feed.access import AccessList
 from skrutinium_server.feed.access_log import AccessLog
-from skrutinium_server.feed.blocks import HEADERS, LINE
+from skrutinium_server.feed.blocks import HEADER, HEADERS, LINE
 from skrutinium_server.feed.connections import Connections, Registered
 from skrutinium_server.feed.errors import AddressInUse, FeedError
-from skrutinium_server.feed.front import IDLE
 from skrutinium_server.feed.fronts import Fronts
 from skrutinium_server.feed.handling import Handling
 from skrutinium_server.feed.limits import Limits
@@ -56,6 +57,9 @@ log = logging.getLogger("skrutinium.feed")
 MEMORY: Final = 512 * 1024 * 1024
 """Bytes of documents kept in memory."""
 
+SPARE: Final = 128
+"""Descriptors that are kept for reading the store and for what accepts connections."""
+
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; the system may allow fewer."""
 
@@ -66,15 +70,16 @@ DRAIN: Final = 2.0
 class Connection(RequestHandler):
     """One connection, registered with its range from its beginning to its end."""
 
-    __slots__ = ("_feed", "registered", "streams")
+    __slots__ = ("_begun", "_feed", "registered", "streams")
 
     def __init__(self, manager: "Door", registered: Registered | None = None) -> None:
         super().__init__(
             manager,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
-            keepalive_timeout=IDLE,
+            keepalive_timeout=manager.idle,
             lingering_time=1.0,
+            auto_decompress=False,  # bodies are refused: what is in them is nobody's business
             max_line_size=LINE,
             max_field_size=LINE,
             max_headers=HEADERS,
@@ -82,6 +87,7 @@ class Connection(RequestHandler):
         self._feed = manager.handling
         self.registered = registered
         self.streams = False
+        self._begun = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Look up who it is, unless a front has done so."""
@@ -98,6 +104,25 @@ class Connection(RequestHandler):
         if self.registered is not None:
             self._feed.connections.leave(self.registered)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand it to the parser; a header that goes on and on ends the connection."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before or (before and self._waiter is None):
+            self._begun = 0
+            return
+        self._begun += len(data)
+        if self._begun > HEADER + LINE and self.transport is not None and self.registered is not None:
+            self.transport.write(self._feed.overflow(self.registered))
+            self.force_close()
+
+    def log_exception(self, *told: object, **more: object) -> None:
+        """A fault of ours is logged; a body that is none, found when it is read to its end, is the client's."""
+        if isinstance(more.get("exc_info"), RequestPayloadError) and self.registered is not None:
+            self._feed.connections.tell_malformed(self.registered, RequestPayloadError.__name__)
+        else:
+            super().log_exception(*told, **more)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
@@ -122,14 +147,16 @@ class Connection(RequestHandler):
         message: str | None = None,  # noqa: ARG002
     ) -> StreamResponse:
         """What is no request gets our own error document."""
-        return self._feed.malformed(exc)
+        assert self.registered is not None
+        return self._feed.malformed(exc, self.registered)
 
 
 class Door(Server):
     """Makes the connections and hands their requests on."""
 
-    def __init__(self, handling: Handling) -> None:
+    def __init__(self, handling: Handling, idle: float) -> None:
         self.handling = handling
+        self.idle = idle
         super().__init__(self._handle, handler_cancellation=True)
 
     def __call__(self) -> RequestHandler:
@@ -201,9 +228,15 @@ class Running:
     async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> None:
         """Begin to accept connections."""
         loop = asyncio.get_running_loop()
+        # A handshake that never ends is like a request that never comes.
+        handshake = min(60.0, self._door.idle) if tls else None
         factory = self._door if self._fronts is None else self._fronts
         for listening in sockets:
-            self._servers.append(await loop.create_server(factory, sock=listening, backlog=BACKLOG, ssl=tls))
+            self._servers.append(
+                await loop.create_server(
+                    factory, sock=listening, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=handshake
+                )
+            )
         self.addresses = tuple(listening.getsockname()[:2] for listening in sockets)
 
     def adopt(self, published: Published) -> None:
@@ -302,6 +335,7 @@ async def serve(
         Proxies(settings.proxies, settings.forwarded),
         Limits(settings.requests_per_second, settings.burst),
         settings.connections,
+        _descriptors() - SPARE,
     )
     certificate = (
         await asyncio.to_thread(Certificate, Path(settings.certificate), Path(settings.key))
@@ -328,8 +362,8 @@ async def serve(
             lambda: {(run.event, run.id): run.phase for run in connections.runs},
         )
         await asyncio.to_thread(handling.log.start)
-    door = Door(handling)
-    fronts = Fronts(handling, kept, door.take_over) if front else None
+    door = Door(handling, settings.idle)
+    fronts = Fronts(handling, kept, door.take_over, settings.idle) if front else None
     running: Running
 
     def in_loop(call: Callable[..., None], *arguments: object) -> None:
@@ -439,6 +473,17 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _descriptors() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if limit == resource.RLIM_INFINITY else limit
+
+
+def _raise_limit() -> None:
+    """Take as many descriptors as the system gives: each connection needs one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 @contextlib.contextmanager
 def _logging() -> Iterator[None]:
     """Log to standard error from a thread of its own: who does not read it does not hold up the feed."""
@@ -479,6 +524,7 @@ def main(told: list[str] | None = None) -> int:
     arguments = parser.parse_args(told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a log that could be opened anew
+    _raise_limit()
     factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
     with _logging():
         try:

@@ -18,7 +18,7 @@ class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``proxies``: networks of the proxies whose forwarded header counts; ``forwarded``: the one header that they write;
     ``certificate`` and ``key``: PEM files for TLS, empty for none; ``requests_per_second`` and ``burst``: of one subscriber at one
     process, 0 requests a second for no limit; ``connections``: of one subscriber at one process, 0 for no limit; ``longest_wait``:
-    seconds that a request may wait for news (``Prefer: wait``), 0: it never waits.
+    seconds that a request may wait for news (``Prefer: wait``), 0: it never waits; ``idle``: seconds that a connection may go without a whole request.
     """
 
     proxies: tuple[str, ...] = ()
@@ -29,6 +29,7 @@ class FeedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burst: Positive = 500
     connections: Whole = 200
     longest_wait: Whole = 60
+    idle: Positive = 75
 
     def __post_init__(self) -> None:
         if bool(self.certificate) != bool(self.key):

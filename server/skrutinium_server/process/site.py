@@ -76,6 +76,8 @@ burst = 500
 connections = 200
 # Seconds that a request may wait for the next release (Prefer: wait); 0: none waits.
 longest_wait = 60
+# Seconds that a connection may go without a whole request.
+idle = 75
 
 [subscribers]
 # The most ranges that one subscriber has, and the widest of them (bits that are fixed).
