@@ -14,8 +14,10 @@ from skrutinium_server.intake.model import Origin
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.clock import RunClock
 from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.publisher import WRITERS
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.settings import SERIES
+from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.made_up import Scale, made_up_definition, made_up_night
 from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.publisher import Publisher
@@ -42,7 +44,7 @@ class Night:
         self.definition = definition
         self.site = Site.create(folder / "site")
         self.site.define(definition)
-        self.site.prepare_run("night", "rehearsal")
+        prepare_run(self.site, "night", "rehearsal")
         self.store = self.site.store
         self.key = SeriesKey(definition.event, "night", "skrutinium")
         self._writer = StoreWriter(self.store, self.site.signer())

@@ -25,9 +25,11 @@ from skrutinium_server.ledger.model import Accepted
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.clock import RunClock, wall_time
 from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.serve import Service
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
+from skrutinium_server.process.state import write_state
 from skrutinium_server.rehearsal.made_up import FULL, made_up_definition, made_up_night
 from skrutinium_server.rehearsal.replay import Due
 
@@ -143,8 +145,8 @@ class Clients:
 async def counted(folder: Path, night: list[Due]) -> Site:
     """A site whose run has half of the night in its ledger."""
     site = Site(folder)
-    site.prepare_run("night", "test")
-    site.write_state(opened="night", closed=None, now=wall_time())
+    prepare_run(site, "night", "test")
+    write_state(site, opened="night", closed=None, now=wall_time())
     ledger = SqliteLedger.create(site.ledger("night"), site.run("night").opened(START))
     basis, settings = site.basis("night"), site.settings()
     clock = RunClock(lambda: START)

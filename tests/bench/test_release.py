@@ -18,8 +18,10 @@ from skrutinium_server.intake.model import Origin
 from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.process.clock import RunClock
 from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.publisher import make_publisher
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.settings import SERIES
+from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.made_up import FULL, made_up_definition, made_up_night
 from skrutinium_server.release.publisher import Publisher
 from skrutinium_server.release.store.reading import StoreReader
@@ -43,7 +45,7 @@ class Country:
         definition = made_up_definition(7, FULL)
         self.site = Site.create(folder / "site")
         self.site.define(definition)
-        self.site.prepare_run("night", "test")
+        prepare_run(self.site, "night", "test")
         self._night = iter(made_up_night(definition, 7, START, HOURS))
         self._runner = asyncio.Runner()
         ledger = SqliteLedger.create(self.site.ledger("night"), self.site.run("night").opened(START))

@@ -21,7 +21,8 @@ from skrutinium_server.feed import errors as feed_errors
 from skrutinium_server.feed import refusals
 from skrutinium_server.feed import volby as feed_volby
 from skrutinium_server.process import logs
-from skrutinium_server.process.site import ACCESS, SETTINGS, SiteSettings
+from skrutinium_server.process.settings import SETTINGS, SiteSettings
+from skrutinium_server.process.site import ACCESS
 from tests.contract.codes import stage_codes
 from tests.contract.pages import DOCS, PAGES, ROOT, blocks, named, rows, section, text, unfenced
 

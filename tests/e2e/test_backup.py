@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.settings import SERIES
+from skrutinium_server.process.site import Site
 from skrutinium_server.release.store.reading import StoreReader
 from tests.e2e.at_work import PROGRAM, command, served
 from tests.e2e.made_up import PROTOCOLS, made_up_site, protocols_folder

@@ -16,7 +16,8 @@ from skrutinium.verifying import open_source, verify
 from skrutinium_server.ledger.model import Accepted, Cut
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.errors import ProcessError
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.settings import SERIES
+from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import There, connect
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition, made_up_night
 from skrutinium_server.rehearsal.replay import Due

@@ -10,7 +10,9 @@ import pytest
 
 from skrutinium_server.ledger.errors import LedgerLockedError
 from skrutinium_server.process.house import House
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.opening import prepare_run
+from skrutinium_server.process.settings import SERIES
+from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Listener, connect
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition
 from skrutinium_server.release.store.reading import StoreReader
@@ -27,7 +29,7 @@ def make_site(folder: Path) -> Site:
 async def test_run_that_was_killed_while_it_opened_is_opened(tmp_path: Path) -> None:
     """Killed between the record of a run and the state file, it is told and published when counting starts again."""
     site = await asyncio.to_thread(make_site, tmp_path)
-    await asyncio.to_thread(site.prepare_run, RUN, "test")
+    await asyncio.to_thread(prepare_run, site, RUN, "test")
     house = House(site, cutting=True)
     try:
         await house.start()

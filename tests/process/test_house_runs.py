@@ -14,6 +14,7 @@ from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.house import House
 from skrutinium_server.process.site import Site
+from skrutinium_server.process.state import write_state
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition, made_up_night
 from skrutinium_server.release.store.reading import StoreReader
 from skrutinium_server.release.store.writing import write_whole
@@ -91,7 +92,7 @@ async def test_killed_while_closing_is_closed_at_the_next_start(site: Site) -> N
     house = House(site, cutting=False)
     await house.start()
     await house.answer({"do": "open", "run": "night", "phase": "test"})
-    await asyncio.to_thread(site.write_state, opened=None, closed="night", now=START)
+    await asyncio.to_thread(write_state, site, opened=None, closed="night", now=START)
     await house.stop()
     again = House(site, cutting=False)
     await again.start()

@@ -24,8 +24,10 @@ from skrutinium_server.ledger.model import Accepted, Cut, Held, Lifted
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.clock import RunClock
 from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.publisher import WRITERS
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.settings import SERIES
+from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.made_up import Scale, made_up_definition, made_up_night
 from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.release.publisher import Publisher
@@ -99,7 +101,7 @@ class House:
         definition, night = country()
         self.site = Site.create(folder / "site")
         self.site.define(definition)
-        self.site.prepare_run("night", "test")
+        prepare_run(self.site, "night", "test")
         self.signer = self.site.signer()
         self._index, self._law = DefinitionIndex(definition), load_law(definition.law)
         self._runner = asyncio.Runner()

@@ -20,7 +20,8 @@ from skrutinium_server.election.model import Definition
 from skrutinium_server.ledger.model import Accepted, Cut
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.errors import CountingRefused, ProcessError
-from skrutinium_server.process.site import SERIES, Site
+from skrutinium_server.process.settings import SERIES
+from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import There, connect
 from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.release.store.reading import StoreReader

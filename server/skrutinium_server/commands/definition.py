@@ -14,6 +14,7 @@ from skrutinium_server.election.formats import READERS, csv_set
 from skrutinium_server.election.law import law_ids, load_law
 from skrutinium_server.election.model import Definition, Elected, Runoff
 from skrutinium_server.election.second_round import second_round
+from skrutinium_server.process.defining import complete
 from skrutinium_server.process.site import Site
 from skrutinium_server.tally.first_round import first_round_facts
 
@@ -88,7 +89,7 @@ def import_definition(
         prefix = load_law(law).prefix
         named = f"{prefix}{date.year}" if event is None and facts.date is None else facts.event
         facts = msgspec.structs.replace(facts, date=date.date(), event=named)
-    stored = site.complete(facts)
+    stored = complete(site, facts)
     click.echo(f"Definition {stored.version} of the site {site.root}:\n{_describe(stored)}")
 
 

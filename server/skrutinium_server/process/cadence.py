@@ -6,7 +6,7 @@ Source: design § 6 (cadence of the formats).
 import datetime
 from dataclasses import dataclass
 
-from skrutinium_server.process.site import Settings
+from skrutinium_server.process.settings import Settings
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 

@@ -37,7 +37,7 @@ from skrutinium_server.process.basis import Basis
 from skrutinium_server.process.cadence import Waiting, volby_due
 from skrutinium_server.process.clock import Monotonic, RunClock
 from skrutinium_server.process.errors import RunError
-from skrutinium_server.process.site import Settings
+from skrutinium_server.process.settings import Settings
 
 log = logging.getLogger("skrutinium.count")
 

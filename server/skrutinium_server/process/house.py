@@ -30,11 +30,13 @@ from skrutinium_server.process.counting import Change, Counting, clock_start
 from skrutinium_server.process.deciding import Wish, Wishes, check_second, wish
 from skrutinium_server.process.errors import DecisionError, ProcessError, RunError
 from skrutinium_server.process.lasting import keep_out_of_collections
+from skrutinium_server.process.opening import check_reopening, plan_run, prepare_run
 from skrutinium_server.process.publisher import WRITERS
 from skrutinium_server.process.reasons import correction_reasons
 from skrutinium_server.process.recording import record_run
 from skrutinium_server.process.registers import publish_registers
 from skrutinium_server.process.site import Site
+from skrutinium_server.process.state import write_state
 from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.model import SeriesKey
@@ -211,13 +213,13 @@ class House:
             try:
                 if await asyncio.to_thread(self._is_closed, record.run):
                     if record.run in told and told[record.run].open:  # killed while it was being reopened
-                        await asyncio.to_thread(self.site.write_state, closed=record.run, now=self._wall())
+                        await asyncio.to_thread(write_state, self.site, closed=record.run, now=self._wall())
                     key = SeriesKey(record.event, record.run, "skrutinium")
                     if await asyncio.to_thread(lacks, self.site.store, key):  # killed while it was being made
                         self._archives.make(record.run)
                     continue
                 if record.run not in told:
-                    await asyncio.to_thread(self.site.write_state, opened=record.run, now=self._wall())
+                    await asyncio.to_thread(write_state, self.site, opened=record.run, now=self._wall())
                 opened = await self._open(record.run)
                 if record.run in told and not told[record.run].open:  # killed while it was being closed
                     await self._close(opened)
@@ -383,7 +385,7 @@ class House:
             case "reopen":
                 if asked.run in self._runs:
                     raise RunError(f"The run {asked.run!r} is open; only a closed one can be opened again.")
-                await asyncio.to_thread(self.site.check_reopening, asked.run)
+                await asyncio.to_thread(check_reopening, self.site, asked.run)
             case "close":
                 await self._run({"run": asked.run})
             case "declare":
@@ -435,7 +437,7 @@ class House:
 
     async def _reopen(self, asked: Wish, persons: tuple[str, ...]) -> dict[str, Any]:
         reason, authority = _said(asked.told, "reason"), _said(asked.told, "authority")
-        await asyncio.to_thread(self.site.write_state, reopened=asked.run, now=self._wall())
+        await asyncio.to_thread(write_state, self.site, reopened=asked.run, now=self._wall())
         counting = await asyncio.to_thread(self._count, asked.run)
         try:
             await counting.reopen(Reopened(persons, reason, authority, counting.clock.now()))
@@ -457,9 +459,9 @@ class House:
             not_before = (_moment(told["not_before"]), _said(told, "not_before_reason"))
         await asyncio.to_thread(self._publish_registers, told["event"])
         record = await asyncio.to_thread(
-            self.site.prepare_run, run, phase, told["event"], persons, not_before
+            prepare_run, self.site, run, phase, told["event"], persons, not_before
         )
-        await asyncio.to_thread(self.site.write_state, opened=run, now=self._wall())
+        await asyncio.to_thread(write_state, self.site, opened=run, now=self._wall())
         opened = await self._open(run)
         await opened.until_all_published()
         minute = None if record.not_before is None else record.not_before.isoformat()
@@ -482,7 +484,7 @@ class House:
 
     def _check_publishable(self, run: str, phase: Phase, event: str) -> str:
         """Raise :class:`RunError` when a format cannot carry the definition, else return its hash; reads files."""
-        record, definition, law = self.site.plan_run(run, phase, event)
+        record, definition, law = plan_run(self.site, run, phase, event)
         index = DefinitionIndex(definition)
         for series in record.series:
             try:
@@ -553,7 +555,7 @@ class House:
         except BaseException:
             run.counting.closing = False
             raise
-        await asyncio.to_thread(self.site.write_state, closed=run.counting.run, now=self._wall())
+        await asyncio.to_thread(write_state, self.site, closed=run.counting.run, now=self._wall())
         await run.counting.close_run(persons)
         await self._record(run.counting)
         del self._runs[run.counting.run]

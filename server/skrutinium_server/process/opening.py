@@ -1,0 +1,97 @@
+"""What a run is opened with: the record of a new one, and what forbids to open one, or a closed one again.
+
+Source: requirement M5.
+"""
+
+import datetime
+
+import msgspec
+
+from skrutinium_server.election.law import Law, law_sha256, load_law
+from skrutinium_server.election.model import Definition
+from skrutinium_server.ledger.model import Phase
+from skrutinium_server.process.basis import RunRecord
+from skrutinium_server.process.errors import RunError
+from skrutinium_server.process.site import Site
+from skrutinium_server.release.store.writing import write_whole
+
+
+def prepare_run(
+    site: Site,
+    run: str,
+    phase: Phase,
+    event: str | None = None,
+    persons: tuple[str, ...] = (),
+    not_before: tuple[datetime.datetime, str] | None = None,
+) -> RunRecord:
+    """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing.
+
+    ``not_before`` (a moment and the reason for it) takes the place of the law's minute.
+    """
+    with site.alone():
+        record, _, _ = plan_run(site, run, phase, site.event(event))
+        record = msgspec.structs.replace(record, persons=persons)
+        if not_before is not None:
+            moment, reason = not_before
+            record = msgspec.structs.replace(record, not_before=moment, not_before_reason=reason)
+        folder = site.run_folder(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "run.json", msgspec.json.encode(record))
+        return record
+
+
+def plan_run(site: Site, run: str, phase: Phase, event: str) -> tuple[RunRecord, Definition, Law]:
+    """What a new run would rest on; raises :class:`RunError` saying what is missing. Writes nothing."""
+    if (site.run_folder(run) / "run.json").exists():
+        raise RunError(f"The run {run!r} exists already. Choose another name.")
+    store = site.definitions(event)
+    definition = store.newest()
+    if definition is None:
+        raise RunError("There is no definition yet. Import one with: skrutinium-server definition import ...")
+    if definition.date is None:
+        raise RunError(
+            "The definition does not tell the date of voting. Import the batches too, or give --date."
+        )
+    if not definition.polls:
+        raise RunError("The definition has no precinct that votes in a contest: nothing could be counted.")
+    if phase == "live" and definition.made_up:
+        raise RunError("A made-up election cannot be run live. Use the phase test or rehearsal.")
+    _check_alone_live(site, event, phase)
+    law = load_law(definition.law)
+    record = RunRecord(
+        event=event,
+        run=run,
+        phase=phase,
+        definition=definition.version,
+        definition_sha256=store.sha256(definition.version),
+        law=definition.law,
+        law_sha256=law_sha256(definition.law),
+        series=_series(site, law),
+        not_before=law.not_before(definition.date) if phase == "live" else None,
+        volby_encoding=site.settings().volby_encoding,
+    )
+    return record, definition, law
+
+
+def check_reopening(site: Site, run: str) -> None:
+    """Raise :class:`RunError` unless a closed run may accept again: no live run of its event is open."""
+    record = site.run(run)
+    if record.run not in site.told():
+        raise RunError(f"The run {run!r} was never published; there is nothing to open again.")
+    _check_alone_live(site, record.event, record.phase)
+
+
+def _check_alone_live(site: Site, event: str, phase: Phase) -> None:
+    """While an event is live nothing else of it may be opened: its tests and rehearsals are over."""
+    for run in site.told().values():
+        if run.event == event and run.phase == "live" and run.open:
+            raise RunError(
+                f"The event {event} has the live run {run.id!r} open: no {phase} run of it can be opened beside it. "
+                "Close that run first, or open a run of another event."
+            )
+
+
+def _series(site: Site, law: Law) -> tuple[str, ...]:
+    """The series of a new run: those of the settings, without volby where the law names no attributes of it."""
+    carried = all(field.volby is not None for field in law.fields)
+    return tuple(name for name in site.settings().series if name != "volby" or carried)
