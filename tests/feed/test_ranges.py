@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import os
 from asyncio import to_thread
@@ -220,9 +221,8 @@ async def test_download_takes_no_more_memory_than_the_client_reads(store: MadeSt
             assert held.transport.get_write_buffer_size() < 1_000_000
         fed.running.admit(AccessList())
         received = 0
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        with contextlib.suppress(ConnectionError):  # a reset, or an end before all of it
             while piece := await asyncio.wait_for(reader.read(1 << 20), 10):
                 received += len(piece)
-            raise ConnectionResetError
         assert received < len(data) // 2
         writer.close()
