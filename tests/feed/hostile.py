@@ -1,5 +1,6 @@
 """A feed in a process of its own that others attack, and what it may cost: descriptors, memory, and no word of a fault in its log."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -8,6 +9,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.feed.made import EVENT, MadeStore, document, small_night
 from tests.feed.test_process import STARTED, Process, start
@@ -142,14 +145,14 @@ def gone(connection: socket.socket) -> bool:
     return True
 
 
-def attacked(store: MadeStore, *options: str) -> Iterator[Attacked]:
+def attacked(store: MadeStore, *options: str, descriptors: int | None = None) -> Iterator[Attacked]:
     """Start a feed with a night and a large document, and look at it again when everything is over."""
     store.access.write_text(ACCESS)
     small_night(store)
     key = next(key for key in store.series if key.series == "skrutinium")
     store.release(key, {"large.xml": document("large", 1, LARGE)})
     store.close()
-    process = start(store, *options)
+    process = start(store, *options, descriptors=descriptors)
     STARTED.remove(process)
     feed = Attacked(process)
     try:
@@ -162,3 +165,27 @@ def attacked(store: MadeStore, *options: str) -> Iterator[Attacked]:
     finally:
         ended = process.end()
     assert ended == 0
+
+
+@contextlib.contextmanager
+def holding(
+    feed: Attacked, number: int, source: str = CROWD, sent: bytes = b""
+) -> Iterator[list[socket.socket]]:
+    """So many connections that have sent the same; ended without a word."""
+    with contextlib.ExitStack() as stack:
+        held = []
+        for _ in range(number):
+            connection = stack.enter_context(feed.connect(source))
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(sent)
+            held.append(connection)
+        yield held
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """This process may have as many as the system gives, until the test ends."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raise_limit()
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)

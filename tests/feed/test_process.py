@@ -70,12 +70,13 @@ def nothing_left_running() -> Iterator[None]:
         STARTED.pop().end()
 
 
-def start(store: MadeStore, *options: str, port: int = 0) -> Process:
-    """Start a feed and wait until it says where it listens."""
+def start(store: MadeStore, *options: str, port: int = 0, descriptors: int | None = None) -> Process:
+    """Start a feed, with at most so many descriptors, and wait until it says where it listens."""
     errors = store.root.parent / "errors"
     with errors.open("ab") as file:
         child = subprocess.Popen(
             [
+                *(() if descriptors is None else ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh")),
                 sys.executable,
                 "-m",
                 "skrutinium_server.feed.server",

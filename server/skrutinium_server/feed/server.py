@@ -63,6 +63,9 @@ SPARE: Final = 128
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; the system may allow fewer."""
 
+ACCEPTED: Final = 32
+"""Connections that are accepted in one turn: what comes at once must not take the descriptors that are spared."""
+
 DRAIN: Final = 2.0
 """Seconds that a feed that ends goes on to answer on the connections that are open, closing each after its next answer."""
 
@@ -234,9 +237,11 @@ class Running:
         for listening in sockets:
             self._servers.append(
                 await loop.create_server(
-                    factory, sock=listening, backlog=BACKLOG, ssl=tls, ssl_handshake_timeout=handshake
+                    factory, sock=listening, backlog=ACCEPTED, ssl=tls, ssl_handshake_timeout=handshake
                 )
             )
+            # The loops take one number for both; as many may wait all the same.
+            listening.listen(BACKLOG)
         self.addresses = tuple(listening.getsockname()[:2] for listening in sockets)
 
     def adopt(self, published: Published) -> None:
