@@ -34,7 +34,7 @@ async def test_run_that_was_killed_while_it_opened_is_opened(tmp_path: Path) -> 
     try:
         await house.start()
         async with asyncio.timeout(60):
-            await asyncio.gather(*(house._runs[RUN].until_published(series) for series in SERIES))
+            await asyncio.gather(*(house.runs[RUN].until_published(series) for series in SERIES))
         number, (run,) = await asyncio.to_thread(StoreReader(site.store).state)
         assert (number, run.id, run.phase, run.open, run.current) == (1, RUN, "test", True, True)
     finally:
@@ -102,7 +102,7 @@ async def test_nobody_waits_for_a_publisher_that_ends_again_and_again(tmp_path: 
         await house.start()
         assert (await house.answer({"do": "open", "run": RUN, "phase": "test"}))["ok"]
         await asyncio.to_thread((site.root / "keys" / "signing.pem").write_bytes, b"no key\n")
-        publishers = house._runs[RUN].publishers.values()
+        publishers = house.runs[RUN].publishers.values()
         for publisher in publishers:
             assert publisher.pid is not None
             os.kill(publisher.pid, signal.SIGKILL)

@@ -7,12 +7,17 @@ import datetime
 
 import msgspec
 
+from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law, law_sha256, load_law
 from skrutinium_server.election.model import Definition
 from skrutinium_server.ledger.model import Phase
 from skrutinium_server.process.basis import RunRecord
 from skrutinium_server.process.errors import RunError
+from skrutinium_server.process.publisher import WRITERS
+from skrutinium_server.process.registers import publish_registers
 from skrutinium_server.process.site import Site
+from skrutinium_server.release.errors import ReleaseError
+from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.writing import write_whole
 
 
@@ -71,6 +76,28 @@ def plan_run(site: Site, run: str, phase: Phase, event: str) -> tuple[RunRecord,
         volby_encoding=site.settings().volby_encoding,
     )
     return record, definition, law
+
+
+def check_publishable(site: Site, run: str, phase: Phase, event: str) -> str:
+    """Raise :class:`RunError` when a format cannot carry the definition, else return its hash; reads files."""
+    record, definition, law = plan_run(site, run, phase, event)
+    index = DefinitionIndex(definition)
+    for series in record.series:
+        try:
+            WRITERS[series](index, law)
+        except ReleaseError as error:
+            raise RunError(f"The series {series} could not be published: {error}") from error
+    return record.definition_sha256
+
+
+def publish_its_registers(site: Site, event: str | None, now: datetime.datetime) -> None:
+    """Publish what the documents of a new run refer to, before anybody is told of the run; reads and writes files."""
+    definition = site.definitions(site.event(event)).newest()
+    assert definition is not None  # the run was checked to have one
+    try:
+        publish_registers(site, definition, now)
+    except (ReleaseError, StoreError) as error:
+        raise RunError(f"The registers could not be published: {error}") from error
 
 
 def check_reopening(site: Site, run: str) -> None:
