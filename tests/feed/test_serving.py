@@ -260,7 +260,7 @@ async def test_numbered_answers_are_immutable(fed: Fed) -> None:
         + [f"/event/{EVENT}/run/night/{path}" for path in paths]
         + [f"/object/{row.sha256}"]
     ):
-        assert (await fed.get(path))[2]["Cache-Control"] == "public, max-age=31536000, immutable", path
+        assert (await fed.get(path))[2]["Cache-Control"] == "max-age=31536000, immutable", path
 
 
 async def test_no_cache_carries_a_test_into_the_live_run(store: MadeStore) -> None:
@@ -270,7 +270,7 @@ async def test_no_cache_carries_a_test_into_the_live_run(store: MadeStore) -> No
         own = (await fed.get(f"/event/{EVENT}/release/1/event.xml"))[2]
         named = (await fed.get(f"/event/{EVENT}/run/dress/release/1/event.xml"))[2]
     assert (own["Skrutinium-Phase"], own["Cache-Control"]) == ("rehearsal", "max-age=1, must-revalidate")
-    assert named["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert named["Cache-Control"] == "max-age=31536000, immutable"
 
 
 async def test_pages_about_the_feed(fed: Fed) -> None:

@@ -16,8 +16,8 @@ from skrutinium_server.feed.ranges import Part
 from skrutinium_server.feed.refusals import XML, start_line
 
 NEWEST: Final = b"Cache-Control: max-age=1, must-revalidate\r\n"
-IMMUTABLE: Final = b"Cache-Control: public, max-age=31536000, immutable\r\n"
-CONTRACT: Final = b"Cache-Control: public, max-age=3600\r\n"
+IMMUTABLE: Final = b"Cache-Control: max-age=31536000, immutable\r\n"
+CONTRACT: Final = b"Cache-Control: max-age=3600\r\n"
 NO_STORE: Final = b"Cache-Control: no-store\r\n"
 NO_SNIFF: Final = b"X-Content-Type-Options: nosniff\r\n"
 
