@@ -100,6 +100,8 @@ def _said(scheme: str, _part: str, message: dict[str, Any]) -> None:
         host, port = message["listening"]
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"The feed listens at {scheme}://{shown}:{port}/")
+    elif "replaced" in message:
+        click.echo(f"The process {message['replaced']} was replaced.")
     elif "counting" in message:
         click.echo(f"Counting {message['counting']}.")
 
@@ -115,8 +117,7 @@ async def _run(
 ) -> None:
     said = partial(_said, "https" if settings and settings.certificate else "http")
     async with Service(site, said, host, port, parts, settings, feeds, watching) as service:
-        click.echo("Stop with Ctrl-C.")
-        await until_told_to_stop(service)
+        await until_told_to_stop(service, lambda: click.echo("Stop with Ctrl-C."))
         click.echo("Stopping: the last releases are published first.")
 
 

@@ -130,7 +130,7 @@ class Service:
                     return
                 self.children[part] = new
                 await old.stop()
-                log.info("%s was replaced", part)
+                self._said(part, {"replaced": part})
 
     def reopen_logs(self) -> None:
         """Tell the feeds that their access log was moved away."""
@@ -176,8 +176,11 @@ class Service:
         return heard
 
 
-async def until_told_to_stop(service: Service | None = None) -> None:
-    """Wait for Ctrl-C or SIGTERM; SIGHUP opens the access logs of ``service`` anew, SIGUSR1 replaces its feeds."""
+async def until_told_to_stop(service: Service | None = None, ready: Callable[[], None] | None = None) -> None:
+    """Wait for Ctrl-C or SIGTERM; SIGHUP opens the access logs of ``service`` anew, SIGUSR1 replaces its feeds.
+
+    ``ready`` is called when signals are heard.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     under_way: set[asyncio.Task[None]] = set()
@@ -193,6 +196,8 @@ async def until_told_to_stop(service: Service | None = None) -> None:
         loop.add_signal_handler(signal.SIGUSR1, replace)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if ready is not None:
+        ready()
     try:
         await stop.wait()
     finally:
