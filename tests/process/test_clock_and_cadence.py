@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from skrutinium_server.election.law import load_law
 from skrutinium_server.process.cadence import Waiting, boundary_after, boundary_at, volby_due
-from skrutinium_server.process.clock import STANDS, RunClock
-from skrutinium_server.process.counting import PAST, clock_start
+from skrutinium_server.process.clock import PAST, STANDS, RunClock, clock_start
 from skrutinium_server.process.settings import Settings
 
 NOON = datetime.datetime(2030, 10, 5, 12, 0, tzinfo=datetime.UTC)

@@ -3,12 +3,19 @@
 import datetime
 import time
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from skrutinium_server.election.law import Law
 
 WallTime = Callable[[], datetime.datetime]
 Monotonic = Callable[[], float]
 
 STANDS = 5
 """Seconds that a clock told to stand does so: a replay that has ended or was killed must not stop the time of its run."""
+
+
+PAST = datetime.timedelta(days=3)
+"""An event whose first day lies further back is not under way any more: what runs is its past night."""
 
 
 def wall_time() -> datetime.datetime:
@@ -52,3 +59,22 @@ class RunClock:
         if speed == 0:
             passed, speed = max(0, passed - STANDS * 1_000_000), 1
         return start + datetime.timedelta(microseconds=passed) * speed
+
+
+def clock_start(
+    date: datetime.date | None, law: Law, last: datetime.datetime | None, wall: datetime.datetime
+) -> datetime.datetime:
+    """Where the clock of a test or rehearsal starts: at the wall's time, but on the day of an event that is long past.
+
+    So the times of a replayed night never go back. ``last`` is the time of the newest entry; the clock is never before it.
+    """
+    start = wall
+    if date is not None:
+        day = datetime.datetime.combine(date, datetime.time(), ZoneInfo(law.time_zone)).astimezone(
+            datetime.UTC
+        )
+        start = day if wall - day > PAST else wall
+    if last is None:
+        return start
+    # Up to the event the clock is the wall's; after it, it goes on from where the run was.
+    return max(last, wall if start == wall else last)

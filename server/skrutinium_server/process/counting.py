@@ -10,12 +10,10 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from skrutinium_server import __version__
-from skrutinium_server.election.law import Law
 from skrutinium_server.intake.door import admit
 from skrutinium_server.intake.errors import IntakeError, NumberError
 from skrutinium_server.intake.model import Admission, Origin, Protocol, TakenOver
@@ -35,7 +33,7 @@ from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.ledger.standing import COUNTED, Standing, declare
 from skrutinium_server.process.basis import Basis
 from skrutinium_server.process.cadence import Waiting, volby_due
-from skrutinium_server.process.clock import Monotonic, RunClock
+from skrutinium_server.process.clock import Monotonic, RunClock, clock_start
 from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.settings import Settings
 
@@ -71,29 +69,6 @@ class SeriesState:
     checkpoint_at: float = 0.0
     whole: bool = False
     """There is a checkpoint of the complete count."""
-
-
-PAST = datetime.timedelta(days=3)
-"""An event whose first day lies further back is not under way any more: what runs is its past night."""
-
-
-def clock_start(
-    date: datetime.date | None, law: Law, last: datetime.datetime | None, wall: datetime.datetime
-) -> datetime.datetime:
-    """Where the clock of a test or rehearsal starts: at the wall's time, but on the day of an event that is long past.
-
-    So the times of a replayed night never go back. ``last`` is the time of the newest entry; the clock is never before it.
-    """
-    start = wall
-    if date is not None:
-        day = datetime.datetime.combine(date, datetime.time(), ZoneInfo(law.time_zone)).astimezone(
-            datetime.UTC
-        )
-        start = day if wall - day > PAST else wall
-    if last is None:
-        return start
-    # Up to the event the clock is the wall's; after it, it goes on from where the run was.
-    return max(last, wall if start == wall else last)
 
 
 def _nobody_told(_series: str) -> None:

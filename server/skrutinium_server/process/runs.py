@@ -12,8 +12,8 @@ from skrutinium_server.ledger.errors import LedgerError, LedgerLockedError
 from skrutinium_server.ledger.model import Closed, Reopened
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.archiving import Archives, asks, lacks
-from skrutinium_server.process.clock import RunClock, WallTime
-from skrutinium_server.process.counting import Counting, clock_start
+from skrutinium_server.process.clock import RunClock, WallTime, clock_start
+from skrutinium_server.process.counting import Counting
 from skrutinium_server.process.errors import ProcessError, RunError
 from skrutinium_server.process.lasting import keep_out_of_collections
 from skrutinium_server.process.open_run import OpenRun
