@@ -38,6 +38,8 @@ LARGEST_ARCHIVE: Final = 1024 * 1024 * 1024
 _LARGEST_REFUSAL: Final = 64 * 1024
 _LONGEST_WAIT: Final = 60.0
 _PIECE: Final = 256 * 1024
+_AT_ONCE: Final = 10
+"""Connections of one client: a subscriber has many clients, and a limit for all of them."""
 _UNKNOWN_CHOICE: Final = frozenset({"no-area", "no-contest", "no-registers", "bad-choice"})
 
 _log = logging.getLogger("skrutinium")
@@ -54,13 +56,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait and how often to try; seconds."""
+    """How long to wait and how often to try; seconds.
+
+    ``attempts`` are for what goes wrong; ``limited`` is how long altogether to wait when the server says when to come back.
+    """
 
     connect: float = 10
     silence: float = 30
     attempts: int = 4
     first_pause: float = 0.5
     longest_pause: float = 15
+    limited: float = 120
 
 
 def retry_after(value: str | None, now: datetime.datetime) -> float | None:
@@ -120,23 +126,30 @@ class Transport:
         return await self._retried(lambda: self._get(path, limit, etag), path)
 
     async def _retried(self, ask: Callable[[], Awaitable[Answer]], path: str) -> Answer:
-        attempt = 1
+        attempt, limited = 1, 0.0
         while True:
             try:
                 return await ask()
             except (NetworkError, ServerFault, LimitReached) as error:
                 wait = self.pause(attempt, error)
-                if attempt >= self.patience.attempts or wait > _LONGEST_WAIT:
+                if isinstance(error, LimitReached) and error.wait is not None:
+                    limited += wait
+                    last = wait > _LONGEST_WAIT or limited > self.patience.limited
+                else:
+                    last = attempt >= self.patience.attempts
+                    attempt += 1
+                if last:
                     raise
                 _log.info("%s: %s; trying again in %.1f s", path, error.message, wait)
             await asyncio.sleep(wait)
-            attempt += 1
 
     def pause(self, attempt: int, error: SkrutiniumError) -> float:
-        """Seconds before the next attempt: what the server asks for, else exponential with full jitter."""
-        ceiling: float = min(self.patience.longest_pause, self.patience.first_pause * (1 << min(attempt, 16)))
+        """Seconds before the next attempt: what the server asks for and up to as much again, else exponential with full jitter."""
         asked = error.wait if isinstance(error, LimitReached) else None
-        return (asked or 0.0) + self._pick() * ceiling
+        if asked is not None:
+            return asked + self._pick() * max(asked, self.patience.first_pause)
+        ceiling: float = min(self.patience.longest_pause, self.patience.first_pause * (1 << min(attempt, 16)))
+        return self._pick() * ceiling
 
     async def _get(self, path: str, limit: int, etag: str | None) -> Answer:
         headers = {"If-None-Match": etag} if etag else {}
@@ -172,7 +185,7 @@ class Transport:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_AT_ONCE))
         return self._session
 
 

@@ -32,6 +32,7 @@ from skrutinium_server.process.socket import commands
 from skrutinium_server.process.state import write_state
 from skrutinium_server.rehearsal.made_up import FULL, made_up_definition, made_up_night
 from skrutinium_server.rehearsal.replay import Due
+from tests.soak.working import made_site
 
 START = datetime.datetime(2030, 4, 1, 14, tzinfo=datetime.UTC)
 HOURS = datetime.timedelta(hours=8)
@@ -209,7 +210,7 @@ def test_acceptance_to_clients(tmp_path: Path) -> None:
     """99 of 100 clients have the verified release within a second of the durable receipt of what it holds."""
     definition = made_up_definition(7, FULL)
     night = made_up_night(definition, 7, START, HOURS)
-    Site.create(tmp_path / "site").define(definition)
+    made_site(tmp_path / "site", definition)
     site = asyncio.run(counted(tmp_path / "site", night))
     seconds, plain, numbers = asyncio.run(measured(site, night))
     seconds.sort()

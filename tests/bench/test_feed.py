@@ -76,7 +76,7 @@ def test_first_request_at_21000_documents(tmp_path: Path) -> None:
         store.release(night(), few)
     store.close()
     began = time.perf_counter()
-    child, port = started_feed(store)
+    child, port = started_feed(store, "--settings", json.dumps({"requests_per_second": 0, "connections": 0}))
     assert answer(port, request(f"/event/{EVENT}/newest/precinct/20000.xml")).startswith(b"HTTP/1.1 200 ")
     took = time.perf_counter() - began
     assert child.stdin is not None

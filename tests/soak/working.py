@@ -31,12 +31,18 @@ RUN = "night"
 
 
 def made_site(folder: Path, definition: Definition, seconds: int = 1) -> Site:
-    """A new site for a definition; at least so many seconds between two releases."""
+    """A new site for a definition; at least so many seconds between two releases, and no limits of what an address asks."""
     site = Site.create(folder)
     settings = folder / "site.toml"
-    settings.write_text(
-        settings.read_text().replace("skrutinium_seconds = 1", f"skrutinium_seconds = {seconds}")
-    )
+    text = settings.read_text()
+    for old, new in (
+        ("skrutinium_seconds = 1\n", f"skrutinium_seconds = {seconds}\n"),
+        ("requests_per_second = 50\n", "requests_per_second = 0\n"),
+        ("connections = 200\n", "connections = 0\n"),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    settings.write_text(text)
     site.define(definition)
     return site
 
