@@ -78,7 +78,7 @@ def small(shown: str, folder: Path) -> list[str]:
             r"--format volby-(registers registers|batches batches)", "--format csv definition", shown
         )
     shown = shown.replace("--format volby-batches batches", "--format csv protocols")
-    places = {"kv2018", "kv2018/store", "SITE", "definition", "protocols", "copy-of-definition"}
+    places = {"kv2018", "kv2018/store", "SITE", "definition", "protocols", "copy-of-definition", "bundle.zip"}
     first, group, *words = shlex.split(shown)
     return [first, group, *(str(folder / word) if word in places else word for word in words)]
 
