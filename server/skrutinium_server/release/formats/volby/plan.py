@@ -65,8 +65,20 @@ class Plan:
     party_codes: dict[str, int]
 
 
+def check_precincts(definition: Definition) -> None:
+    """Raise :class:`~.errors.NotExpressible` when a precinct has a code or number that records have no room for."""
+    for precinct in definition.precincts:
+        area = precinct.area
+        if not (area.isascii() and area.isdigit() and len(area) <= 6 and 1 <= precinct.number <= 99_999):
+            raise NotExpressible(
+                f"The precinct {precinct.number} of {area!r}",
+                "a municipality with a code of at most 6 digits (CIS_OBEC) and a number from 1 to 99999 (CIS_OKRSEK)",
+            )
+
+
 def make_plan(definition: Definition) -> Plan:
     """The plan of an event. Raises :class:`~.errors.NotExpressible` when a code is not one of the Czech feeds."""
+    check_precincts(definition)
     areas = {area.id: area for area in definition.areas}
     codes = {committee.id: _party_code(committee.id) for committee in definition.committees}
     names = {committee.id: committee.name for committee in definition.committees}

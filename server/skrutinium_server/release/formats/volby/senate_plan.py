@@ -9,7 +9,7 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import Candidate, ContestFirstRound, Elected, FirstRound, Runoff
 from skrutinium_server.release.formats.volby.collation import czech_order
 from skrutinium_server.release.formats.volby.errors import NotExpressible
-from skrutinium_server.release.formats.volby.plan import shortened
+from skrutinium_server.release.formats.volby.plan import check_precincts, shortened
 from skrutinium_server.tally.model import Count
 
 KIND: Final = "senate"
@@ -80,6 +80,7 @@ class SenatePlan:
 def make_senate_plan(index: DefinitionIndex) -> SenatePlan:
     """The plan of an event. Raises :class:`~.errors.NotExpressible` when a contest's id is no number of a constituency."""
     definition = index.definition
+    check_precincts(definition)
     first = definition.first_round
     held = {contest.id: contest.name for contest in definition.contests if contest.kind == KIND}
     told = {} if first is None else {row.contest: row for row in first.contests}
