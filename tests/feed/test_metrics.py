@@ -81,8 +81,8 @@ async def test_push_and_alarms_show(fed: Fed, night_store: MadeStore) -> None:
                     pass
 
 
-async def test_a_loop_that_hangs_is_told(fed: Fed) -> None:
-    """Another path is 404, and while the event loop does nothing a scrape fails rather than waiting for ever."""
+async def test_nothing_else_is_at_the_port_of_metrics(fed: Fed) -> None:
+    """Another path than /metrics is 404."""
     async with MetricsServer("127.0.0.1", 0, fed.running.metrics, asyncio.get_running_loop()) as server:
         seen = await to_thread(_status, server.address, b"/")
         assert seen.startswith(b"HTTP/1.0 404")
@@ -97,9 +97,10 @@ def _status(address: tuple[str, int], path: bytes) -> bytes:
 def test_the_process_listens_apart_and_writes_a_log(night_store: MadeStore) -> None:
     """A process says where its metrics are: not at the public port; the access log follows rotation, 304 are summed up."""
     path = night_store.root.parent / "access.jsonl"
-    command = [sys.executable, "-m", "skrutinium_server.feed.server", night_store.root, night_store.access]
+    files = [str(night_store.root), str(night_store.access)]
+    command = [sys.executable, "-m", "skrutinium_server.feed.server", *files]
     with subprocess.Popen(
-        [*command, "127.0.0.1", "0", "--metrics", "127.0.0.1:0", "--access-log", path],
+        [*command, "127.0.0.1", "0", "--metrics", "127.0.0.1:0", "--access-log", str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as child:

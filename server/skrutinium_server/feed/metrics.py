@@ -45,9 +45,10 @@ class Snapshot(Protocol):
 class _Collector:
     """Asks the loop for a snapshot at each scrape."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot, beside: Snapshot | None) -> None:
         self._loop = loop
         self._snapshot = snapshot
+        self._beside = beside
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is told before the first scrape."""
@@ -65,6 +66,8 @@ class _Collector:
 
         self._loop.call_soon_threadsafe(take)
         yield from told.result(PATIENCE)
+        if self._beside is not None:
+            yield from self._beside()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         encode, kind = choose_encoder(self.headers.get("Accept", ""))
         try:
             body = encode(self.server.registry)
-        except (TimeoutError, RuntimeError) as error:
+        except (TimeoutError, RuntimeError, OSError) as error:
             told = f"the process does not answer: {type(error).__name__}\n".encode()
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", told)
             return
@@ -113,16 +116,26 @@ class _Listening(ThreadingHTTPServer):
 
 
 class MetricsServer:
-    """Serves the metrics of one process at ``host``:``port``; an asynchronous context manager. Raises :class:`AddressInUse`."""
+    """Serves the metrics of one process at ``host``:``port``; an asynchronous context manager. Raises :class:`AddressInUse`.
 
-    def __init__(self, host: str, port: int, snapshot: Snapshot, loop: asyncio.AbstractEventLoop) -> None:
+    ``snapshot`` is asked in ``loop``, ``beside`` in a thread, for what waits for the disk.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        snapshot: Snapshot,
+        loop: asyncio.AbstractEventLoop,
+        beside: Snapshot | None = None,
+    ) -> None:
         try:
             self._server = _Listening((host, port), _Handler)
         except OSError as error:
             raise AddressInUse(host, port, error) from error
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        registry.register(_Collector(loop, snapshot))
+        registry.register(_Collector(loop, snapshot, beside))
         self._server.registry = registry
         self.address: tuple[str, int] = (host, self._server.server_address[1])
         self._thread = threading.Thread(

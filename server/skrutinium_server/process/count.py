@@ -33,7 +33,8 @@ async def count(site: Site, metrics: tuple[str, int] | None = None) -> None:
         told: dict[str, object] = {"counting": str(site.root)}
         async with contextlib.AsyncExitStack() as stack:
             if metrics is not None:
-                server = MetricsServer(*metrics, CountMetrics(house), asyncio.get_running_loop())
+                counted = CountMetrics(house)
+                server = MetricsServer(*metrics, counted, asyncio.get_running_loop(), counted.room)
                 told["metrics"] = list((await stack.enter_async_context(server)).address)
             sys.stdout.write(json.dumps(told) + "\n")
             sys.stdout.flush()
