@@ -20,6 +20,8 @@ from skrutinium_server.election.law import law_ids, load_law
 from skrutinium_server.feed import errors as feed_errors
 from skrutinium_server.feed import refusals
 from skrutinium_server.feed import volby as feed_volby
+from skrutinium_server.feed.pages import STALLED, health_page
+from skrutinium_server.feed.ranges import unsatisfiable
 from skrutinium_server.process import logs
 from skrutinium_server.process.settings import SETTINGS, SiteSettings
 from skrutinium_server.process.site import ACCESS
@@ -126,12 +128,19 @@ def test_refusals_of_the_feed_are_documented() -> None:
         refusals.run_refused(""),
         refusals.not_before(datetime.now(UTC)),
         refusals.too_many_requests(1, 1, 0, 1),
+        unsatisfiable(1),
+        health_page(STALLED),
     )
-    due = {(refusal.code, str(refusal.status)) for refusal in (*held, *made)}
+    due = {
+        (refusal.code, str(refusal.status))
+        for refusal in (*held, *made)
+        if isinstance(refusal, refusals.Refusal)
+    }
+    # A code of volby.cz comes with the status of the address that asked: 200 for procedures, 404 for files.
     source = Path(feed_volby.__file__).read_text("utf-8")
-    calls = re.findall(r"return _chyba\(root, (\d+), (\d+)", source)
-    assert calls
-    due |= {(f"chyba-{code}", status) for code, status in calls}
+    codes = set(re.findall(r"_Missing\([^()]*(?:\([^()]*\))?[^()]*\b([1-9]0)\b", source))
+    assert codes == {"10", "30"}
+    due |= {("chyba-10", "200"), ("chyba-10", "404"), ("chyba-30", "200")}
     table = [row for row in rows(section(text("docs/errors.md"), "What the feed answers")) if len(row) == 3]
     assert {(named(row[0])[0], status) for row in table for status in row[1].split(", ")} == due
 
