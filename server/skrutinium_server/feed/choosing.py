@@ -129,18 +129,23 @@ class Territory:
 
 
 def read_territory(areas: bytes, contests: bytes, precincts: bytes) -> Territory:
-    """What the three registers tell; raises KeyError and lxml's errors when they are not what they should be."""
-    return Territory(
-        {row.attrib["id"]: row.get("parent") for row in _rows(areas, "area")},
-        {row.attrib["id"]: row.attrib["area"] for row in _rows(contests, "contest")},
-        {
-            row.attrib["id"]: (
-                row.attrib["area"],
-                tuple(poll.attrib["contest"] for poll in row.iter(f"{_NAMESPACE}poll")),
-            )
-            for row in _rows(precincts, "precinct")
-        },
-    )
+    """What the three registers tell; raises ValueError when they are not what they should be."""
+    try:
+        return Territory(
+            {row.attrib["id"]: row.get("parent") for row in _rows(areas, "area")},
+            {row.attrib["id"]: row.attrib["area"] for row in _rows(contests, "contest")},
+            {
+                row.attrib["id"]: (
+                    row.attrib["area"],
+                    tuple(poll.attrib["contest"] for poll in row.iter(f"{_NAMESPACE}poll")),
+                )
+                for row in _rows(precincts, "precinct")
+            },
+        )
+    except KeyError as error:
+        raise ValueError(f"a row lacks {error}") from error
+    except etree.XMLSyntaxError as error:
+        raise ValueError(f"not well-formed XML: {error}") from error
 
 
 def _rows(data: bytes, name: str) -> Iterable[etree._Element]:

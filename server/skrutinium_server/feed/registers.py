@@ -97,7 +97,12 @@ class RegistersPast:
         rows = [registers.rows.get(path) for path in FILES]
         if not all(rows):
             return NO_REGISTERS
-        return read_territory(*(self._reader.object(row.sha256) for row in rows if row))
+        found = [self._reader.object(row.sha256) for row in rows if row]
+        try:
+            return read_territory(*found)
+        except ValueError as error:
+            path = self._reader.layout.registers_index(registers.event, registers.number, registers.edition)
+            raise StoreDamaged(path, f"names registers that cannot be read: {error}") from error
 
     def _editions(self, event: str) -> list[tuple[int, int]]:
         """Version and edition of every index that is whole, in the order in which they were written."""
