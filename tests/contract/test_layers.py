@@ -13,8 +13,10 @@ MODULES = (
         f"skrutinium_server/{name}"
         for name in (
             "__init__",
+            "xml_parsing",
             "election/__init__",
             "election/model",
+            "authority/__init__",
             "intake/__init__",
             "intake/rules",
             "ledger/__init__",
@@ -27,6 +29,8 @@ MODULES = (
             "release/formats/__init__",
             "feed/__init__",
             "feed/pages",
+            "archive/__init__",
+            "archive/pages",
             "rehearsal/__init__",
             "process/__init__",
             "commands/__init__",
@@ -36,6 +40,7 @@ MODULES = (
 
 ALLOWED = {
     "skrutinium_server/feed/pages": "import skrutinium_server.release.store.reading",
+    "skrutinium_server/archive/pages": "import skrutinium_server.release.store.reading, skrutinium_server.xml_parsing",
     "skrutinium_server/rehearsal/__init__": "import skrutinium",
     "skrutinium_server/commands/__init__": "import skrutinium, skrutinium_server.feed.pages, asyncio",
     "skrutinium_server/tally/seats": "import skrutinium_server.election.model, fractions",
@@ -49,6 +54,12 @@ FORBIDDEN = {
         "import skrutinium_server.release.publisher",
         "of release only its store",
     ),
+    "archive past the store": (
+        "archive/pages",
+        "import skrutinium_server.release.publisher",
+        "the archive uses of release only its store",
+    ),
+    "authority at votes": ("authority/__init__", "import skrutinium_server.ledger", "stages to its left"),
     "feed at the ledger": ("feed/pages", "import skrutinium_server.ledger", "the feed reaches no vote"),
     "store at the tally": (
         "release/store/reading",

@@ -126,10 +126,12 @@ def test_definition_travels_as_csv(counted: Path, tmp_path: Path) -> None:
     assert "Definition 1 of" in command(*again)
 
     first, second = (
-        (root / "definition" / "0001.json").read_bytes() for root in (counted, tmp_path / "second")
+        (root / "definition" / DEFINITION.event / "0001.json").read_bytes()
+        for root in (counted, tmp_path / "second")
     )
     assert first == second
-    assert [path.name for path in sorted((tmp_path / "second" / "definition").iterdir())] == [
+    folder = tmp_path / "second" / "definition" / DEFINITION.event
+    assert [path.name for path in sorted(folder.iterdir())] == [
         "0001.json",
         "0001.json.sha256",
     ]
@@ -158,15 +160,17 @@ def test_definition_refused(counted: Path, tmp_path: Path) -> None:
     contests.write_text(good.replace(contest.name, f"{contest.name} X"))
     said = refused("definition", "import", counted, "--law", LAW, "--format", "csv", tables)
     assert contest.name in said
-    assert [path.name for path in (counted / "definition").glob("*.json")] == ["0001.json"]
+    kept = counted / "definition" / DEFINITION.event
+    assert [path.name for path in kept.glob("*.json")] == ["0001.json"]
 
 
 # ----------------------------------------------------------------- runs
-def test_run_refused(site: Path) -> None:
+def test_run_refused(site: Path, tmp_path: Path) -> None:
     """A name that is taken or cannot be one, and a made-up election as live, are refused; nothing is opened."""
     assert "Choose another name" in refused("run", "open", site, "night", "--phase", "test")
     assert "cannot name a run" in refused("run", "open", site, "../night", "--phase", "test")
-    assert "cannot be run live" in refused("run", "open", site, "real", "--phase", "live")
+    by = person(site, tmp_path, "j.novakova")
+    assert "cannot be run live" in refused("run", "open", site, "real", "--phase", "live", *by)
     assert [path.name for path in (site / "runs").iterdir()] == ["night"]
     listed = command("run", "list", site)
     assert re.search(r"night\W+madeup2030\W+rehearsal\W+open, current\W+skrutinium", listed), listed
@@ -204,16 +208,20 @@ def test_closed_run(site: Path, protocols: Path) -> None:
     assert "AGREEMENT" in skrutinium_command("verify", site / "store")
 
 
+def person(root: Path, folder: Path, name: str) -> tuple[object, ...]:
+    """A person of the site, and how she proves to be herself."""
+    (folder / name).write_text(f"slepice v trave spi, {name}\n", "utf-8")
+    command("person", "add", root, name, "--role", "operator", "--passphrase-file", folder / name)
+    return "--by", name, "--passphrase-file", folder / name
+
+
 def open_live(root: Path, folder: Path, run: str) -> None:
     """Open a live run as two persons do."""
-    for name in ("j.novakova", "p.dvorak"):
-        (folder / name).write_text(f"slepice v trave spi, {name}\n", "utf-8")
-        command("person", "add", root, name, "--role", "operator", "--passphrase-file", folder / name)
-    first = ("--by", "j.novakova", "--passphrase-file", folder / "j.novakova")
+    first, second = (person(root, folder, name) for name in ("j.novakova", "p.dvorak"))
     said = command("run", "open", root, run, "--phase", "live", *first)
     assert "another person confirms" in said
     assert "another person has to" in refused("run", "confirm", root, run, *first)
-    said = command("run", "confirm", root, run, "--by", "p.dvorak", "--passphrase-file", folder / "p.dvorak")
+    said = command("run", "confirm", root, run, *second)
     assert "by j.novakova and p.dvorak" in said
 
 

@@ -1,5 +1,6 @@
 """``store check``: whatever is broken in a store is named, and a recount finds what was signed but never counted."""
 
+import hashlib
 import random
 import re
 import shutil
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from skrutinium_server.ledger.model import Accepted
+from skrutinium_server.ledger.sqlite import SqliteReader
 from tests.e2e.at_work import command
 from tests.e2e.forging import Forger
 from tests.e2e.made_up import PROTOCOLS, made_up_site, protocols_folder
@@ -96,6 +99,24 @@ def test_missing_file_is_found(site: Path, pattern: str) -> None:
     """A file that is gone is missed."""
     random.Random(1).choice(files(site, pattern)).unlink()
     assert "BROKEN" in command("store", "check", site, code=1)
+
+
+def test_missing_protocol_is_found(site: Path) -> None:
+    """The bytes taken over of any protocol are missed, although no manifest names them."""
+    kept = files(site, "objects/*/*/*.gz")
+    own = {hashlib.sha256(data).hexdigest() for data in taken_over(site)}
+    protocols = [path for path in kept if path.name.removesuffix(".gz") in own]
+    assert len(protocols) == len(PROTOCOLS)
+    random.Random(2).choice(protocols).unlink()
+    said = command("store", "check", site, code=1)
+    assert "BROKEN" in said
+    assert "batch/" in said
+
+
+def taken_over(site: Path) -> list[bytes]:
+    """The bytes of all protocols, as the ledger keeps them."""
+    with SqliteReader(site / "runs" / "night" / "ledger.sqlite") as reader:
+        return [data for entry, data in reader.records() if isinstance(entry.body, Accepted)]
 
 
 def test_votes_that_were_never_counted_are_found_by_a_recount(site: Path) -> None:

@@ -14,21 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from lxml import etree
 
 from skrutinium_server.release.errors import DocumentInvalid, SchemaUnknown
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA
 from skrutinium_server.release.registers import streaming
 from skrutinium_server.release.store.archives import SERIES as ARCHIVED
 from skrutinium_server.release.store.archives import ArchiveLayout, read_newest_archive
-from skrutinium_server.release.store.errors import StoreDamaged, StoreError
+from skrutinium_server.release.store.errors import StoreDamaged, StoreError, StoreMissing
 from skrutinium_server.release.store.layout import Layout, signature_of
 from skrutinium_server.release.store.model import ZEROS, Manifest, ManifestRow, SeriesKey
 from skrutinium_server.release.store.notices import NoticesReader
 from skrutinium_server.release.store.packing import expand
-from skrutinium_server.release.store.reading import LARGEST, StoreReader, read_manifest
+from skrutinium_server.release.store.reading import LARGEST, NAMESPACE, StoreReader, read_manifest
 from skrutinium_server.release.store.registers import RegisterRow, RegistersReader, read_index
 from skrutinium_server.release.store.signing import key_id, read_public_key, signature_holds, split_signed
 from skrutinium_server.release.validate import Validator
+from skrutinium_server.xml_parsing import xml_parser
 
 THREADS = 2
 """Unpacking, hashing and validating let other threads work meanwhile."""
@@ -145,6 +147,9 @@ class _Checking:
         self._progress = progress
         self._validator = Validator()
         self._rows: dict[str, ManifestRow | RegisterRow] = {}
+        self._open: set[SeriesKey] = set()
+        # Batches by hash: no manifest names the protocols in them; those of an open run's newest release may be on their way.
+        self._batches: dict[str, bool] = {}
 
     def state(self) -> Iterator[SeriesKey]:
         """Check the state file; the series of all runs that it names."""
@@ -158,7 +163,10 @@ class _Checking:
             self._signed_whole(path, path.read_bytes())
         for run in runs:
             for series in run.series:
-                yield SeriesKey(run.event, run.id, series)
+                key = SeriesKey(run.event, run.id, series)
+                if run.open:
+                    self._open.add(key)
+                yield key
 
     def series(self, key: SeriesKey) -> None:
         """Check every manifest of a series with its signature, its pack, and the checkpoints."""
@@ -185,6 +193,8 @@ class _Checking:
             for row in manifest.rows:
                 snapshot[row.path] = row
                 self._rows.setdefault(row.sha256, row)
+                if key.series == ARCHIVED and row.path.startswith("batch/"):
+                    self._batches[row.sha256] = key in self._open and number == newest.number
             if number in checkpoints:
                 self._checkpoint(key, number, digest, snapshot)
         if previous and previous != newest.sha256:
@@ -276,8 +286,24 @@ class _Checking:
                     found.append((row.path, f"has {len(data)} bytes; its manifest says {row.size}"))
                 if row.schema is not None:
                     streaming.validate(validator, row.path, data, row.schema)
+                if row.sha256 in self._batches:
+                    found += self._protocols(row.path, data, self._batches[row.sha256])
             except (StoreError, DocumentInvalid, SchemaUnknown) as error:
                 found.append((row.path, str(error)))
+        return found
+
+    def _protocols(self, batch: str, data: bytes, coming: bool) -> list[tuple[str, str]]:
+        """Look at the bytes taken over of every protocol in a batch; ``coming``: they may not be there yet."""
+        found = []
+        for protocol in etree.fromstring(data, xml_parser()).iter(f"{NAMESPACE}protocol"):
+            told = protocol.attrib["sha256"]
+            try:
+                self._reader.object(told)
+            except StoreMissing as error:
+                if not coming:
+                    found.append((batch, f"precinct {protocol.attrib['precinct']}: {error}"))
+            except StoreError as error:
+                found.append((batch, f"precinct {protocol.attrib['precinct']}: {error}"))
         return found
 
     def _manifest(
