@@ -21,4 +21,5 @@ class SiteArgument(click.ParamType[Site]):
 SITE = click.argument("site", type=SiteArgument())
 RUN = click.argument("run")
 EVENT = click.option("--event", help="The event; may be left out where the site has one only.")
+WHO = click.option("--who", help="Who does this, as recorded; unless given, the name of the login.")
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))

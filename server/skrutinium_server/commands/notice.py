@@ -4,13 +4,11 @@ import datetime
 
 import click
 
-from skrutinium_server.commands.arguments import SITE
+from skrutinium_server.commands.arguments import SITE, WHO
 from skrutinium_server.process import noticing
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.noticing import NoticeError
 from skrutinium_server.process.site import Site
-
-WHO = click.option("--who", help="Who does this, as recorded; unless given, the name of the login.")
 
 
 @click.group()

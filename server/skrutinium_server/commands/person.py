@@ -8,11 +8,9 @@ from rich.table import Table
 
 from skrutinium_server.authority.model import ROLES, Role
 from skrutinium_server.authority.persons import Authority
-from skrutinium_server.commands.arguments import SITE
+from skrutinium_server.commands.arguments import SITE, WHO
 from skrutinium_server.commands.passphrase import FILE, passphrase_of
 from skrutinium_server.process.site import Site
-
-WHO = click.option("--who", help="Who does this, as recorded; unless given, the name of the login.")
 
 
 @click.group()

@@ -17,8 +17,7 @@ from skrutinium_server.authority.model import Approved, State, SubscribersImport
 from skrutinium_server.authority.persons import Authority
 from skrutinium_server.authority.registering import Registry
 from skrutinium_server.authority.state import known_subscriber
-from skrutinium_server.commands.arguments import SITE
-from skrutinium_server.commands.person import WHO
+from skrutinium_server.commands.arguments import SITE, WHO
 from skrutinium_server.commands.subscriber_views import check, list_subscribers, show, simulate
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.process.registers import calendar_of

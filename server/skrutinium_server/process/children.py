@@ -47,10 +47,6 @@ class Child:
         """Process id, None while it is not running."""
         return self._process.pid if self._process else None
 
-    def arguments(self, arguments: list[str]) -> None:
-        """What it is started with from the next start on."""
-        self._command[3:] = arguments
-
     def start(self) -> None:
         """Start it and keep it running until :meth:`stop`."""
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.name}")

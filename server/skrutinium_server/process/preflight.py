@@ -30,6 +30,7 @@ from skrutinium_server.feed.errors import FeedError
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.registers import calendar_of
 from skrutinium_server.process.site import Site
+from skrutinium_server.process.socket import short_name
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.model import SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
@@ -280,16 +281,13 @@ def _store(site: Site) -> Iterator[Finding]:
 
 
 def _counting(site: Site) -> Iterator[Finding]:
-    with socket.socket(socket.AF_UNIX) as client:
+    with short_name(site.socket) as name, socket.socket(socket.AF_UNIX) as client:
         client.settimeout(TIMEOUT)
-        folder = os.open(site.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            client.connect(f"/proc/self/fd/{folder}/{site.socket.name}")
+            client.connect(name)
         except OSError:
             yield Finding(
                 "counting", "warn", "nothing counts this site now: start serve or count before the run opens"
             )
             return
-        finally:
-            os.close(folder)
     yield Finding("counting", "go", "the counting process answers")

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import socket as plain
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -26,8 +26,8 @@ class Commands(Interface):
 
 
 @contextlib.contextmanager
-def _short(path: Path) -> Any:
-    """A name for ``path`` that fits into a socket address (108 bytes), however deep the folder lies."""
+def short_name(path: Path) -> Iterator[str]:
+    """A name for ``path``, while this lasts, that fits into a socket address (108 bytes) however deep the folder lies."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/{path.name}"
@@ -94,7 +94,7 @@ class Listener:
 
         Raises :class:`ProcessError` when another process answers there.
         """
-        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), _short(self._path) as name:
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), short_name(self._path) as name:
             _, writer = await asyncio.open_unix_connection(name)
             writer.close()
             raise ProcessError(
@@ -107,7 +107,7 @@ class Listener:
     def _bind(self) -> plain.socket:
         self._path.unlink(missing_ok=True)
         listening = plain.socket(plain.AF_UNIX, plain.SOCK_STREAM)
-        with _short(self._path) as name:
+        with short_name(self._path) as name:
             listening.bind(name)
         self._path.chmod(0o600)
         listening.setblocking(False)
@@ -154,7 +154,7 @@ class Listener:
 async def connect(site: Site) -> There | None:
     """Reach the running counting process of a site; None when there is none."""
     try:
-        with _short(site.socket) as name:
+        with short_name(site.socket) as name:
             reader, writer = await asyncio.open_unix_connection(name)
     except (FileNotFoundError, ConnectionRefusedError):
         return None
