@@ -14,7 +14,7 @@ from skrutinium_server.feed.errors import FeedError
 from skrutinium_server.feed.proxies import Proxies
 from skrutinium_server.feed.settings import FeedSettings
 from skrutinium_server.process import logs
-from skrutinium_server.process.serve import Service, Watching, until_told_to_stop
+from skrutinium_server.process.serve import Service, Watching, serve_until_told
 from skrutinium_server.process.site import FeedFolder, Site
 
 HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -116,9 +116,11 @@ async def _run(
     watching: Watching | None = None,
 ) -> None:
     said = partial(_said, "https" if settings and settings.certificate else "http")
-    async with Service(site, said, host, port, parts, settings, feeds, watching) as service:
-        await until_told_to_stop(service, lambda: click.echo("Stop with Ctrl-C."))
-        click.echo("Stopping: the last releases are published first.")
+    await serve_until_told(
+        Service(site, said, host, port, parts, settings, feeds, watching),
+        ready=lambda: click.echo("Stop with Ctrl-C."),
+        stopping=lambda: click.echo("Stopping: the last releases are published first."),
+    )
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """Everything of one site in one process group: the counting process with its publishers, and the feed."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -176,30 +177,37 @@ class Service:
         return heard
 
 
-async def until_told_to_stop(service: Service | None = None, ready: Callable[[], None] | None = None) -> None:
-    """Wait for Ctrl-C or SIGTERM; SIGHUP opens the access logs of ``service`` anew, SIGUSR1 replaces its feeds.
+async def serve_until_told(service: Service, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
+    """Run ``service`` until Ctrl-C or SIGTERM, which are heard from the beginning; a second one ends it at once.
 
-    ``ready`` is called when signals are heard.
+    SIGHUP opens its access logs anew, SIGUSR1 replaces its feeds. ``ready`` is called when all parts are there, ``stopping``
+    before they are ended.
     """
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
     under_way: set[asyncio.Task[None]] = set()
 
     def replace() -> None:
-        if service is not None:
-            task = loop.create_task(service.replace_feeds())
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+        task = loop.create_task(service.replace_feeds())
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
 
-    if service is not None:
-        loop.add_signal_handler(signal.SIGHUP, service.reopen_logs)
-        loop.add_signal_handler(signal.SIGUSR1, replace)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    if ready is not None:
+    told, starting = loop.create_task(stop.wait()), loop.create_task(service.__aenter__())
+    await asyncio.wait((told, starting), return_when=asyncio.FIRST_COMPLETED)
+    if starting.done() and starting.exception() is None:
+        loop.add_signal_handler(signal.SIGHUP, service.reopen_logs)
+        loop.add_signal_handler(signal.SIGUSR1, replace)
         ready()
-    try:
-        await stop.wait()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        await told
+        stopping()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+    if starting.done():
+        await starting  # raises why it could not start
+        await service.stop()
+    else:  # told to stop before all parts were there: those that are get ended
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
