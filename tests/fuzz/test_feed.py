@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skrutinium_server.feed.settings import FeedSettings, write_settings
 from tests.feed.made import EVENT, MadeStore, document, small_night
 from tests.feed.test_process import STARTED, Process, start
 from tests.fuzz.mutating import mutated
@@ -30,6 +31,13 @@ GOOD = [
     "GET /status HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "GET /pls/kv2018/vysledky HTTP/1.1\r\nHost: x\r\n\r\n",
     f"GET /event/{EVENT}/run/night/newest/manifest.xml.sig HTTP/1.1\r\nHost: x\r\n\r\n",
+    f"GET /event/{EVENT}/newest/manifest.xml?after=1 HTTP/1.1\r\nHost: x\r\nPrefer: wait=0\r\n\r\n",
+    f"GET /event/{EVENT}/changes?since=1&path=event.xml HTTP/1.1\r\nHost: x\r\nRange: bytes=5-\r\n\r\n",
+    f"GET /event/{EVENT}/registers/newest/registers.xml HTTP/1.1\r\nHost: x\r\n\r\n",
+    f"GET /event/{EVENT}/archive/newest.zip HTTP/1.1\r\nHost: x\r\n\r\n",
+    f"GET /event/{EVENT}/line HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+    "OPTIONS /notices.xml HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+    "GET /status.atom HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip;q=0.5\r\n\r\n",
 ]
 REQUESTS = [one.encode() for one in GOOD]
 
@@ -40,7 +48,8 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     store = MadeStore(tmp_path_factory.mktemp("feed"))
     small_night(store)
     store.close()
-    running = start(store)
+    free = FeedSettings(requests_per_second=0, connections=0)
+    running = start(store, "--settings", write_settings(free))
     STARTED.remove(running)
     served(running)
     before = resident(running)
