@@ -69,7 +69,7 @@ class Night:
                 self.site.series_key("night", series),
                 SqliteReader(self.site.ledger("night")),
                 Tally(index, law),
-                WRITERS[series](index, law),
+                WRITERS[series](self.site.basis("night")),
                 Validator(),
                 StoreReader(self.store),
                 self._writer,

@@ -138,7 +138,7 @@ class House:
             self.site.series_key("night", series),
             SqliteReader(self.site.ledger("night")),
             Tally(self._index, self._law),
-            WRITERS[series](self._index, self._law),
+            WRITERS[series](self.site.basis("night")),
             Validator(),
             StoreReader(store),
             writer,

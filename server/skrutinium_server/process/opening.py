@@ -11,7 +11,7 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law, law_sha256, load_law
 from skrutinium_server.election.model import Definition
 from skrutinium_server.ledger.model import Phase
-from skrutinium_server.process.basis import RunRecord
+from skrutinium_server.process.basis import Basis, RunRecord
 from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.publisher import WRITERS
 from skrutinium_server.process.registers import publish_registers
@@ -81,10 +81,10 @@ def plan_run(site: Site, run: str, phase: Phase, event: str) -> tuple[RunRecord,
 def check_publishable(site: Site, run: str, phase: Phase, event: str) -> str:
     """Raise :class:`RunError` when a format cannot carry the definition, else return its hash; reads files."""
     record, definition, law = plan_run(site, run, phase, event)
-    index = DefinitionIndex(definition)
+    basis = Basis(record, definition, DefinitionIndex(definition), law)
     for series in record.series:
         try:
-            WRITERS[series](index, law)
+            WRITERS[series](basis)
         except ReleaseError as error:
             raise RunError(f"The series {series} could not be published: {error}") from error
     return record.definition_sha256

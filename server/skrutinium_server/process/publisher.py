@@ -17,8 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skrutinium_server.election.errors import ElectionError
-from skrutinium_server.election.index import DefinitionIndex
-from skrutinium_server.election.law import Law
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.basis import Basis
@@ -44,17 +42,11 @@ log = logging.getLogger("skrutinium.publisher")
 
 HEARTBEAT_SECONDS = 10
 
-WRITERS: dict[str, Callable[[DefinitionIndex, Law], Writer]] = {
-    "skrutinium": SkrutiniumWriter,
-    "volby": volby_writer,
+WRITERS: dict[str, Callable[[Basis], Writer]] = {
+    "skrutinium": lambda basis: SkrutiniumWriter(basis.index, basis.law),
+    "volby": lambda basis: volby_writer(basis.index, basis.law, basis.record.volby_encoding),
 }
-
-
-def make_writer(basis: Basis, series: str) -> Writer:
-    """The writer of one series of a run: what it writes is fixed by what the run was opened with."""
-    if series == "volby":
-        return volby_writer(basis.index, basis.law, basis.record.volby_encoding)
-    return WRITERS[series](basis.index, basis.law)
+"""The writer of each series: what it writes is fixed by what the run was opened with."""
 
 
 def make_publisher(site: Site, run: str, series: str) -> Publisher:
@@ -64,7 +56,7 @@ def make_publisher(site: Site, run: str, series: str) -> Publisher:
         SeriesKey(basis.record.event, run, series),
         SqliteReader(site.ledger(run)),
         Tally(basis.index, basis.law),
-        make_writer(basis, series),
+        WRITERS[series](basis),
         Validator(),
         StoreReader(site.store),
         StoreWriter(site.store, site.signer()),

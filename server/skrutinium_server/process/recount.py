@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from skrutinium_server.ledger.sqlite import SqliteReader
-from skrutinium_server.process.publisher import make_writer
+from skrutinium_server.process.publisher import WRITERS
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.checking import Fault
 from skrutinium_server.release.publisher import Publisher
@@ -79,7 +79,7 @@ def recount(site: Site, run: str, series: str, told: Callable[[int], None]) -> t
             key,
             ledger,
             Tally(basis.index, basis.law),
-            make_writer(basis, series),
+            WRITERS[series](basis),
             Validator(),
             StoreReader(Path(nothing)),
             comparing,
