@@ -329,7 +329,7 @@ FIELDS = st.one_of(
             "Range: bytes=0-9",
             "Range: bytes=999999-",
             "Range: bytes=5-, 7-8",
-            "If-Match: \"x\"",
+            'If-Match: "x"',
             'If-Range: "x"',
             "If-Match: *",
             "Prefer: wait=0",
