@@ -12,6 +12,7 @@ from skrutinium.series import Manifest
 from skrutinium.snapshot import Snapshot, Taken
 
 T = TypeVar("T", bound=d.Stamp)
+_SMALL = 16 * 1024
 
 
 class Release:
@@ -128,7 +129,8 @@ class Release:
     async def _typed(self, path: str, read: Callable[[bytes, str], T]) -> T:
         row = await self._documents.row(path, self._taken)
         data = await self._documents.data(row)
-        document = await asyncio.to_thread(read, data, path)
+        # A thread costs more than reading a small document does, and many readers of one process would queue for it.
+        document = read(data, path) if len(data) < _SMALL else await asyncio.to_thread(read, data, path)
         told = self.manifest
         if (document.event, document.run, document.phase) != (told.event, told.run, told.phase):
             raise MixedPhases(
