@@ -53,8 +53,8 @@ class Line:
     device: str
 
     def inside(self, *command: str) -> list[str]:
-        """A command line that runs among the clients."""
-        return ["ip", "netns", "exec", self.namespace, *command]
+        """A command line that runs among the clients, before others: newsrooms do not wait for the processor of the feed."""
+        return ["nice", "-n", "-5", "ip", "netns", "exec", self.namespace, *command]
 
     def sent(self) -> tuple[int, int]:
         """Bytes of IP packets so far: to the clients, and to the server."""
