@@ -61,7 +61,13 @@ class Notices:
 
 @dataclass(frozen=True, slots=True)
 class SeriesStatus:
-    """One series of one run; what follows ``open`` is None before its first release. ``age`` in seconds."""
+    """One series of one run; ``release`` to ``age`` are None before its first release. ``age`` in seconds.
+
+    ``alive``: age of the publisher's last sign of life in seconds, None when the run is closed or there was none yet;
+    ``delay``: longest time of the last hour between a release being written and being served, in milliseconds;
+    ``refused``: why the reader may not read the run (a code of refusals), None when it may; ``not_before``: from when on
+    it may be read, None for now or never.
+    """
 
     event: str
     run: str
@@ -75,11 +81,19 @@ class SeriesStatus:
     expected: int | None
     reported: int | None
     age: int | None
+    alive: int | None = None
+    delay: int | None = None
+    refused: str | None = None
+    not_before: datetime.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a feed is by its own word, which nothing signs; ``number`` is that of its state file."""
+    """How a feed is by its own word, which nothing signs; ``number`` is that of its state file.
+
+    ``listening`` counts the connections that wait for news. The service level that the feed aims at, None when it tells none:
+    ``target_alive`` for :attr:`SeriesStatus.alive` in seconds, ``target_delay`` for :attr:`SeriesStatus.delay` in milliseconds.
+    """
 
     time: datetime.datetime
     number: int
@@ -87,6 +101,8 @@ class Status:
     alarms: tuple[str, ...]
     series: tuple[SeriesStatus, ...]
     notices: Notices
+    target_alive: int | None = None
+    target_delay: int | None = None
 
 
 def read_notices(data: bytes, where: str) -> Notices:
@@ -105,6 +121,8 @@ def read_status(data: bytes, where: str) -> Status:
         tuple(one.text or "" for one in children(root, "alarm")),
         tuple(map(_series, children(root, "series"))),
         _told(root, 0),
+        optional_number(root, "target-alive"),
+        optional_number(root, "target-delay"),
     )
 
 
@@ -123,7 +141,8 @@ def _told(root: etree._Element, version: int) -> Notices:
 
 def _series(row: etree._Element) -> SeriesStatus:
     numbers: dict[str, Any] = {
-        name: optional_number(row, name) for name in ("release", "expected", "reported", "age")
+        name: optional_number(row, name)
+        for name in ("release", "expected", "reported", "age", "alive", "delay")
     }
     return SeriesStatus(
         event=text(row, "event"),
@@ -134,6 +153,8 @@ def _series(row: etree._Element) -> SeriesStatus:
         open=flag(row, "open"),
         time=_optional_moment(row, "time"),
         state=row.get("state"),
+        refused=row.get("refused"),
+        not_before=_optional_moment(row, "not-before"),
         **numbers,
     )
 

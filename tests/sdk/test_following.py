@@ -1,6 +1,7 @@
 """Following on a narrow line: a chosen part of each release is sent, manifests are always checked, the rest comes when asked for."""
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,10 +21,13 @@ NOTICES = (
     f'<second-site address="https://second.example" fingerprint="{"ab" * 32}"/></notices>\n'
 )
 STATUS = (
-    f'{HEAD}<status {NS} schema="1.0" time="2026-10-10T12:00:00Z" number="1" listening="3"><alarm>store-damaged</alarm>'
+    f'{HEAD}<status {NS} schema="1.0" time="2026-10-10T12:00:00Z" number="1" listening="3" '
+    'target-alive="15" target-delay="1000"><alarm>store-damaged</alarm>'
     f'<series event="{EVENT}" run="night" id="skrutinium" phase="rehearsal" current="true" open="true" release="2" '
-    'time="2026-10-10T15:02:00Z" state="interim" expected="6" reported="2" age="5"/>'
-    f'<series event="{EVENT}" run="night" id="volby" phase="rehearsal" current="true" open="true"/></status>\n'
+    'time="2026-10-10T15:02:00Z" state="interim" expected="6" reported="2" age="5" alive="4" delay="35"/>'
+    f'<series event="{EVENT}" run="night" id="volby" phase="rehearsal" current="true" open="true"/>'
+    f'<series event="{EVENT}" run="live" id="skrutinium" phase="live" current="false" open="true" refused="not-before" '
+    'not-before="2026-10-10T14:00:00Z"/></status>\n'
 )
 
 
@@ -172,5 +176,23 @@ async def test_status(scene: Scene) -> None:
     assert [(one.id, one.release, one.age) for one in status.series] == [
         ("skrutinium", 2, 5),
         ("volby", None, None),
+        ("skrutinium", None, None),
     ]
     assert status.notices.second_site is None
+
+
+async def test_service_level(scene: Scene) -> None:
+    """What the feed aims at, how it does by that, and from when on a run may be read; a feed that tells none of it has None."""
+    scene.written.put("status.xml", STATUS.encode())
+    async with scene.connect() as feed:
+        status = await feed.status()
+        scene.written.put("status.xml", STATUS.replace('target-alive="15" target-delay="1000"', "").encode())
+        silent = await feed.status()
+
+    assert (status.target_alive, status.target_delay) == (15, 1000)
+    assert (silent.target_alive, silent.target_delay) == (None, None)
+    assert [(one.alive, one.delay, one.refused, one.not_before) for one in status.series] == [
+        (4, 35, None, None),
+        (None, None, None, None),
+        (None, None, "not-before", datetime.datetime(2026, 10, 10, 14, tzinfo=datetime.UTC)),
+    ]
