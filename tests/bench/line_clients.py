@@ -94,7 +94,7 @@ class Checked:
         parts = dict(members(archive(expand(body, 1 << 26, CHOSEN), CHOSEN), CHOSEN))
         chain = Chain(self._keys, self.run, SERIES, since, self.hashes[since])
         names = sorted(name for name in parts if name.startswith("manifest/") and name.endswith(".xml"))
-        rows = {}
+        rows: dict[str, str] = {}
         numbers = []
         for name in names:
             manifest = await chain.take(parts[name], parts[name + ".sig"], name)
