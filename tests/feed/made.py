@@ -12,7 +12,7 @@ from typing import Literal
 import aiohttp
 from multidict import CIMultiDictProxy
 
-from skrutinium_server.feed.server import Running, serve
+from skrutinium_server.feed.serving import Running, serve
 from skrutinium_server.feed.settings import FeedSettings
 from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.formats.skrutinium.stamp import Stamp

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skrutinium_server.feed.connections import BEYOND, STRANGERS
-from skrutinium_server.feed.server import SPARE
+from skrutinium_server.feed.serving import SPARE
 from skrutinium_server.feed.settings import FeedSettings, write_settings
 from tests.feed.hostile import (
     BOTH,

@@ -22,9 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skrutinium_server.feed.access import AccessList, load_access
+from skrutinium_server.feed.door import Connection
 from skrutinium_server.feed.front import Front
 from skrutinium_server.feed.representation import represent
-from skrutinium_server.feed.server import Connection, Running, serve
+from skrutinium_server.feed.serving import Running, serve
 from skrutinium_server.feed.settings import FeedSettings
 from skrutinium_server.release.store.packing import compress
 from tests.feed.made import EVENT, MadeStore, document, night, small_night

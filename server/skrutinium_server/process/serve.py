@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from skrutinium_server.feed.server import listening_sockets
+from skrutinium_server.feed.serving import listening_sockets
 from skrutinium_server.feed.settings import FeedSettings, write_settings
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.errors import ProcessError
