@@ -1,4 +1,4 @@
-"""redbot, an independent checker of HTTP, has nothing to complain about: run as a program against a feed on loopback."""
+"""redbot, an independent checker of HTTP, has nothing to complain about: run as a process of its own against a feed on loopback."""
 
 import asyncio
 import json
@@ -12,7 +12,8 @@ import pytest
 from tests.feed.made import EVENT, MadeStore, document, feed_on, night, small_night
 from tests.feed.made_registers import publish_registers, put_archive
 
-PROGRAM = Path(__file__).resolve().parents[2] / ".venv-redbot" / "bin" / "redbot"
+PYTHON = Path(__file__).resolve().parents[2] / ".venv-redbot" / "bin" / "python"
+CHECKING = Path(__file__).with_name("redbot_checking.py")
 
 EXPLAINED = {
     "STATUS_NOT_FOUND": "it is a 404, and is meant to be one",
@@ -30,35 +31,38 @@ EXPLAINED = {
 
 
 @pytest.fixture(scope="module")
-def redbot() -> str:
-    """The program, which `make setup` installs in an environment of its own."""
-    if not PROGRAM.exists():
-        message = "no .venv-redbot/bin/redbot: run make setup"
+def python() -> str:
+    """The interpreter of the environment that `make setup` installs redbot in."""
+    if not PYTHON.exists():
+        message = "no .venv-redbot/bin/python: run make setup"
         if os.environ.get("CI"):
             pytest.fail(f"{message}, and in CI nothing is skipped")
         pytest.skip(message)
-    return str(PROGRAM)
+    return str(PYTHON)
 
 
-async def notes(redbot: str, address: str) -> tuple[int, list[dict[str, Any]]]:
-    """Status of the answer and what redbot has to say of it, by its further requests too."""
+async def checked(python: str, addresses: list[str]) -> dict[str, tuple[int, list[dict[str, Any]]]]:
+    """For each address the status of the answer and what redbot has to say of it, by its further requests too."""
     process = await asyncio.create_subprocess_exec(
-        redbot, "-o", "har", address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        python, str(CHECKING), *addresses, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(60):
         out, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
-    entry = json.loads(out)["log"]["entries"][0]
-    told: list[dict[str, Any]] = []
-    due = list(entry["_red_messages"])
-    while due:
-        note = due.pop()
-        told.append(note)
-        due += note.get("subnotes", ())
-    return entry["response"]["status"], told
+    found: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+    for address, told in json.loads(out).items():
+        (entry,) = told["log"]["entries"]
+        notes: list[dict[str, Any]] = []
+        due = list(entry["_red_messages"])
+        while due:
+            note = due.pop()
+            notes.append(note)
+            due += note.get("subnotes", ())
+        found[address] = entry["response"]["status"], notes
+    return found
 
 
-async def test_nothing_to_complain_about(tmp_path: Path, redbot: str) -> None:
+async def test_nothing_to_complain_about(tmp_path: Path, python: str) -> None:
     """Manifests, documents, registers, archives, tars of changes, pages, the 304s among them, and 404: no note that is bad or warns."""
     store = await to_thread(MadeStore, tmp_path)
     await to_thread(small_night, store)
@@ -85,8 +89,11 @@ async def test_nothing_to_complain_about(tmp_path: Path, redbot: str) -> None:
     ]
     parted = {f"{base}/newest/event.xml", f"{base}/archive/newest.zip", f"{base}/changes?since=3"}
     async with feed_on(store) as fed:
-        for path, due in {**plain, **dict.fromkeys(conditional, 200)}.items():
-            status, told = await notes(redbot, fed.base + path)
+        expected = {**plain, **dict.fromkeys(conditional, 200)}
+        found = await checked(python, [fed.base + path for path in expected])
+        assert len(found) == len(expected)
+        for path, due in expected.items():
+            status, told = found[fed.base + path]
             ids = {note["note_id"] for note in told}
             assert status == due
             for note in told:
