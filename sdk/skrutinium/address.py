@@ -183,9 +183,10 @@ class AddressRegisters:
         index = await asyncio.to_thread(read_index, data, self.where)
         return index.definition, hashlib.sha256(data).hexdigest()
 
-    async def index(self, number: int) -> tuple[bytes, bytes]:
-        """The newest edition of the index of one version of the definition, and its signature line."""
-        path = f"{self.prefix}/{number}/registers.xml"
+    async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
+        """An index of one version of the definition, the newest edition unless told, and its signature line."""
+        version = str(number) if edition is None else f"{number}.{edition}"
+        path = f"{self.prefix}/{version}/registers.xml"
         return await _body(self.transport, path), await _body(self.transport, f"{path}.sig", _SMALL)
 
     async def document(self, number: int, row: RegisterRow, /) -> bytes:

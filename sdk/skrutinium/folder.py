@@ -154,13 +154,15 @@ class FolderRegisters:
         path = self._folder / "newest"
         return number_and_hash(await _aside(lambda: _read(path, 200)), str(path))
 
-    async def index(self, number: int) -> tuple[bytes, bytes]:
-        """The newest edition of the index of one version of the definition, and its signature line."""
-        return await _aside(lambda: self._index(number))
+    async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
+        """An index of one version of the definition, the newest edition unless told, and its signature line."""
+        return await _aside(lambda: self._index(number, edition))
 
-    def _index(self, number: int) -> tuple[bytes, bytes]:
+    def _index(self, number: int, edition: int | None) -> tuple[bytes, bytes]:
         names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
         found = [match for name in names if (match := _EDITION.fullmatch(name)) and int(match[1]) == number]
+        if edition is not None:
+            found = [match for match in found if int(match[2] or 1) == edition]
         if not found:
             raise NotYet(f"there are no registers {number}", address=self.where)
         path = self._folder / max(found, key=lambda match: int(match[2] or 1))[0]

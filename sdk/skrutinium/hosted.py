@@ -132,18 +132,21 @@ class HostedSeries(_Files):
 class HostedRegisters(_Files):
     """The registers of one event in a release store behind a web server."""
 
-    async def index(self, number: int) -> tuple[bytes, bytes]:
-        """The newest edition of the index of one version of the definition: asked for until there is no later one."""
-        path, edition = f"{self.prefix}/{number:09d}.xml", 1
+    async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
+        """An index of one version of the definition, and its signature line; the newest is asked for until there is no later."""
+        path = self._index(number, edition or 1)
         data = await self._get(path)
-        while True:
-            edition += 1
-            later = f"{self.prefix}/{number:09d}.{edition}.xml"
+        later = 2
+        while edition is None:
             try:
-                data = await self._get(later)
+                data = await self._get(self._index(number, later))
             except NotYet:
-                return data, await self._get(f"{path}.sig", _SMALL)
-            path = later
+                break
+            path, later = self._index(number, later), later + 1
+        return data, await self._get(f"{path}.sig", _SMALL)
+
+    def _index(self, number: int, edition: int) -> str:
+        return f"{self.prefix}/{number:09d}{'' if edition == 1 else f'.{edition}'}.xml"
 
     async def document(self, _number: int, row: RegisterRow, /) -> bytes:
         """A document of that index."""

@@ -57,8 +57,11 @@ class RegistersSource(Protocol):
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest index; raises :class:`NotYet` when there are no registers."""
 
-    async def index(self, number: int) -> tuple[bytes, bytes]:
-        """The index of one version of the definition, newest edition, and its signature line; raises :class:`NotYet`."""
+    async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
+        """An index of one version of the definition, the newest edition unless told, and its signature line.
+
+        Raises :class:`NotYet` when there is none.
+        """
 
     async def document(self, number: int, row: RegisterRow, /) -> bytes:
         """A document of that index, not yet checked."""

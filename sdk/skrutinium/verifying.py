@@ -65,8 +65,9 @@ async def verify(
     checker = Checker(report, law=chosen.law)
     try:
         walk = _Walk(source.series(chosen, SERIES), SERIES, checker, keys, chosen, report)
-        walk.registers = RegistersWalk(source.registers(chosen.event), keys, chosen, report)
+        walk.registers = registers = RegistersWalk(source.registers(chosen.event), keys, chosen, report)
         await walk.all(progress)
+        await registers.chain()
     finally:
         await asyncio.to_thread(checker.close)
     if VOLBY in chosen.series:

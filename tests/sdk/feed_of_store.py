@@ -115,9 +115,14 @@ class StoreFeed:
         if number == "newest":
             number = (await self.read(folder / "newest")).split()[0].decode()
         there = await asyncio.to_thread(
-            lambda: sorted(folder.glob(f"{int(number):09d}*.xml"), key=lambda one: len(one.name))
+            lambda: sorted(
+                folder.glob(f"{int(number.partition('.')[0]):09d}*.xml"), key=lambda one: len(one.name)
+            )
         )
         index = there[-1] if there else folder / "none"
+        if "." in number:
+            version, edition = map(int, number.split("."))
+            index = folder / f"{version:09d}{'' if edition == 1 else f'.{edition}'}.xml"
         if path.startswith("registers.xml"):
             return await self.read(index.with_name(index.name + path.removeprefix("registers.xml")))
         found = re.search(

@@ -77,8 +77,10 @@ class Registers:
         return self
 
     def write(self, written: Written, *, edition: int = 1) -> None:
-        """Write them into a store, signed by its key."""
-        rows = ""
+        """Write them into a store, signed by its key; a later edition follows the index that is named as the newest."""
+        rows, folder = "", f"event/{EVENT}/registers"
+        newest = written.root / folder / "newest"
+        previous = ZEROS if edition == 1 else newest.read_text().split()[1]
         for path, data in sorted(self.documents.items()):
             digest = hashlib.sha256(data).hexdigest()
             schema = f' schema="{SCHEMA}"' if path.endswith(".xml") else ""
@@ -87,11 +89,8 @@ class Registers:
                 f'definition-sha256="{"d" * 64}" time="2026-09-01T12:00:00Z" changed="true"/>'
             )
             written.put(f"objects/{digest[:2]}/{digest[2:4]}/{digest}.gz", gzip.compress(data, mtime=0))
-        index = (
-            f'{HEAD}<registers {STAMP} edition="{edition}" previous="{ZEROS}">{rows}</registers>\n'.encode()
-        )
+        index = f'{HEAD}<registers {STAMP} edition="{edition}" previous="{previous}">{rows}</registers>\n'.encode()
         again = "" if edition == 1 else f".{edition}"
-        folder = f"event/{EVENT}/registers"
         written.put(f"{folder}/000000001{again}.xml.sig", sign(written.night.key, index))
         written.put(f"{folder}/000000001{again}.xml", index)
         written.put(f"{folder}/newest", f"1 {hashlib.sha256(index).hexdigest()}\n".encode())

@@ -1,5 +1,6 @@
 """``verify`` compares results with the registers: what was never published is named, and so is what no register knows."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from skrutinium import Report, open_source, verify
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.registers_builder import Registers, make_registers
-from tests.sdk.store_builder import EVENT, Night, fingerprint, make_night
+from tests.sdk.store_builder import EVENT, Night, Written, fingerprint, make_night, sign
 
 
 async def checked(root: Path, place: str | None = None, pinned: str | None = None) -> Report:
@@ -222,3 +223,61 @@ async def test_registers_of_a_feed(tmp_path: Path) -> None:
 
     assert report.registers == {1: 8}
     assert {one.code for one in report.differences} == {"names"}
+
+
+def later_edition(root: Path) -> Written:
+    """A night whose registers had a calendar added: edition 2 follows edition 1."""
+    written = make_night().write(root)
+    make_registers().write(written)
+    registers = make_registers()
+    registers.documents["calendar.ics"] += b"\r\n"
+    registers.write(written, edition=2)
+    return written
+
+
+FIRST, SECOND = "registers/1.1/registers.xml", "registers/1/registers.xml"
+
+
+@pytest.mark.parametrize("asked", ["folder", "feed"])
+async def test_chain_of_registers(tmp_path: Path, asked: str) -> None:
+    """An earlier edition that was exchanged or taken away after others followed it is found, though its signature holds."""
+    written = later_edition(tmp_path)
+    feed = await StoreFeed(tmp_path).start()
+    place = feed.url if asked == "feed" else str(tmp_path)
+    first = tmp_path / "event" / EVENT / "registers" / "000000001.xml"
+    try:
+        assert (await checked(tmp_path, place)).differences == []
+
+        forged = first.read_bytes().replace(b'made-up="true"', b'made-up="false"', 1)
+        written.put(f"event/{EVENT}/registers/000000001.xml.sig", sign(written.night.key, forged))
+        first.write_bytes(forged)
+        told = (await checked(tmp_path, place)).differences
+        assert [(one.code, one.path, one.what) for one in told] == [("registers", SECOND, "previous")]
+
+        written.put(f"event/{EVENT}/registers/000000001.xml.sig", sign(make_night().key, forged))
+        told = (await checked(tmp_path, place)).differences
+        assert {(one.path, one.what) for one in told} == {(FIRST, "cannot be used"), (SECOND, "previous")}
+
+        first.unlink()
+        told = (await checked(tmp_path, place)).differences
+        assert {(one.path, one.what) for one in told} == {(FIRST, "is missing"), (SECOND, "previous")}
+    finally:
+        await feed.stop()
+
+
+async def test_two_firsts(tmp_path: Path) -> None:
+    """A later edition that claims to be the first is found: two follow nothing."""
+    written = later_edition(tmp_path)
+    folder = tmp_path / "event" / EVENT / "registers"
+    forged = re.sub(
+        rb'previous="[0-9a-f]+"', b'previous="' + b"0" * 64 + b'"', (folder / "000000001.2.xml").read_bytes()
+    )
+    written.put(f"event/{EVENT}/registers/000000001.2.xml", forged)
+    written.put(f"event/{EVENT}/registers/000000001.2.xml.sig", sign(written.night.key, forged))
+    (folder / "newest").write_text(f"1 {hashlib.sha256(forged).hexdigest()}\n")
+
+    told = (await checked(tmp_path)).differences
+
+    assert [(one.path, one.what) for one in told] == [
+        (SECOND, "previous: registers 1.1 follow the same index")
+    ]
