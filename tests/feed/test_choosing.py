@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrutinium_server.feed.addresses import Changes, Push, parse_target
+from skrutinium_server.feed.addresses import Changes, Push
 from skrutinium_server.feed.choosing import Choice, Chosen, Territory
 from skrutinium_server.feed.refusals import BAD_CHOICE, Refusal
+from skrutinium_server.feed.targets import parse_target
 from tests.feed.made import EVENT, Fed, MadeStore, document, feed_on, night
 from tests.feed.made_registers import AREAS, CONTESTS, PRECINCTS, publish_registers
 from tests.feed.test_push import Stream, opened

@@ -12,10 +12,10 @@ from skrutinium_server.feed.addresses import (
     Page,
     Place,
     VolbyProcedure,
-    parse_target,
 )
 from skrutinium_server.feed.conditional import choose_coding, none_match, not_modified
 from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.targets import parse_target
 
 PLACE = Place("kv2018", None, "skrutinium")
 

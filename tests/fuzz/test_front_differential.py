@@ -83,7 +83,7 @@ class Pair:
     def forget(self) -> None:
         """Let the memories of both hold nothing, so that everything has to be read anew."""
         for feed in self.feeds:
-            memory = feed._handling._memory
+            memory = feed._handling.fetching.memory
             memory._held.clear()
             memory.size, memory.dropped = 0, memory.dropped + 1
             if feed._fronts is not None:

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skrutinium_server.feed.access import parse_access
-from skrutinium_server.feed.addresses import LONGEST, parse_target
 from skrutinium_server.feed.choosing import Choice, Chosen, read_territory
 from skrutinium_server.feed.conditional import choose_coding, failed, none_match, not_modified
 from skrutinium_server.feed.errors import AccessError
 from skrutinium_server.feed.proxies import Header, Proxies
 from skrutinium_server.feed.ranges import Part, choose_part
 from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.targets import LONGEST, parse_target
 from skrutinium_server.feed.waiting import preferred_wait
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.notices import read_notices

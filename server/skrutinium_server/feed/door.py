@@ -58,7 +58,7 @@ class Connection(RequestHandler):
             return
         self._begun += len(data)
         if self._begun > HEADER + LINE and self.transport is not None and self.registered is not None:
-            self.transport.write(self._feed.overflow(self.registered))
+            self.transport.write(self._feed.refusing.overflow(self.registered))
             self.force_close()
 
     def log_exception(self, *told: object, **more: object) -> None:
@@ -92,7 +92,7 @@ class Connection(RequestHandler):
     ) -> StreamResponse:
         """What is no request gets our own error document."""
         assert self.registered is not None
-        return self._feed.malformed(exc, self.registered)
+        return self._feed.refusing.malformed(exc, self.registered)
 
 
 class Door(Server):

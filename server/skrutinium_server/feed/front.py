@@ -12,18 +12,18 @@ import time
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from skrutinium_server.feed.access_log import AccessLog
-from skrutinium_server.feed.addresses import Address, ObjectByHash, Push, parse_target
+from skrutinium_server.feed.addresses import Address, ObjectByHash, Push
 from skrutinium_server.feed.blocks import CONDITION, TAG, Blocks, Facts
 from skrutinium_server.feed.conditional import not_modified
 from skrutinium_server.feed.connections import Registered
-from skrutinium_server.feed.handling import FREE
 from skrutinium_server.feed.kinds import OTHER, PUSH, kind_of
 from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memo import COPIED, JOINED, Held, Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found
-from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.refusals import FREE, Refusal
 from skrutinium_server.feed.representation import Answer
 from skrutinium_server.feed.response import STALL, refusal_head, request_id_line
+from skrutinium_server.feed.targets import parse_target
 from skrutinium_server.release.store.model import SeriesKey
 
 log = logging.getLogger("skrutinium.feed")

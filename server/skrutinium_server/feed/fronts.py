@@ -146,7 +146,7 @@ class Fronts:
 
     def request_id(self) -> str:
         """A new id that a refusal and the logs share."""
-        return self._handling.request_id()
+        return self._handling.refusing.request_id()
 
     async def fetch(self, fetch: Fetch) -> object:
         """Read what is not in memory."""

@@ -3,18 +3,14 @@
 import asyncio
 import contextlib
 import datetime
-import itertools
 import logging
-import math
-import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web import BaseRequest, StreamResponse
 
 from skrutinium_server.feed.access_log import AccessLog
@@ -27,7 +23,6 @@ from skrutinium_server.feed.addresses import (
     Push,
     VolbyFile,
     VolbyProcedure,
-    parse_target,
 )
 from skrutinium_server.feed.answering import Answers
 from skrutinium_server.feed.archives import Archives
@@ -36,43 +31,40 @@ from skrutinium_server.feed.blocks import HEADER
 from skrutinium_server.feed.conditional import Coding, choose_coding, read_conditions
 from skrutinium_server.feed.connections import Connections, Registered
 from skrutinium_server.feed.downloads import stored
-from skrutinium_server.feed.fetching import Fetching, no_then
+from skrutinium_server.feed.fetching import Fetching
 from skrutinium_server.feed.holding import Holding
 from skrutinium_server.feed.kinds import kind_of
-from skrutinium_server.feed.memory import Fetch, Memory
-from skrutinium_server.feed.objects import Objects, short
+from skrutinium_server.feed.memory import Memory
+from skrutinium_server.feed.objects import Objects
 from skrutinium_server.feed.pages import access_page, addresses_page, health_page
 from skrutinium_server.feed.past import Past
-from skrutinium_server.feed.push import Broadcaster, Listening, heartbeat_event
+from skrutinium_server.feed.push import Broadcaster
 from skrutinium_server.feed.refusals import (
     ACROSS,
     ALLOWED,
-    BAD_REQUEST,
     BODY,
     CROWDED,
+    FREE,
     HEADERS_TOO_LARGE,
     METHOD,
     NOT_ACCEPTABLE,
     NOTHING_YET,
     PRECONDITION,
     STOPPING,
-    URI_TOO_LONG,
     Refusal,
     unexpected,
 )
+from skrutinium_server.feed.refusing import Refusing
 from skrutinium_server.feed.representation import Answer, StoredAnswer
 from skrutinium_server.feed.response import (
     Dateline,
     ok,
     options,
-    refusal_head,
-    refused,
-    request_id_line,
     unchanged,
 )
-from skrutinium_server.feed.shelf import Published
 from skrutinium_server.feed.status import ServiceLevel, Status, status_document, status_page
 from skrutinium_server.feed.streams import Streams
+from skrutinium_server.feed.targets import asked_of
 from skrutinium_server.feed.waiting import Waiting, applied, preferred_wait
 from skrutinium_server.release.store.model import SeriesKey
 
@@ -80,18 +72,10 @@ log = logging.getLogger("skrutinium.feed")
 
 CONDITIONS: Final = ("If-None-Match", "If-Modified-Since")
 
-FREE: Final = frozenset({403, 429, 503})
-"""Refusals that are not counted against a subscriber: those that it cannot help, and those of the limit itself."""
-
 NOT_MODIFIED: Final = 304
 
 LONGEST_WAIT: Final = 60
 """Seconds that a long poll may wait unless a setting says otherwise."""
-
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-MEMOISED: Final = 200
-"""Longer targets are read anew each time, so that nobody fills the memory of read ones."""
 
 
 class Handling:
@@ -114,6 +98,7 @@ class Handling:
         self.objects = Objects()
         self.broadcaster = broadcaster
         self.dateline = Dateline(lambda: now().timestamp())
+        self.refusing = Refusing(connections, self.dateline, now, name)
         self.waiting = Waiting()
         self.fetching = Fetching(memory, executor)
         self.streams = Streams(
@@ -131,10 +116,8 @@ class Handling:
         self.leaving = False
         self.log: AccessLog | None = None
         self._past = past
-        self._memory = memory
         self._now = now
         self._looked = looked
-        self._requests = (f"{name}-{number}" for number in itertools.count(1))
         self._longest_wait = longest_wait
         self._archives = Archives(past.reader.layout.root)
         self._holding = Holding(self.objects, past, self.fetching)
@@ -149,17 +132,17 @@ class Handling:
         except ConnectionError:
             raise
         except Exception:
-            request_id = self._request_id(request, registered)
+            request_id = self.refusing.id_of(request, registered)
             log.exception("request %s failed unexpectedly", request_id)
             found = unexpected(request_id)
         finally:
             registered.under_way = False
         answer, size = self._counted(request, registered, found)
         if isinstance(answer, Refusal):
-            request_id = request_id or self._request_id(request, registered)
+            request_id = request_id or self.refusing.id_of(request, registered)
             registered.usage.refused[answer.status, answer.code] += 1
             size = len(answer.body)
-            answer = self._refused(answer, request_id, request.method == "HEAD")
+            answer = self.refusing.refused(answer, request_id, request.method == "HEAD")
         if self.leaving:
             answer.force_close()
         if self.log is not None and answer.status != NOT_MODIFIED:
@@ -176,15 +159,6 @@ class Handling:
                 request_id,
             )
         return answer
-
-    def request_id(self) -> str:
-        """A new id that a refusal and the logs share."""
-        return next(self._requests)
-
-    def _request_id(self, request: BaseRequest, registered: Registered) -> str:
-        """The id that a named proxy gave the request, otherwise a new one."""
-        told = request.headers.get("X-Request-Id", "") if registered.proxied else ""
-        return told if _REQUEST_ID.fullmatch(told) else self.request_id()
 
     def _counted(
         self,
@@ -223,37 +197,6 @@ class Handling:
                 size,
             )
         return ok(found, self.dateline.line(), bodyless, part), size
-
-    def _refused(self, refusal: Refusal, request_id: str, bodyless: bool) -> StreamResponse:
-        if refusal.until is not None:
-            refusal = replace(refusal, lines=refusal.lines + self._retry(refusal.until), until=None)
-        return refused(refusal, self.dateline.line() + request_id_line(request_id), bodyless)
-
-    def malformed(self, error: BaseException | None, registered: Registered) -> StreamResponse:
-        """The answer to what is no request."""
-        refusal = BAD_REQUEST
-        if isinstance(error, LineTooLong):
-            # The parser does not say which line it was; only the request line has a method before it.
-            refusal = URI_TOO_LONG if _in_request_line(error) else HEADERS_TOO_LARGE
-        elif isinstance(error, HttpProcessingError) and "headers" in str(error.message).lower():
-            refusal = HEADERS_TOO_LARGE if "many" in str(error.message).lower() else BAD_REQUEST
-        request_id = self.request_id()
-        self.connections.tell_malformed(registered, f"{type(error).__name__}, {request_id}")
-        self.connections.limits.nobody.refused[refusal.status, refusal.code] += 1
-        return self._refused(refusal, request_id, bodyless=False)
-
-    def overflow(self, registered: Registered) -> bytes:
-        """The answer to a header that goes on and on, with which the connection ends."""
-        refusal, request_id = HEADERS_TOO_LARGE, self.request_id()
-        self.connections.tell_malformed(registered, f"{refusal.code}, {request_id}")
-        self.connections.limits.nobody.refused[refusal.status, refusal.code] += 1
-        head = refusal_head(refusal, self.dateline.line() + request_id_line(request_id))
-        return b"".join((head, b"Connection: close\r\n\r\n", refusal.body))
-
-    def _retry(self, moment: datetime.datetime) -> bytes:
-        """When to ask again, in whole seconds, never too early (RFC 9110, 10.2.3)."""
-        left = max(1, math.ceil((moment - self._now()).total_seconds()))
-        return b"Retry-After: %d\r\n" % left
 
     async def _answer(
         self, request: BaseRequest, registered: Registered
@@ -416,69 +359,3 @@ class Handling:
             for key, series in sorted(self.answers.published.series.items())
             if (key.event, key.run) in readable
         )
-
-    def adopt(self, published: Published) -> list[Fetch]:
-        """Serve a new state from now on and tell it to all who listen; returns what is worth reading ahead."""
-        before = self.answers.published
-        self.answers.published = published
-        self.objects.adopt(published.series)
-        for event, registers in published.registers.items():
-            if registers is not before.registers.get(event):
-                self.objects.public.update(map(short, registers.hashes))
-        if published.runs is not before.runs:
-            self.connections.adopt(published.runs)
-            self.broadcaster.end_where(self._misplaced)
-            self.waiting.wake_all()
-        ahead: list[Fetch] = []
-        for key, series in published.series.items():
-            known = before.series.get(key)
-            if series is not known:
-                self.broadcaster.moved(known, series)
-                self.waiting.wake(key)
-                if known is not None:
-                    self.level.note(key, self._now(), series.written)
-                    ahead.extend(self._ahead(key, known.number))
-        for key, held in published.heartbeats.items():
-            if held is not before.heartbeats.get(key) and key in published.series:
-                series = published.series[key]
-                self.broadcaster.tell(key, heartbeat_event(series.number, _alive(held.body)))
-        return ahead
-
-    def _misplaced(self, key: SeriesKey, listener: Listening) -> bool:
-        run = self.answers.published.run(key.event, key.run)
-        return run is None or key.series not in run.series or (listener.whole_event and not run.current)
-
-    def _ahead(self, key: SeriesKey, since: int) -> Iterable[Fetch]:
-        """What everybody asks for next: the changes since the last release, then the documents that changed."""
-        series = self.answers.published.series[key]
-        newest = series.number
-        yield Fetch(
-            self.answers.changes_key(series, since, "gzip"),
-            lambda: self._past.changes(key, since, newest, "gzip"),
-            no_then,
-        )
-        for row in series.fresh:
-            name = ("object", row.sha256, "gzip")
-            if not self._memory.holds(name):
-                yield Fetch(name, partial(self._past.document, row.sha256, "gzip"), no_then)
-
-    async def read_ahead(self, fetches: Iterable[Fetch]) -> None:
-        """Read one after the other, so that requests come first."""
-        for fetch in fetches:
-            await self.fetching.fetch(fetch)
-            await asyncio.sleep(0)
-
-
-def asked_of(target: str) -> Address | Refusal:
-    """What a target asks for."""
-    return parse_target(target) if len(target) <= MEMOISED else parse_target.__wrapped__(target)
-
-
-def _in_request_line(error: LineTooLong) -> bool:
-    start = str(error.args[0]) if error.args else ""
-    return any(method in start for method in ("GET ", "HEAD ", "OPTIONS ", "POST ", "PUT ", "/"))
-
-
-def _alive(heartbeat: bytes) -> str:
-    _, _, rest = heartbeat.partition(b' alive="')
-    return rest.partition(b'"')[0].decode("ascii", "replace")

@@ -18,6 +18,10 @@ ACROSS: Final = (
 """What a browser is told before it reads from another site (Fetch standard, 3.2.2)."""
 
 
+FREE: Final = frozenset({403, 429, 503})
+"""Refusals that are not counted against a subscriber: those that it cannot help, and those of the limit itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A refusal; ``document`` replaces the error document where a format has its own, ``lines`` are further header lines.

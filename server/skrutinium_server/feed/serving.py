@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import Metric
 
 from skrutinium_server.feed.access import AccessList
 from skrutinium_server.feed.access_log import AccessLog
+from skrutinium_server.feed.adopting import Adopting
 from skrutinium_server.feed.connections import Connections
 from skrutinium_server.feed.door import Door
 from skrutinium_server.feed.errors import AddressInUse
@@ -54,6 +55,7 @@ class Running:
     def __init__(
         self,
         handling: Handling,
+        adopting: Adopting,
         door: Door,
         fronts: Fronts | None,
         watcher: Watcher,
@@ -62,6 +64,7 @@ class Running:
     ) -> None:
         self.addresses: tuple[tuple[str, int], ...] = ()
         self._handling = handling
+        self._adopting = adopting
         self._door = door
         self._fronts = fronts
         self._watcher = watcher
@@ -118,9 +121,9 @@ class Running:
         if self._fronts is not None:
             # Before anybody is told that there is something new.
             self._fronts.adopt(published)
-        ahead = self._handling.adopt(published)
+        ahead = self._adopting.adopt(published)
         if ahead:
-            task = asyncio.create_task(self._handling.read_ahead(ahead), name="read ahead")
+            task = asyncio.create_task(self._adopting.read_ahead(ahead), name="read ahead")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -216,10 +219,10 @@ async def serve(
         if settings.certificate
         else None
     )
-    kept = Memory(memory)
+    kept, past = Memory(memory), Past(reader)
     handling = Handling(
         connections,
-        Past(reader),
+        past,
         kept,
         executor,
         Broadcaster(slow, keep_alive),
@@ -252,7 +255,7 @@ async def serve(
         interval,
         {"certificate": certificate.look} if certificate else {},
     )
-    running = Running(handling, door, fronts, watcher, executor, drain)
+    running = Running(handling, Adopting(handling, past, kept, now), door, fronts, watcher, executor, drain)
     sockets = list(inherited) or await listening_sockets(host, port, reuse_port)
     await asyncio.to_thread(watcher.look)
     handling.broadcaster.start()
