@@ -47,6 +47,8 @@ async def test_registers_are_read_before_there_is_a_run(store: MadeStore) -> Non
             ("newest/nothing.xml", "no-document"),
             ("2/registers.xml", "no-registers"),
             ("x/registers.xml", "bad-number"),
+            ("1.0/registers.xml", "bad-number"),
+            ("1.2.3/registers.xml", "bad-number"),
             ("at/2018-99-01T00:00:00Z/registers.xml", "bad-time"),
             ("at/2000-01-01T00:00:00Z/registers.xml", "no-registers"),
         ):
@@ -55,7 +57,7 @@ async def test_registers_are_read_before_there_is_a_run(store: MadeStore) -> Non
 
 
 async def test_registers_by_version_and_by_time(night_store: MadeStore) -> None:
-    """Each version, in its last edition, and what was newest at a time; documents that were replaced stay."""
+    """Each version, in its last edition or the one asked for, and what was newest at a time; what was replaced stays."""
     first = await to_thread(publish_registers, night_store, 1, BEFORE, a_xml=b"<a>1</a>")
     async with feed_on(night_store) as fed:
         again = await to_thread(publish_registers, night_store, 1, BEFORE + DAY, a_xml=b"<a>2</a>")
@@ -65,12 +67,15 @@ async def test_registers_by_version_and_by_time(night_store: MadeStore) -> None:
             ("newest", second),
             ("2", second),
             ("1", again),
+            ("1.1", first),
+            ("1.2", again),
             (f"at/{BEFORE:%Y-%m-%dT%H:%M:%SZ}", first),
             (f"at/{BEFORE + DAY:%Y-%m-%dT%H:%M:%SZ}", again),
             ("at/2030-01-01T00:00:00Z", second),
         ):
             for path in ("registers.xml", "registers.xml.sig", "a.xml"):
                 assert (await fed.get(f"{REGISTERS}/{version}/{path}"))[:2] == (200, due[path]), version
+        assert code((await fed.get(f"{REGISTERS}/1.3/registers.xml"))[1]) == "no-registers"
         assert (await fed.get(f"/object/{hashlib.sha256(b'<a>1</a>').hexdigest()}"))[1] == b"<a>1</a>"
 
 

@@ -79,10 +79,11 @@ class RegistersPast:
             "names an index that is not there, or has another hash",
         )
 
-    def numbered(self, event: str, number: int) -> EventRegisters | Refusal:
-        """The newest index of one version of the definition."""
-        editions = [edition for version, edition in self._editions(event) if version == number]
-        return self._load(event, number, max(editions)) if editions else NO_REGISTERS
+    def numbered(self, event: str, number: int, edition: int | None = None) -> EventRegisters | Refusal:
+        """An index of one version of the definition: the newest edition, or the one told."""
+        editions = [held for version, held in self._editions(event) if version == number]
+        chosen = max(editions, default=None) if edition is None else edition
+        return self._load(event, number, chosen) if chosen in editions else NO_REGISTERS
 
     def at(self, event: str, time: datetime.datetime) -> EventRegisters | Refusal:
         """The last index that was written at or before ``time``."""
