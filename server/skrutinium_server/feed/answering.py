@@ -376,8 +376,12 @@ class Answers:
         past = self._registers_past
         return self._memory.recall(
             # A later edition of the same version, or a later index before the same time, comes with a newest one.
-            ("registers", event, version, newest.sha256),
-            lambda: past.numbered(event, version) if isinstance(version, int) else past.at(event, version),
+            ("registers", event, version, address.edition, newest.sha256),
+            lambda: (
+                past.numbered(event, version, address.edition)
+                if isinstance(version, int)
+                else past.at(event, version)
+            ),
             lambda held: (
                 held if isinstance(held, Refusal) else self._in_registers(held, address.path, coding)
             ),
