@@ -11,6 +11,7 @@ from skrutinium_server.feed.memory import Fetch, Memory
 from skrutinium_server.feed.objects import short
 from skrutinium_server.feed.past import Past
 from skrutinium_server.feed.push import Listening, heartbeat_event
+from skrutinium_server.feed.released import changes_key
 from skrutinium_server.feed.shelf import Published
 from skrutinium_server.release.store.model import SeriesKey
 
@@ -63,7 +64,7 @@ class Adopting:
         series = self._answers.published.series[key]
         newest = series.number
         yield Fetch(
-            self._answers.changes_key(series, since, "gzip"),
+            changes_key(series, since, "gzip"),
             lambda: self._past.changes(key, since, newest, "gzip"),
             no_then,
         )

@@ -5,24 +5,17 @@ Nothing here waits. A faster front can ask :meth:`Answers.look_up` alone and han
 
 import datetime
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from skrutinium_server.feed.addresses import (
     Address,
     Archive,
     Changes,
-    Checkpoint,
     ContractFile,
-    DocumentAt,
     Heartbeat,
     KeyFile,
-    Line,
-    NewestDocument,
     NoticesFile,
-    NumberedDocument,
     ObjectByHash,
-    Pack,
     Page,
     Place,
     Push,
@@ -34,25 +27,22 @@ from skrutinium_server.feed.addresses import (
 from skrutinium_server.feed.choosing import Choice, Chosen, Territory
 from skrutinium_server.feed.conditional import Coding
 from skrutinium_server.feed.contract import contract_file, kind_of
-from skrutinium_server.feed.memory import Fetch, Found, Memory, Next, document_key
+from skrutinium_server.feed.memory import Fetch, Found, Memory, Next
 from skrutinium_server.feed.past import Past
 from skrutinium_server.feed.permission import RunKey
+from skrutinium_server.feed.recalling import Recalling
 from skrutinium_server.feed.refusals import (
-    GONE,
-    NO_CHECKPOINT,
     NO_DOCUMENT,
     NO_EVENT,
-    NO_LINE,
     NO_NOTICES,
     NO_REGISTERS,
     NOT_FOUND,
-    NOT_YET,
-    NOT_YET_THEN,
     NOTHING_YET,
     XML,
     Refusal,
 )
 from skrutinium_server.feed.registers import INDEX, EventRegisters, RegistersPast
+from skrutinium_server.feed.released import InSeries, Released, lasting
 from skrutinium_server.feed.representation import (
     CONTRACT,
     IMMUTABLE,
@@ -62,11 +52,10 @@ from skrutinium_server.feed.representation import (
     StoredAnswer,
     marks,
 )
-from skrutinium_server.feed.shelf import Published, Shelved, moment
+from skrutinium_server.feed.shelf import Published, Shelved
 from skrutinium_server.feed.volby import Asked, earlier, not_yet
 from skrutinium_server.feed.volby import ask as ask_volby
 from skrutinium_server.feed.volby import run_of as volby_run
-from skrutinium_server.release.store.errors import StoreMissing
 from skrutinium_server.release.store.model import SeriesKey
 
 _VOLBY: Final = b"Access-Control-Allow-Origin: *\r\nCache-Control: max-age=5, must-revalidate\r\n"
@@ -80,6 +69,8 @@ class Answers:
         self._past = past
         self._registers_past = RegistersPast(past.reader)
         self._memory = memory
+        self._recalling = Recalling(past, memory)
+        self._released = Released(past, memory, self._recalling)
         self._now = now
 
     def shelved(self, place: Place) -> Shelved | Refusal:
@@ -142,13 +133,13 @@ class Answers:
             case RegistersFile():
                 return self._registers(address, coding)
             case KeyFile(key_id=key_id, signature=signature):
-                return self._recall(
+                return self._recalling.recall(
                     ("key", key_id, signature), lambda: self._past.key(key_id, signature), NEWEST
                 )
             case ObjectByHash(sha256=sha256):
-                return self._document(sha256, coding, IMMUTABLE)
+                return self._recalling.document(sha256, coding, IMMUTABLE)
             case ContractFile(segments=segments):
-                return self._recall(
+                return self._recalling.recall(
                     ("contract", segments, coding), lambda: contract_file(segments, coding), CONTRACT
                 )
             case VolbyProcedure() | VolbyFile():
@@ -161,11 +152,13 @@ class Answers:
                 series = self.shelved(address.place)
                 return series if isinstance(series, Refusal) else self._in_series(series, address, coding)
 
-    def changes_key(
-        self, series: Shelved, since: int, coding: Coding, choice: Choice | None = None
-    ) -> tuple[object, ...]:
-        """Where the tar of changes is kept in memory: it is made once for all who choose the same."""
-        return ("changes", series.key, since, series.digests[series.number], coding, choice)
+    def _in_series(self, series: Shelved, address: InSeries, coding: Coding) -> Found:
+        if isinstance(address, Changes) and address.choice is not None:
+            event, choice = address.place.event, address.choice
+            return self.chosen(
+                event, choice, lambda chosen: self._released.look_up(series, address, coding, chosen)
+            )
+        return self._released.look_up(series, address, coding)
 
     def chosen(
         self, event: str, choice: Choice | None, then: Callable[[Chosen], Next]
@@ -194,146 +187,6 @@ class Answers:
             located,
         )
 
-    def _in_series(
-        self,
-        series: Shelved,
-        address: NewestDocument | NumberedDocument | DocumentAt | Changes | Pack | Checkpoint | Line,
-        coding: Coding,
-    ) -> Found:
-        place = address.place
-        match address:
-            case NewestDocument(path=path, after=after):
-                found = self._newest(series, path, coding, series.marks + NEWEST)
-                if after is not None and isinstance(found, Answer) and series.number <= after:
-                    return replace(found, known=True)
-                return found
-            case NumberedDocument(number=number, path=path):
-                return self._numbered(series, place, number, path, coding)
-            case DocumentAt(time=time, path=path):
-                return self._at(series, place, time, path, coding)
-            case Changes(since=since, choice=None):
-                return self._changes(series, since, coding)
-            case Changes(since=since, choice=choice):
-                return self.chosen(
-                    place.event, choice, lambda chosen: self._changes(series, since, coding, choice, chosen)
-                )
-            case Line():
-                return self._line(series)
-            case Pack(number=number):
-                return self._pack(series, place, number)
-            case Checkpoint():
-                return self._checkpoint(series, address, coding)
-
-    def _newest(self, series: Shelved, path: str, coding: Coding, lines: bytes) -> Found:
-        if path == "manifest.xml":
-            kept = series.gzipped if coding == "gzip" else series.plain
-            return Answer(kept, lines, series.moments[series.number])
-        if path == "manifest.xml.sig":
-            return Answer(series.signature, lines, series.moments[series.number])
-        row = series.rows.get(path)
-        if row is None:
-            return NO_DOCUMENT
-        return self._document(row.sha256, coding, lines, series.modified(path))
-
-    def _numbered(self, series: Shelved, place: Place, number: int, path: str, coding: Coding) -> Found:
-        if number > series.number:
-            return NOT_YET
-        key = series.key
-        known = series.moments.get(number)
-        if known is None:
-            return self._memory.recall(
-                ("moment", key, number),
-                lambda: self._moment(key, number),
-                lambda text: self._of(series, place, number, path, coding, text),
-            )
-        return self._of(series, place, number, path, coding, known)
-
-    def _of(
-        self, series: Shelved, place: Place, number: int, path: str, coding: Coding, modified: str | Refusal
-    ) -> Found:
-        """A document as of one release, whose Last-Modified is known."""
-        if isinstance(modified, Refusal):
-            return modified
-        key = series.key
-        lines = marks(key.run, series.manifest.phase, number) + self._lasting(series, place)
-        if path == "manifest.xml":
-            return self._recall(
-                ("manifest", key, number, coding),
-                lambda: self._past.manifest(key, number, coding),
-                lines,
-                modified,
-            )
-        if path == "manifest.xml.sig":
-            return self._recall(
-                ("signature", key, number),
-                lambda: self._past.manifest_signature(key, number),
-                lines,
-                modified,
-            )
-        row = series.rows.get(path)
-        if row is None:  # what was ever published stays in the snapshot
-            return NO_DOCUMENT
-        if series.last_change(path) <= number:
-            return self._document(row.sha256, coding, lines, modified)
-        return self._memory.recall(
-            ("snapshot", key, number),
-            lambda: self._past.snapshot(key, number),
-            lambda rows: (
-                self._document(rows[path].sha256, coding, lines, modified) if path in rows else NO_DOCUMENT
-            ),
-        )
-
-    def _at(self, series: Shelved, place: Place, time: datetime.datetime, path: str, coding: Coding) -> Found:
-        newest = datetime.datetime.fromisoformat(series.manifest.time)
-        if time >= newest:
-            return self._newest(series, path, coding, series.marks + NEWEST)
-        key = series.key
-        return self._memory.recall(
-            ("at", key, time),
-            lambda: self._past.at(key, series.number, time),
-            lambda number: self._numbered(series, place, number, path, coding) if number else NOT_YET_THEN,
-        )
-
-    def _changes(
-        self,
-        series: Shelved,
-        since: int,
-        coding: Coding,
-        choice: Choice | None = None,
-        chosen: Chosen | None = None,
-    ) -> Found:
-        if since > series.number:
-            return NOT_YET
-        lines = series.marks + NEWEST
-        key, newest = series.key, series.number
-        return self._recall(
-            self.changes_key(series, since, coding, choice),
-            lambda: self._past.changes(key, since, newest, coding, chosen),
-            lines,
-            series.moments[newest],
-        )
-
-    def _pack(self, series: Shelved, place: Place, number: int) -> Found:
-        if number > series.number:
-            return NOT_YET
-        lines = marks(series.key.run, series.manifest.phase, number) + self._lasting(series, place)
-        return self._recall(("pack", series.key, number), lambda: self._past.pack(series.key, number), lines)
-
-    def _checkpoint(self, series: Shelved, address: Checkpoint, coding: Coding) -> Found:
-        number = series.checkpoint if address.number is None else address.number
-        if not 0 < number <= series.number:
-            return NO_CHECKPOINT
-        key = series.key
-        caching = NEWEST if address.number is None else self._lasting(series, address.place)
-        lines = marks(key.run, series.manifest.phase, number) + caching
-        if address.signature:
-            return self._recall(
-                ("line", key, number), lambda: self._past.checkpoint_signature(key, number), lines
-            )
-        return self._recall(
-            ("checkpoint", key, number, coding), lambda: self._past.checkpoint(key, number, coding), lines
-        )
-
     def _heartbeat(self, place: Place) -> Found:
         key = self.key(place)
         if isinstance(key, Refusal):
@@ -352,19 +205,8 @@ class Answers:
         run = self.published.run(key.event, key.run)
         series = self.published.series.get(key)
         lasts = address.number is not None and series is not None
-        caching = self._lasting(series, address.place) if lasts and series else NEWEST
+        caching = lasting(series, address.place) if lasts and series else NEWEST
         return StoredAnswer(file, marks(key.run, run.phase if run else "", number) + caching)
-
-    def _line(self, series: Shelved) -> Found:
-        row = series.rows.get("summary.xml")
-        if row is None:
-            return NO_LINE
-        return self._recall(
-            ("line of", row.sha256),
-            lambda: self._past.line(row.sha256),
-            series.marks + NEWEST,
-            series.modified("summary.xml"),
-        )
 
     def _registers(self, address: RegistersFile, coding: Coding) -> Found:
         event, version = address.event, address.version
@@ -399,9 +241,9 @@ class Answers:
             return NO_DOCUMENT
         kind = kind_of(path)
         if kind == XML:
-            return self._document(row.sha256, coding, lines, registers.modified)
+            return self._recalling.document(row.sha256, coding, lines, registers.modified)
         packed = "identity" if path.endswith(".zip") else coding
-        return self._recall(
+        return self._recalling.recall(
             ("register", row.sha256, kind, packed),
             lambda: self._past.file(row.sha256, packed, kind, path.endswith(".zip")),
             lines,
@@ -411,25 +253,4 @@ class Answers:
     def _volby(self, asked: Asked | Refusal, coding: Coding) -> Found:
         if isinstance(asked, Refusal):
             return asked
-        return self._newest(asked.series, asked.path, coding, asked.series.marks + _VOLBY)
-
-    def _document(self, sha256: str, coding: Coding, lines: bytes, modified: str = "") -> Found:
-        return self._recall(
-            document_key(sha256, coding), lambda: self._past.document(sha256, coding), lines, modified
-        )
-
-    def _recall(self, key: object, load: Callable[[], object], lines: bytes, modified: str = "") -> Found:
-        return self._memory.recall(
-            key, load, lambda held: held if isinstance(held, Refusal) else Answer(held, lines, modified)
-        )
-
-    def _moment(self, key: SeriesKey, number: int) -> str | Refusal:
-        reader = self._past.reader
-        try:
-            return moment(reader, key, reader.manifest(key, number))
-        except StoreMissing:
-            return GONE
-
-    def _lasting(self, series: Shelved, place: Place) -> bytes:
-        """Numbered answers never change, but the event's own address may go from a test to the live run: a cache must not mix them."""
-        return IMMUTABLE if place.run is not None or series.manifest.phase == "live" else NEWEST
+        return self._released.newest(asked.series, asked.path, coding, asked.series.marks + _VOLBY)

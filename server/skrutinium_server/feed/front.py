@@ -7,54 +7,28 @@ ordinary path sees the same bytes in the same pieces as without a front. Sources
 
 import asyncio
 import logging
-import re
 import time
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from skrutinium_server.feed.access_log import AccessLog
 from skrutinium_server.feed.addresses import Address, ObjectByHash, Push
 from skrutinium_server.feed.blocks import CONDITION, TAG, Blocks, Facts
 from skrutinium_server.feed.conditional import not_modified
 from skrutinium_server.feed.connections import Registered
+from skrutinium_server.feed.flow import WAITING, Flow
 from skrutinium_server.feed.kinds import OTHER, PUSH, kind_of
 from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memo import COPIED, JOINED, Held, Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found
+from skrutinium_server.feed.pieces import VERSION, Request, read_requests
 from skrutinium_server.feed.refusals import FREE, Refusal
 from skrutinium_server.feed.representation import Answer
-from skrutinium_server.feed.response import STALL, refusal_head, request_id_line
+from skrutinium_server.feed.response import refusal_head, request_id_line
 from skrutinium_server.feed.targets import parse_target
-from skrutinium_server.release.store.model import SeriesKey
 
 log = logging.getLogger("skrutinium.feed")
 
-PIPELINED: Final = 32
-"""Requests in one piece, at most; more go the ordinary path."""
-
-WAITING: Final = 512 * 1024
-"""Bytes that may wait for one client before the front stops to write and to read."""
-
-LATER: Final = 64 * 1024
-"""Bytes that are read while an answer is under way; more stay with the system."""
-
-PIECES: Final = 64
-"""Pieces that are read meanwhile, however small."""
-
-SLICE: Final = 256 * 1024
-"""Bytes of a large body that are handed to the transport at a time."""
-
-_VERSION: Final = b" HTTP/1.1\r\n"
-_EMPTY_LINE: Final = b"\r\n\r\n"
-_START: Final = re.compile(rb"GET /[A-Za-z0-9._\-:/?=&,]{0,199}")
 _CLOSE: Final = b"Connection: close\r\n\r\n"
-
-
-class Request(NamedTuple):
-    """One request of a piece: method and target, what else it asks for, and where it ends."""
-
-    start: bytes
-    facts: Facts
-    end: int
 
 
 class Behind(Protocol):
@@ -97,74 +71,34 @@ class Behind(Protocol):
         """Begin to answer a request for push; False when the ordinary path must see to it."""
 
 
-def read_requests(data: bytes, blocks: Blocks) -> list[Request] | None:
-    """The requests of a piece, None when something of it is for the ordinary path."""
-    found: list[Request] = []
-    start = 0
-    while start < len(data):
-        line = data.find(_VERSION, start)
-        end = data.find(_EMPTY_LINE, start) + len(_EMPTY_LINE)
-        if line < 0 or end < len(_EMPTY_LINE) or line > end or len(found) == PIPELINED:
-            return None
-        if found and found[-1].facts.closes:
-            return None
-        facts = blocks.read(data[line + len(_VERSION) : end])
-        if facts is None or not _START.fullmatch(data, start, line):
-            return None
-        found.append(Request(data[start:line], facts, end))
-        start = end
-    return found or None
-
-
-class Front(asyncio.Protocol):
-    """One connection: ``registered`` tells who it is; ``asked``, ``quiet`` and ``stuck`` are for the sweep of idle ones."""
+class Front(Flow):
+    """One connection that is answered here; ``registered`` tells who it is."""
 
     __slots__ = (
         "_began",
         "_behind",
-        "_busy",
-        "_ending",
         "_entries",
         "_kind",
         "_known",
-        "_left",
         "_log",
         "_memo",
-        "_paused",
-        "_pieces",
         "_scope",
         "_start",
-        "_task",
-        "asked",
-        "listening",
-        "quiet",
         "registered",
-        "stuck",
-        "transport",
         "whole_event",
     )
 
     registered: Registered
-    transport: asyncio.Transport
 
     def __init__(self, behind: Behind) -> None:
+        super().__init__(behind.idle)
         self._behind = behind
         self._memo = behind.memo
         self._log = behind.log
         self._note(b"", OTHER, None)
         self._entries = behind.memo.entries
         self._known = behind.blocks.known
-        self._busy = False
-        self._paused = False
-        self._ending = False
-        self._left: memoryview | None = None
-        self._pieces: list[bytes] = []
-        self._task: asyncio.Task[None] | None = None
-        self.listening: SeriesKey | None = None
         self.whole_event = False
-        self.asked = True
-        self.quiet = 0
-        self.stuck = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Look up who it is."""
@@ -180,23 +114,12 @@ class Front(asyncio.Protocol):
             self._task.cancel()
         self._behind.left(self)
 
-    def eof_received(self) -> bool:
-        """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
-        if self.listening is None and self._busy:
-            self._ending = True
-            return True
-        return False
-
     def data_received(self, data: bytes) -> None:
         """Answer at once one request that is known; everything else takes longer."""
         if self._busy:
-            if self.listening is None:
-                self._pieces.append(data)
-                full = len(self._pieces) >= PIECES or sum(map(len, self._pieces)) > LATER
-                if full and self.transport.is_reading():
-                    self.transport.pause_reading()
+            self._keep(data)
             return
-        end = data.find(_VERSION)
+        end = data.find(VERSION)
         start = data[:end]
         entry = self._entries.get(start)
         registered = self.registered
@@ -237,78 +160,13 @@ class Front(asyncio.Protocol):
                         return
         self._read(data)
 
-    def pause_writing(self) -> None:
-        """The client does not read as fast as it asks: nothing more is read from it until it does."""
-        self._paused = True
-        self._busy = True
-
-    def resume_writing(self) -> None:
-        """Go on where writing was paused."""
-        self._paused = False
-        self._go_on()
-
-    def finish(self) -> None:
-        """Close the connection when what was asked for is sent."""
-        if self._busy and self.listening is None:
-            self._ending = True
-        else:
-            self.transport.close()
-
-    def end(self) -> None:
-        """End a stream; the connection is closed when what was written is sent."""
-        self.transport.close()
-
-    def sweep(self, seconds: float) -> None:
-        """Close the connection when it was idle, abort it when its client has not read for too long; called every so often."""
-        if self._paused or self._left is not None:
-            left = self.transport.get_write_buffer_size() + len(self._left or b"")
-            self.quiet = self.quiet + 1 if left == self.stuck else 0
-            self.stuck = left
-            if self.quiet * seconds >= STALL:
-                self.transport.abort()
-        elif self._busy or self.asked:
-            self.asked = False
-            self.quiet = 0
-        else:
-            self.quiet += 1
-            if self.quiet * seconds >= self._behind.idle:
-                self.transport.close()
-
     def _send(self, held: Held, tail: bytes) -> None:
         if held.size <= COPIED:
             self.transport.write(b"".join((held.head, tail, held.body)))
         elif held.size <= JOINED:
             self.transport.write(held.whole if held.tail is tail else self._memo.whole(held, tail))
         else:
-            self.transport.write(held.head + tail)
-            self._left = memoryview(held.body)
-            self._pump()
-
-    def _pump(self) -> None:
-        """Hand on what is left of a large body, as much as the transport takes."""
-        left = self._left
-        while left is not None and not self._paused:
-            self.transport.write(left[:SLICE])
-            left = left[SLICE:] if len(left) > SLICE else None
-            self._left = left
-        if left is not None:
-            self._busy = True
-
-    def _go_on(self) -> None:
-        """Take up what was left when the connection became busy."""
-        if self._left is not None:
-            self._pump()
-        if self._paused or self._left is not None or self._task is not None or self.listening is not None:
-            return
-        self._busy = False
-        if self.transport.is_closing():
-            return
-        if not self.transport.is_reading():
-            self.transport.resume_reading()
-        while self._pieces and not self._busy:
-            self._read(self._pieces.pop(0))
-        if self._ending and not self._busy:
-            self.transport.close()
+            self._send_large(held.head + tail, held.body)
 
     def _read(self, data: bytes) -> None:
         """Answer a piece with one or more requests, or hand it over as it is."""
@@ -444,15 +302,6 @@ class Front(asyncio.Protocol):
         if not taken and not self.transport.is_closing():
             self.listening = None
             self._hand_over(data)
-
-    def _close(self) -> None:
-        """Close the connection when everything was handed to the transport."""
-        self._pieces.clear()
-        if self._left is None:
-            self._busy = True
-            self.transport.close()
-        else:
-            self._ending = True
 
     def _hand_over(self, data: bytes) -> None:
         """Let the ordinary path go on with the connection, for good."""
