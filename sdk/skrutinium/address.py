@@ -6,7 +6,7 @@ import io
 from typing import BinaryIO
 
 from skrutinium.choosing import Choice
-from skrutinium.errors import DamagedError, NotYet
+from skrutinium.errors import ChoiceNeeded, DamagedError, NotYet
 from skrutinium.packs import members
 from skrutinium.parsing import LARGEST
 from skrutinium.registers import RegisterRow, RegistersSource
@@ -179,7 +179,7 @@ class AddressRegisters:
 
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest index."""
-        data = await _body(self.transport, f"{self.prefix}/newest/registers.xml")
+        data = await self._index(f"{self.prefix}/newest/registers.xml")
         index = await asyncio.to_thread(read_index, data, self.where)
         return index.definition, hashlib.sha256(data).hexdigest()
 
@@ -187,7 +187,15 @@ class AddressRegisters:
         """An index of one version of the definition, the newest edition unless told, and its signature line."""
         version = str(number) if edition is None else f"{number}.{edition}"
         path = f"{self.prefix}/{version}/registers.xml"
-        return await _body(self.transport, path), await _body(self.transport, f"{path}.sig", _SMALL)
+        return await self._index(path), await _body(self.transport, f"{path}.sig", _SMALL)
+
+    async def _index(self, path: str) -> bytes:
+        try:
+            return await _body(self.transport, path)
+        except (
+            ChoiceNeeded
+        ) as error:  # the code no-registers, which also answers a choice, says here that there are none
+            raise NotYet("there are no such registers", address=self.transport.base + path) from error
 
     async def document(self, number: int, row: RegisterRow, /) -> bytes:
         """A document of that index."""

@@ -112,8 +112,10 @@ class StoreFeed:
     async def registers(self, rest: str) -> bytes:
         folder = self.root / "event" / EVENT / "registers"
         number, _, path = rest.partition("/")
-        if number == "newest":
+        if number == "newest" and await asyncio.to_thread((folder / "newest").exists):
             number = (await self.read(folder / "newest")).split()[0].decode()
+        elif number == "newest":
+            number = "0"
         there = await asyncio.to_thread(
             lambda: sorted(
                 folder.glob(f"{int(number.partition('.')[0]):09d}*.xml"), key=lambda one: len(one.name)
@@ -123,6 +125,12 @@ class StoreFeed:
         if "." in number:
             version, edition = map(int, number.split("."))
             index = folder / f"{version:09d}{'' if edition == 1 else f'.{edition}'}.xml"
+        if not await asyncio.to_thread(index.exists):
+            raise web.HTTPNotFound(
+                text='<error xmlns="urn:skrutinium:1" code="no-registers" status="404">'
+                "<message>The registers are not published.</message></error>",
+                content_type="application/xml",
+            )
         if path.startswith("registers.xml"):
             return await self.read(index.with_name(index.name + path.removeprefix("registers.xml")))
         found = re.search(

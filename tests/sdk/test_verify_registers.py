@@ -281,3 +281,27 @@ async def test_two_firsts(tmp_path: Path) -> None:
     assert [(one.path, one.what) for one in told] == [
         (SECOND, "previous: registers 1.1 follow the same index")
     ]
+
+
+async def test_definitions_without_registers_at_a_feed(tmp_path: Path) -> None:
+    """A feed that says no-registers, of all or of an earlier version of the definition, makes no difference."""
+    written = make_night().write(tmp_path)
+    feed = await StoreFeed(tmp_path).start()
+    try:
+        report = await checked(tmp_path, feed.url)
+        assert report.differences == []
+        assert any("there are no registers 1" in note for note in report.notes)
+
+        make_registers().write(written)
+        assert (await checked(tmp_path, feed.url)).differences == []
+        folder = tmp_path / "event" / EVENT / "registers"
+        second = (folder / "000000001.xml").read_bytes()
+        second = re.sub(rb' definition="1" definition', rb' definition="2" definition', second, count=1)
+        written.put(f"event/{EVENT}/registers/000000002.xml", second)
+        written.put(f"event/{EVENT}/registers/000000002.xml.sig", sign(written.night.key, second))
+        (folder / "newest").write_text(f"2 {hashlib.sha256(second).hexdigest()}\n")
+        (folder / "000000001.xml").unlink()
+        report = await checked(tmp_path, feed.url)
+        assert report.differences == []
+    finally:
+        await feed.stop()
