@@ -34,7 +34,10 @@ def leaves(
     command: click.Command, path: tuple[str, ...] = ("skrutinium-server",)
 ) -> Iterator[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
-        for name, sub in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            sub = command.get_command(context, name)
+            assert sub is not None
             yield from leaves(sub, (*path, name))
     else:
         pieces = command.collect_usage_pieces(click.Context(command))

@@ -5,30 +5,13 @@ Exit codes: 0 done, 1 refused or failed (the message says what to do), 2 the com
 
 import logging
 import sys
+from importlib import import_module
 
 import click
 
 from skrutinium_server import __version__
 from skrutinium_server.archive.errors import ArchiveError
 from skrutinium_server.authority.errors import AuthorityError
-from skrutinium_server.commands.archive import archive
-from skrutinium_server.commands.definition import definition
-from skrutinium_server.commands.demo import demo
-from skrutinium_server.commands.event_log import event_log
-from skrutinium_server.commands.notice import notice
-from skrutinium_server.commands.person import person
-from skrutinium_server.commands.preflight import preflight
-from skrutinium_server.commands.protocols import protocols, replay
-from skrutinium_server.commands.publish import publish
-from skrutinium_server.commands.registers import bundle, calendar, formats, registers
-from skrutinium_server.commands.release import release
-from skrutinium_server.commands.run import hold, lift, run
-from skrutinium_server.commands.serve import count, feed, serve
-from skrutinium_server.commands.site import site
-from skrutinium_server.commands.status import status
-from skrutinium_server.commands.store import store
-from skrutinium_server.commands.subscriber import subscriber
-from skrutinium_server.commands.tally import tally
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.feed.errors import FeedError
 from skrutinium_server.intake.errors import IntakeError
@@ -54,41 +37,58 @@ REFUSALS = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+WHERE = {
+    "site": "site",
+    "definition": "definition",
+    "run": "run",
+    "hold": "run",
+    "lift": "run",
+    "protocols": "protocols",
+    "replay": "protocols",
+    "registers": "registers",
+    "bundle": "registers",
+    "calendar": "registers",
+    "format": "registers",
+    "release": "release",
+    "store": "store",
+    "serve": "serve",
+    "count": "serve",
+    "feed": "serve",
+    "tally": "tally",
+    "demo": "demo",
+    "archive": "archive",
+    "publish": "publish",
+    "subscriber": "subscriber",
+    "person": "person",
+    "event-log": "event_log",
+    "notice": "notice",
+    "preflight": "preflight",
+    "status": "status",
+}
+"""Each command and the module that holds it: all of them together take a second to load, one of them a fraction."""
+
+
+class Commands(click.Group):
+    """The commands, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names it
+        """Their names."""
+        return sorted(WHERE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click names it
+        """One of them, None when there is none of that name."""
+        if cmd_name not in WHERE:
+            return None
+        found = vars(import_module(f"{__name__}.{WHERE[cmd_name]}")).values()
+        return next(
+            command for command in found if isinstance(command, click.Command) and command.name == cmd_name
+        )
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="skrutinium-server")
 def group() -> None:
     """Count an election's precinct protocols and publish interim and final results."""
-
-
-for command in (
-    site,
-    definition,
-    run,
-    hold,
-    lift,
-    protocols,
-    replay,
-    registers,
-    bundle,
-    calendar,
-    formats,
-    release,
-    store,
-    serve,
-    count,
-    feed,
-    tally,
-    demo,
-    archive,
-    publish,
-    subscriber,
-    person,
-    event_log,
-    notice,
-    preflight,
-    status,
-):
-    group.add_command(command)
 
 
 def main() -> None:
