@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -132,6 +133,7 @@ class MadeStore:
         self.writer.close()
 
 
+@lru_cache(maxsize=16)
 def document(name: str, version: int, size: int = 0) -> bytes:
     """A small document that tells what it is."""
     filling = "".join(
