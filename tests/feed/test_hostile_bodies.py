@@ -2,8 +2,10 @@
 
 import contextlib
 import gzip
+import itertools
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -28,19 +30,23 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("target", [DOCUMENT, "/access"])
-@pytest.mark.parametrize(("lines", "body"), BODIES.values(), ids=BODIES)
-def test_bodies_that_come_later_are_nobodys_business(
-    feed: Attacked, target: str, lines: str, body: bytes
-) -> None:
-    """A body that comes after the answer is not unpacked and is no fault of ours, whatever it is."""
+def answered(feed: Attacked, target: str, lines: str, body: bytes) -> bytes:
+    """What a request is answered whose body comes after the answer."""
     with feed.connect() as connection:
         connection.sendall(ask(target, lines))
         answer = connection.recv(65536)
         with contextlib.suppress(OSError):
             connection.sendall(body)
             connection.shutdown(socket.SHUT_WR)
-        answer += read_to_end(connection)
-    assert statuses(answer)[0] == (200 if target == "/access" else 413)
-    assert statuses(answer)[1:] in ([], [400])
+        return answer + read_to_end(connection)
+
+
+def test_bodies_that_come_later_are_nobodys_business(feed: Attacked) -> None:
+    """A body that comes after the answer is not unpacked and is no fault of ours, whatever it is, and many at once."""
+    asked = list(itertools.product([DOCUMENT, "/access"], BODIES))
+    with ThreadPoolExecutor(len(asked)) as clients:
+        answers = list(clients.map(lambda told: answered(feed, told[0], *BODIES[told[1]]), asked))
+    for (target, body), answer in zip(asked, answers, strict=True):
+        assert statuses(answer)[0] == (200 if target == "/access" else 413), (target, body)
+        assert statuses(answer)[1:] in ([], [400]), (target, body)
     assert feed.resident() < feed.memory + 64 * 2**20
