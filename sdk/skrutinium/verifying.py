@@ -37,12 +37,14 @@ Progress = Callable[[int, int], None]
 @asynccontextmanager
 async def open_source(place: str, patience: Patience | None = None) -> AsyncIterator[Source]:
     """What ``place`` is: the address (``http://``, ``https://``) of a feed or of a release store, or a folder with one."""
-    remote = urlsplit(place).scheme in ("http", "https")
-    source = await remote_source(Transport(place, patience=patience)) if remote else Folder(Path(place))
+    if urlsplit(place).scheme not in ("http", "https"):
+        yield Folder(Path(place))
+        return
+    transport = Transport(place, patience=patience)
     try:
-        yield source
+        yield await remote_source(transport)
     finally:
-        await source.close()
+        await transport.close()
 
 
 async def verify(
