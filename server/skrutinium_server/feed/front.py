@@ -20,6 +20,7 @@ from skrutinium_server.feed.kinds import OTHER, PUSH, kind_of
 from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memo import COPIED, JOINED, Held, Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found
+from skrutinium_server.feed.permission import Allowed
 from skrutinium_server.feed.pieces import VERSION, Request, read_requests
 from skrutinium_server.feed.refusals import FREE, Refusal
 from skrutinium_server.feed.representation import Answer
@@ -77,7 +78,9 @@ class Front(Flow):
     __slots__ = (
         "_began",
         "_behind",
+        "_checked",
         "_entries",
+        "_exchanges",
         "_kind",
         "_known",
         "_log",
@@ -97,6 +100,9 @@ class Front(Flow):
         self._log = behind.log
         self._note(b"", OTHER, None)
         self._entries = behind.memo.entries
+        self._exchanges = behind.memo.exchanges
+        # What this reader may read when ``registered.run`` was last found in it.
+        self._checked: Allowed | None = None
         self._known = behind.blocks.known
         self.whole_event = False
 
@@ -119,6 +125,16 @@ class Front(Flow):
         if self._busy:
             self._keep(data)
             return
+        exchange = self._exchanges.get(data)
+        if exchange is not None:
+            known, unchanged, scope, kind = exchange
+            reader = self.registered
+            face = known.face
+            if face.alive and scope is reader.run and reader.allowed is self._checked:
+                reader.usage.unchanged[kind] += 1
+                self.asked = True
+                self.transport.write(unchanged + face.tail)
+                return
         end = data.find(VERSION)
         start = data[:end]
         entry = self._entries.get(start)
@@ -146,6 +162,8 @@ class Front(Flow):
                         usage.unchanged[entry.kind] += 1
                         self.asked = True
                         self.transport.write(held.unchanged + entry.face.tail)
+                        registered.run, self._checked = entry.scope, registered.allowed
+                        self._memo.remember(data, entry, held, entry.scope)
                         return
                     if usage.left > 0 and (tag is None or TAG.fullmatch(tag)):
                         usage.left -= 1

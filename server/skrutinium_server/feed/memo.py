@@ -29,6 +29,12 @@ COPIED: Final = 16 * 1024
 WHOLE: Final = 64 * 1024 * 1024
 """Bytes of joined answers that are kept within one moment."""
 
+LONGEST_EXCHANGE: Final = 1024
+"""Longer requests are taken apart each time, in bytes."""
+
+EXCHANGES: Final = 65536
+"""Whole requests that are remembered with the answer that nothing has changed."""
+
 Scope = tuple[str, str]
 """Event and run, whose readers may read an entry."""
 
@@ -82,8 +88,16 @@ class Entry:
         self.gzipped: Held | None = None
 
 
+Exchange = tuple[Entry, bytes, Scope, int]
+"""The entry that a whole request asks for, the head that says that it has not changed, its scope and its kind."""
+
+
 class Memo:
-    """The entries of a feed by the first bytes of a request, method and target; bounded in number."""
+    """The entries of a feed by the first bytes of a request, method and target; bounded in number.
+
+    ``exchanges`` holds whole requests as they were sent, each good while its entry's face is alive: who asks the same thing again
+    is answered without its request being taken apart.
+    """
 
     __slots__ = (
         "_answers",
@@ -96,8 +110,10 @@ class Memo:
         "_newest",
         "_paths",
         "_published",
+        "_scopes",
         "_wholes",
         "entries",
+        "exchanges",
     )
 
     def __init__(self, answers: Answers, memory: Memory, dateline: Dateline) -> None:
@@ -116,6 +132,9 @@ class Memo:
         self._joined = 0
         # A front holds on to this dictionary: it is emptied, never replaced.
         self.entries: dict[bytes, Entry] = {}
+        self.exchanges: dict[bytes, Exchange] = {}
+        # One object for each, so that fronts can compare by identity.
+        self._scopes: dict[Scope, Scope] = {}
 
     def adopt(self, published: Published) -> None:
         """Another state is published."""
@@ -139,6 +158,15 @@ class Memo:
             for row in series.fresh:
                 for entry in self._paths.pop((key, row.path), ()):
                     entry.face = _DEAD
+        for data in [data for data, exchange in self.exchanges.items() if not exchange[0].face.alive]:
+            del self.exchanges[data]
+
+    def remember(self, data: bytes, entry: Entry, held: Held, scope: Scope) -> None:
+        """Remember a whole request that was answered with 304."""
+        if len(data) <= LONGEST_EXCHANGE:
+            if len(self.exchanges) >= EXCHANGES:
+                self.exchanges.clear()
+            self.exchanges[data] = (entry, held.unchanged, scope, entry.kind)
 
     def tick(self) -> None:
         """Another second: the header line ``Date`` changes."""
@@ -199,10 +227,13 @@ class Memo:
                 face = self._newest.get(series.key)
                 if face is None:
                     face = self._newest[series.key] = Face(lines, self._tail(lines))
-                entry = Entry(scope, face, kind_of(address))
+                entry = Entry(self._own(scope), face, kind_of(address))
                 self._paths.setdefault((series.key, address.path), []).append(entry)
                 return entry
-        return Entry(scope, self._face(lines), kind_of(address))
+        return Entry(self._own(scope), self._face(lines), kind_of(address))
+
+    def _own(self, scope: Scope | None) -> Scope | None:
+        return None if scope is None else self._scopes.setdefault(scope, scope)
 
     def _face(self, lines: bytes) -> Face:
         face = self._faces.get(lines)
@@ -222,6 +253,11 @@ class Memo:
                 self._paths[place] = [one for one in entries if one in kept]
                 if not self._paths[place]:
                     del self._paths[place]
+                for one in entries:
+                    if (
+                        one not in kept
+                    ):  # nobody will tell it of a change any more, but an exchange may know it
+                        one.face = _DEAD
         self.entries[start] = entry
 
     def forget(self) -> None:
@@ -232,6 +268,7 @@ class Memo:
         self._paths.clear()
         self._before.clear()
         self.entries.clear()
+        self.exchanges.clear()
 
 
 def _follows(before: Shelved, series: Shelved) -> bool:
