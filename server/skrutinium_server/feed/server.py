@@ -7,6 +7,7 @@ started it is gone, or wants it to stop) or on SIGTERM. SIGINT is the parent's t
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import logging.handlers
@@ -33,6 +34,9 @@ log = logging.getLogger("skrutinium.feed")
 
 DRAIN: Final = 2.0
 """Seconds that a feed that ends goes on to answer on the connections that are open, closing each after its next answer."""
+
+COLLECTED: Final = 50_000
+"""So many new objects before the garbage collector looks for cycles; answers make none, releases few."""
 
 
 async def _until_told(ended: asyncio.Event) -> None:
@@ -66,6 +70,9 @@ async def _main(arguments: argparse.Namespace) -> None:
             told["metrics"] = list((await stack.enter_async_context(metrics)).address)
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
+        # What is known of the store lasts: it is not to be walked through again and again in the middle of a night.
+        gc.collect()
+        gc.freeze()
         await _until_told(ended)
 
 
@@ -137,6 +144,7 @@ def main(told: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a log that could be opened anew
     _raise_limit()
+    gc.set_threshold(COLLECTED, 20, 50)
     factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
     with _logging():
         try:
