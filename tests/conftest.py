@@ -1,12 +1,17 @@
 """What all tests share: the guard of the event loop, data of real elections, and how hard hypothesis tries."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from tests.loop_guard import loop_guard
+
+# Started in the background of a shell, Python hears no Ctrl-C, and neither would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 __all__ = ["loop_guard", "repository", "shared_data"]
 
