@@ -13,6 +13,7 @@ MODULES = (
         f"skrutinium_server/{name}"
         for name in (
             "__init__",
+            "durable",
             "xml_parsing",
             "election/__init__",
             "election/model",

@@ -251,7 +251,7 @@ def _killed_after(writes: int, publisher: Publisher) -> bool:
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
             (writing, "_fill"),
-            (writing, "_sync_folder"),
+            (writing, "sync_folder"),
             (StoreWriter, "_sync"),
             (Path, "replace"),
         ):

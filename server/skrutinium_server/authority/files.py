@@ -4,14 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+from skrutinium_server.durable import sync_folder
 
 
 def make_folder(folder: Path, mode: int = 0o755) -> None:

@@ -18,10 +18,11 @@ from typing import Final, NamedTuple
 from skrutinium_server.authority import chain
 from skrutinium_server.authority.chain import GENESIS, BrokenLine
 from skrutinium_server.authority.errors import EventLogBusy, EventLogDamaged
-from skrutinium_server.authority.files import make_folder, put_whole, sync_folder
+from skrutinium_server.authority.files import make_folder, put_whole
 from skrutinium_server.authority.model import Entry, Event
 from skrutinium_server.authority.state import after
 from skrutinium_server.authority.state import fold as fold_entries
+from skrutinium_server.durable import sync_folder
 
 PATIENCE: Final = 10.0
 """Seconds that a command waits for another one to let the log go."""

@@ -6,13 +6,13 @@ Sources: design § 4.1 and § 4.9; https://www.sqlite.org/wal.html and pragma.ht
 import asyncio
 import contextlib
 import datetime
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from skrutinium_server.durable import sync_folder
 from skrutinium_server.intake.model import Admission
 from skrutinium_server.ledger.errors import ClosedError, LedgerFileError
 from skrutinium_server.ledger.lock import Lock
@@ -159,8 +159,4 @@ def _make(path: Path, opened: Opened) -> None:
     finally:
         connection.close()
     unfinished.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

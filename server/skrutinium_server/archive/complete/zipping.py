@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from skrutinium_server.durable import sync_folder
 from skrutinium_server.release.store.errors import StoreWriteFailed
 
 _PIECE = 1 << 20
@@ -70,7 +71,7 @@ class ZipWriter:
                 os.fsync(self._file.fileno())
                 self._file.close()
                 self._beside.replace(self.path)
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         except BaseException:
             self._drop()
             raise
@@ -105,14 +106,6 @@ def _member(name: str) -> zipfile.ZipInfo:
     member.create_system = 3  # the same on any system: Unix, a plain file of mode 0644
     member.external_attr = 0o100644 << 16
     return member
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def file_sha256(path: Path) -> str:

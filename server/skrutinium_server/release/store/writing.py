@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from skrutinium_server.durable import sync_folder
 from skrutinium_server.release.store.errors import StoreWriteFailed
 from skrutinium_server.release.store.layout import Layout, signature_of
 from skrutinium_server.release.store.model import ManifestRow, SeriesKey
@@ -29,14 +30,6 @@ FEW = 256
 
 That one also waits for what other programs have written there, which is why a usual release does without it.
 """
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _syncfs() -> Callable[[int], int] | None:
@@ -100,7 +93,7 @@ def write_whole(path: Path, data: bytes) -> None:
     folders = _put_whole(path, data)
     try:
         for folder in folders:
-            _sync_folder(folder)
+            sync_folder(folder)
     except OSError as error:
         raise StoreWriteFailed(path, error) from error
 
@@ -182,7 +175,7 @@ class StoreWriter:
         """Each file synced by itself, each folder once: a release lays many documents into the same few folders."""
         folders = set().union(*self._threads.map(_put, files))
         try:
-            list(self._threads.map(_sync_folder, folders))
+            list(self._threads.map(sync_folder, folders))
         except OSError as error:
             raise StoreWriteFailed(self.layout.root / "objects", error) from error
 
