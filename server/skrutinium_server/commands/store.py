@@ -14,7 +14,8 @@ from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.recount import recount
 from skrutinium_server.process.site import Site
-from skrutinium_server.release.checking import Findings, check_store
+from skrutinium_server.release.checking import check_store
+from skrutinium_server.release.findings import Findings
 from skrutinium_server.release.store.reading import StoreReader
 
 SHOWN = 50

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.publisher import WRITERS
 from skrutinium_server.process.site import Site
-from skrutinium_server.release.checking import Fault
+from skrutinium_server.release.findings import Fault
 from skrutinium_server.release.publisher import Publisher
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.model import ManifestRow, SeriesKey

@@ -10,55 +10,30 @@ import itertools
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from lxml import etree
 
 from skrutinium_server.release.errors import DocumentInvalid, SchemaUnknown
+from skrutinium_server.release.findings import Findings
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA
 from skrutinium_server.release.registers import streaming
 from skrutinium_server.release.store.archives import SERIES as ARCHIVED
 from skrutinium_server.release.store.archives import ArchiveLayout, read_newest_archive
 from skrutinium_server.release.store.errors import StoreDamaged, StoreError, StoreMissing
-from skrutinium_server.release.store.layout import Layout, signature_of
+from skrutinium_server.release.store.layout import signature_of
 from skrutinium_server.release.store.model import ZEROS, Manifest, ManifestRow, SeriesKey
 from skrutinium_server.release.store.notices import NoticesReader
 from skrutinium_server.release.store.packing import expand
 from skrutinium_server.release.store.reading import LARGEST, NAMESPACE, StoreReader, read_manifest
 from skrutinium_server.release.store.registers import RegisterRow, RegistersReader, read_index
-from skrutinium_server.release.store.signing import key_id, read_public_key, signature_holds, split_signed
+from skrutinium_server.release.trust import Signatures, trusted_keys
 from skrutinium_server.release.validate import Validator
 from skrutinium_server.xml_parsing import xml_parser
 
 THREADS = 2
 """Unpacking, hashing and validating let other threads work meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that is broken: ``where`` is a path or a release, ``what`` says how, for people."""
-
-    where: str
-    what: str
-
-
-@dataclass(slots=True)
-class Findings:
-    """What was looked at, how often, and what is broken; ``unfinished`` counts files that a killed writer left behind."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    unfinished: int = 0
-
-    def count(self, what: str, number: int = 1) -> None:
-        """So many more were looked at."""
-        self.counts[what] = self.counts.get(what, 0) + number
-
-    def fault(self, where: object, what: str) -> None:
-        """One more is broken."""
-        self.faults.append(Fault(str(where), what))
 
 
 REGISTERS = "skrutinium/1.0/registers.xsd"
@@ -69,48 +44,6 @@ Progress = Callable[[str, int, int], None]
 
 def _silent(_what: str, _done: int, _all: int) -> None:
     """For those who only want the findings."""
-
-
-def trusted_keys(
-    layout: Layout, own: Ed25519PublicKey | None, findings: Findings
-) -> dict[str, Ed25519PublicKey]:
-    """The keys that signatures may be made with: ``own`` and those before it that vouch for one another; all without ``own``.
-
-    A key after a rotation has a line beside it, signed by the key before.
-    """
-    known: dict[str, Ed25519PublicKey] = {}
-    for path in sorted(layout.keys.glob("*.pem")):
-        try:
-            key = read_public_key(path.read_bytes())
-        except ValueError as error:
-            findings.fault(path, f"is no public key ({error})")
-            continue
-        findings.count("keys")
-        if key_id(key) != path.stem:
-            findings.fault(path, f"holds the key {key_id(key)}, not the one that its name says")
-        known[key_id(key)] = key
-    if own is None:
-        return known
-    trusted = {key_id(own): own}
-    if key_id(own) not in known:
-        findings.fault(layout.key(key_id(own)), "is missing: the site signs with this key")
-    newest = own
-    while True:
-        path = layout.key(key_id(newest))
-        line = path.with_name(f"{path.name}.sig")
-        if not line.is_file():
-            return trusted
-        told = line.read_bytes()
-        signers = [
-            key
-            for id, key in known.items()
-            if id not in trusted and path.is_file() and signature_holds(key, path.read_bytes(), told)
-        ]
-        if not signers:
-            findings.fault(line, "is not signed by a key before it")
-            return trusted
-        newest = signers[0]
-        trusted[key_id(newest)] = newest
 
 
 def check_store(root: Path, own: Ed25519PublicKey | None, progress: Progress = _silent) -> Findings:
@@ -142,7 +75,7 @@ class _Checking:
         progress: Progress,
     ) -> None:
         self._reader = reader
-        self._keys = keys
+        self._signatures = Signatures(keys, findings)
         self._findings = findings
         self._progress = progress
         self._validator = Validator()
@@ -160,7 +93,7 @@ class _Checking:
             self._findings.fault(path, str(error))
             return
         if path.is_file():
-            self._signed_whole(path, path.read_bytes())
+            self._signatures.whole(path, path.read_bytes())
         for run in runs:
             for series in run.series:
                 key = SeriesKey(run.event, run.id, series)
@@ -201,15 +134,15 @@ class _Checking:
             self._findings.fault(self._reader.layout.newest(key), "names another manifest than the last one")
         beat = self._reader.heartbeat(key)
         if beat is not None:
-            self._signed_whole(self._reader.layout.heartbeat(key), beat)
+            self._signatures.whole(self._reader.layout.heartbeat(key), beat)
 
     def notices(self) -> None:
         """Check what is said to all readers, when something was."""
         path = NoticesReader(self._reader.layout.root).path
         if path.is_file():
-            data = path.read_bytes()
-            self._signed_whole(path, data)
-            self._valid(path, data.rpartition(b"\ned25519 ")[0], SCHEMA)
+            body = self._signatures.whole(path, path.read_bytes())
+            if body is not None:
+                self._valid(path, body, SCHEMA)
             self._findings.count("notices")
 
     def registers(self, event: str) -> None:
@@ -224,7 +157,7 @@ class _Checking:
         for path in sorted(reader.layout.registers(event).glob("*.xml")):
             try:
                 data = path.read_bytes()
-                self._signed(path, data, signature_of(path).read_bytes())
+                self._signatures.apart(path, data, signature_of(path).read_bytes())
                 index = read_index(path, data)
             except (StoreError, OSError) as error:
                 self._findings.fault(path, str(error))
@@ -274,7 +207,7 @@ class _Checking:
         self._findings.count("documents", len(rows))
 
     def _documents(
-        self, rows: Iterable[ManifestRow], done: Iterator[int], whole: int
+        self, rows: Iterable[ManifestRow | RegisterRow], done: Iterator[int], whole: int
     ) -> list[tuple[str, str]]:
         validator = Validator()
         found = []
@@ -312,7 +245,7 @@ class _Checking:
         path = self._reader.layout.manifest(key, number)
         try:
             data = self._reader.manifest_bytes(key, number)
-            self._signed(path, data, self._reader.manifest_signature(key, number))
+            self._signatures.apart(path, data, self._reader.manifest_signature(key, number))
             self._validator.validate("manifest.xml", data, SCHEMA)
             manifest = read_manifest(path, data)
         except (StoreError, DocumentInvalid) as error:
@@ -350,7 +283,7 @@ class _Checking:
         path = self._reader.layout.checkpoint(key, number)
         try:
             data, line = self._reader.checkpoint(key, number)
-            self._signed(path, data, line)
+            self._signatures.apart(path, data, line)
             self._validator.validate("checkpoint.xml", data, SCHEMA)
             rows = self._reader.snapshot(key, number)
         except (StoreError, DocumentInvalid) as error:
@@ -368,27 +301,6 @@ class _Checking:
             self._validator.validate(path.name, data, schema)
         except DocumentInvalid as error:
             self._findings.fault(path, str(error))
-
-    def _signed_whole(self, path: Path, data: bytes) -> None:
-        try:
-            body, line = split_signed(data)
-        except ValueError as error:
-            self._findings.fault(path, str(error))
-            return
-        self._signed(path, body, line)
-
-    def _signed(self, path: Path, data: bytes, line: bytes) -> None:
-        self._findings.count("signatures")
-        told = line.decode("ascii", "replace").split()
-        key = self._keys.get(told[1]) if len(told) == 3 else None
-        if key is None:
-            self._findings.fault(
-                path, f"is signed with a key that is not trusted here ({' '.join(told[:2])[:60]})"
-            )
-        elif not signature_holds(key, data, line):
-            self._findings.fault(
-                path, "has a signature that does not hold: it was changed after it was signed"
-            )
 
 
 def _members(path: Path, packed: bytes) -> dict[str, str]:
