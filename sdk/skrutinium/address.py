@@ -43,7 +43,7 @@ class Address:
 
     async def state(self) -> bytes:
         """The state file with its signature line."""
-        return await _body(self.transport, "/state.xml")
+        return await body(self.transport, "/state.xml")
 
     async def notices(self, etag: str | None = None) -> Answer:
         """What the operator tells, with its signature line; no body when it is what had that ``etag``."""
@@ -51,13 +51,13 @@ class Address:
 
     async def status(self) -> bytes:
         """How the feed says it is."""
-        return await _body(self.transport, "/status.xml")
+        return await body(self.transport, "/status.xml")
 
     async def key(self, key_id: str) -> tuple[bytes, bytes | None]:
         """A public key and the signature line beside it."""
-        pem = await _body(self.transport, f"/keys/{key_id}.pem", _SMALL)
+        pem = await body(self.transport, f"/keys/{key_id}.pem", _SMALL)
         try:
-            return pem, await _body(self.transport, f"/keys/{key_id}.pem.sig", _SMALL)
+            return pem, await body(self.transport, f"/keys/{key_id}.pem.sig", _SMALL)
         except NotYet:
             return pem, None
 
@@ -81,15 +81,16 @@ class Address:
         await self.transport.close()
 
 
-async def _body(transport: Transport, path: str, limit: int = LARGEST) -> bytes:
+async def body(transport: Transport, path: str, limit: int = LARGEST) -> bytes:
+    """What lies at a path, whole; raises what the transport raises."""
     answer = await transport.get(path, limit=limit)
     if answer.body is None:
         raise DamagedError("'not modified' without having asked for it", address=answer.address)
     return answer.body
 
 
-class AddressSeries:
-    """One series of a feed."""
+class Below:
+    """What lies below one address."""
 
     def __init__(self, transport: Transport, prefix: str) -> None:
         self.transport = transport
@@ -97,8 +98,12 @@ class AddressSeries:
 
     @property
     def where(self) -> str:
-        """The address of the series."""
+        """That address."""
         return self.transport.base + self.prefix
+
+
+class AddressSeries(Below):
+    """One series of a feed."""
 
     async def newest_manifest(self, etag: str | None = None) -> Answer:
         """The newest manifest, or no body when it is the one with that ``etag``."""
@@ -106,16 +111,16 @@ class AddressSeries:
 
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest manifest."""
-        data = await _body(self.transport, f"{self.prefix}/newest/manifest.xml")
+        data = await body(self.transport, f"{self.prefix}/newest/manifest.xml")
         return read_manifest(data, self.where).release, hashlib.sha256(data).hexdigest()
 
     async def signature(self, number: int) -> bytes:
         """The signature line of one manifest."""
-        return await _body(self.transport, f"{self.prefix}/release/{number}/manifest.xml.sig", _SMALL)
+        return await body(self.transport, f"{self.prefix}/release/{number}/manifest.xml.sig", _SMALL)
 
     async def manifest(self, number: int) -> tuple[bytes, bytes]:
         """A manifest and its signature line."""
-        data = await _body(self.transport, f"{self.prefix}/release/{number}/manifest.xml")
+        data = await body(self.transport, f"{self.prefix}/release/{number}/manifest.xml")
         return data, await self.signature(number)
 
     async def changes(self, since: int, choice: Choice | None = None) -> list[tuple[str, bytes]]:
@@ -124,7 +129,7 @@ class AddressSeries:
         Raises :class:`ChoiceNeeded` when the feed does not know what is chosen.
         """
         path = f"{self.prefix}/changes?since={since}{choice.query if choice else ''}"
-        data = await _body(self.transport, path, LARGEST_ARCHIVE)
+        data = await body(self.transport, path, LARGEST_ARCHIVE)
         where = self.transport.base + path
         if len(data) < _SMALL:
             return list(members(archive(data, where), where))
@@ -134,7 +139,7 @@ class AddressSeries:
         """Everything of one release, by one request."""
         path = f"{self.prefix}/pack/{number}"
         where = self.transport.base + path
-        data = await _body(self.transport, path, LARGEST_ARCHIVE)
+        data = await body(self.transport, path, LARGEST_ARCHIVE)
         held = await asyncio.to_thread(_unpacked, data, where)
         for name in ("manifest.xml", "manifest.xml.sig"):
             if name not in held:
@@ -150,32 +155,23 @@ class AddressSeries:
 
     async def object(self, sha256: str) -> bytes:
         """A document by its hash."""
-        return await _body(self.transport, f"/object/{sha256}")
+        return await body(self.transport, f"/object/{sha256}")
 
     async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
         """A checkpoint and its signature line."""
         name = "newest" if number is None else str(number)
-        data = await _body(self.transport, f"{self.prefix}/checkpoint/{name}.xml")
+        data = await body(self.transport, f"{self.prefix}/checkpoint/{name}.xml")
         if number is None:  # between two requests the newest may become another one
             number = read_checkpoint(data, self.where).release
-        return data, await _body(self.transport, f"{self.prefix}/checkpoint/{number}.xml.sig", _SMALL)
+        return data, await body(self.transport, f"{self.prefix}/checkpoint/{number}.xml.sig", _SMALL)
 
     async def heartbeat(self) -> bytes:
         """The heartbeat with its signature line."""
-        return await _body(self.transport, f"{self.prefix}/heartbeat.xml", _SMALL)
+        return await body(self.transport, f"{self.prefix}/heartbeat.xml", _SMALL)
 
 
-class AddressRegisters:
+class AddressRegisters(Below):
     """The registers of one event at a feed."""
-
-    def __init__(self, transport: Transport, prefix: str) -> None:
-        self.transport = transport
-        self.prefix = prefix
-
-    @property
-    def where(self) -> str:
-        """The address of the registers."""
-        return self.transport.base + self.prefix
 
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest index."""
@@ -187,11 +183,11 @@ class AddressRegisters:
         """An index of one version of the definition, the newest edition unless told, and its signature line."""
         version = str(number) if edition is None else f"{number}.{edition}"
         path = f"{self.prefix}/{version}/registers.xml"
-        return await self._index(path), await _body(self.transport, f"{path}.sig", _SMALL)
+        return await self._index(path), await body(self.transport, f"{path}.sig", _SMALL)
 
     async def _index(self, path: str) -> bytes:
         try:
-            return await _body(self.transport, path)
+            return await body(self.transport, path)
         except (
             ChoiceNeeded
         ) as error:  # the code no-registers, which also answers a choice, says here that there are none
@@ -199,4 +195,4 @@ class AddressRegisters:
 
     async def document(self, number: int, row: RegisterRow, /) -> bytes:
         """A document of that index."""
-        return await _body(self.transport, f"{self.prefix}/{number}/{row.path}")
+        return await body(self.transport, f"{self.prefix}/{number}/{row.path}")

@@ -84,8 +84,8 @@ class Folder:
         """Nothing is held."""
 
 
-class FolderSeries:
-    """One series in a release store."""
+class _Numbered:
+    """A folder of a release store whose file ``newest`` names a number and a hash."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self._root = root
@@ -93,13 +93,17 @@ class FolderSeries:
 
     @property
     def where(self) -> str:
-        """The folder of the series."""
+        """The folder."""
         return str(self._folder)
 
     async def newest(self) -> tuple[int, str]:
-        """Number and manifest hash by the file ``newest``."""
+        """Number and hash by the file ``newest``."""
         path = self._folder / "newest"
         return number_and_hash(await _aside(lambda: _read(path, 200)), str(path))
+
+
+class FolderSeries(_Numbered):
+    """One series in a release store; ``newest`` names a manifest."""
 
     async def manifest(self, number: int) -> tuple[bytes, bytes]:
         """A manifest and its signature line."""
@@ -137,22 +141,8 @@ class FolderSeries:
         return await _aside(lambda: _read(self._folder / "heartbeat.xml"))
 
 
-class FolderRegisters:
-    """The registers of one event in a release store."""
-
-    def __init__(self, root: Path, folder: Path) -> None:
-        self._root = root
-        self._folder = folder
-
-    @property
-    def where(self) -> str:
-        """The folder of the registers."""
-        return str(self._folder)
-
-    async def newest(self) -> tuple[int, str]:
-        """Number and hash of the newest index by the file ``newest``."""
-        path = self._folder / "newest"
-        return number_and_hash(await _aside(lambda: _read(path, 200)), str(path))
+class FolderRegisters(_Numbered):
+    """The registers of one event in a release store; ``newest`` names an index."""
 
     async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
         """An index of one version of the definition, the newest edition unless told, and its signature line."""

@@ -6,7 +6,7 @@ The layout is that of the folder (``docs/architecture.md``); no program answers 
 import asyncio
 import io
 
-from skrutinium.address import Address
+from skrutinium.address import Address, Below, body
 from skrutinium.errors import DamagedError, NotYet, SkrutiniumError
 from skrutinium.packs import members
 from skrutinium.parsing import LARGEST
@@ -24,8 +24,8 @@ async def remote_source(transport: Transport) -> Source:
     """What answers there: a release store as plain files when the newest release of a run lies where a store has it, else a feed."""
     feed = Address(transport)
     try:
-        body, _ = split_signed(await feed.state(), "state.xml")
-        state = await asyncio.to_thread(read_state, body, "state.xml")
+        told, _ = split_signed(await feed.state(), "state.xml")
+        state = await asyncio.to_thread(read_state, told, "state.xml")
     except SkrutiniumError:
         return feed  # whoever reads next is told what is wrong
     for run in state.runs:
@@ -50,27 +50,12 @@ class Hosted(Address):
         return HostedRegisters(self.transport, f"/event/{event}/registers")
 
 
-class _Files:
+class _Files(Below):
     """Files of a release store behind a web server."""
-
-    def __init__(self, transport: Transport, prefix: str) -> None:
-        self.transport = transport
-        self.prefix = prefix
-
-    @property
-    def where(self) -> str:
-        """Their address."""
-        return self.transport.base + self.prefix
-
-    async def _get(self, path: str, limit: int = LARGEST) -> bytes:
-        answer = await self.transport.get(path, limit=limit)
-        if answer.body is None:
-            raise DamagedError("'not modified' without having asked for it", address=answer.address)
-        return answer.body
 
     async def _expanded(self, path: str, limit: int = LARGEST) -> bytes:
         """A gzipped file; some servers say that it is and it comes unpacked, others send it as it is."""
-        data = await self._get(path, limit)
+        data = await body(self.transport, path, limit)
         if not data.startswith(b"\x1f\x8b"):
             return data
         return await asyncio.to_thread(expand, data, limit, self.transport.base + path)
@@ -78,7 +63,7 @@ class _Files:
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest manifest (or index) by the file ``newest``."""
         path = f"{self.prefix}/newest"
-        return number_and_hash(await self._get(path, _SMALL), self.transport.base + path)
+        return number_and_hash(await body(self.transport, path, _SMALL), self.transport.base + path)
 
     async def object(self, sha256: str) -> bytes:
         """A document by its hash."""
@@ -91,7 +76,7 @@ class HostedSeries(_Files):
     async def manifest(self, number: int) -> tuple[bytes, bytes]:
         """A manifest and its signature line."""
         path = f"{self.prefix}/manifest/{number:09d}.xml"
-        return await self._get(path), await self._get(f"{path}.sig", _SMALL)
+        return await body(self.transport, path), await body(self.transport, f"{path}.sig", _SMALL)
 
     async def release(self, number: int) -> Material:
         """A release by its pack: one request for all of its documents."""
@@ -114,19 +99,19 @@ class HostedSeries(_Files):
         if number is None:
             number = await self._newest_checkpoint()
         path = f"{self.prefix}/checkpoint/{number:09d}.xml"
-        return await self._expanded(f"{path}.gz"), await self._get(f"{path}.sig", _SMALL)
+        return await self._expanded(f"{path}.gz"), await body(self.transport, f"{path}.sig", _SMALL)
 
     async def _newest_checkpoint(self) -> int:
         newest, _ = await self.newest()
         for number in range(newest, 0, -1):
-            data = await self._get(f"{self.prefix}/manifest/{number:09d}.xml")
+            data = await body(self.transport, f"{self.prefix}/manifest/{number:09d}.xml")
             if read_manifest(data, self.where).checkpoint:
                 return number
         raise NotYet("there is no checkpoint yet", address=self.where)
 
     async def heartbeat(self) -> bytes:
         """The heartbeat with its signature line."""
-        return await self._get(f"{self.prefix}/heartbeat.xml", _SMALL)
+        return await body(self.transport, f"{self.prefix}/heartbeat.xml", _SMALL)
 
 
 class HostedRegisters(_Files):
@@ -135,15 +120,15 @@ class HostedRegisters(_Files):
     async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
         """An index of one version of the definition, and its signature line; the newest is asked for until there is no later."""
         path = self._index(number, edition or 1)
-        data = await self._get(path)
+        data = await body(self.transport, path)
         later = 2
         while edition is None:
             try:
-                data = await self._get(self._index(number, later))
+                data = await body(self.transport, self._index(number, later))
             except NotYet:
                 break
             path, later = self._index(number, later), later + 1
-        return data, await self._get(f"{path}.sig", _SMALL)
+        return data, await body(self.transport, f"{path}.sig", _SMALL)
 
     def _index(self, number: int, edition: int) -> str:
         return f"{self.prefix}/{number:09d}{'' if edition == 1 else f'.{edition}'}.xml"
