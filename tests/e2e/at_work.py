@@ -42,9 +42,8 @@ async def published(session: aiohttp.ClientSession, event: str) -> int:
     return int(root.attrib["release"])
 
 
-@contextlib.contextmanager
-def started(*arguments: object, until: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start a command and wait for the line that holds ``until``; at the end it is stopped as by Ctrl-C and must exit 0."""
+def begun(*arguments: object, until: str) -> tuple[subprocess.Popen[str], list[str]]:
+    """Start a command and wait for the line that holds ``until``; the process, and what it has said up to that line."""
     process = subprocess.Popen(
         [*PROGRAM, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -60,8 +59,15 @@ def started(*arguments: object, until: str) -> Iterator[tuple[subprocess.Popen[s
             break
     else:
         raise AssertionError(f"{arguments} ended before it said {until!r}:\n{''.join(said)}")
+    return process, said
+
+
+@contextlib.contextmanager
+def started(*arguments: object, until: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a command and wait for the line that holds ``until``; at the end it is stopped as by Ctrl-C and must exit 0."""
+    process, said = begun(*arguments, until=until)
     try:
-        yield process, line
+        yield process, said[-1]
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
         assert process.returncode == 0, f"{arguments}: exit {process.returncode}\n{''.join(said)}{rest}"

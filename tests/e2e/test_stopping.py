@@ -1,13 +1,11 @@
 """Ctrl-C at any moment of the start ends ``serve`` well, and nothing of it stays behind."""
 
-import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.at_work import PROGRAM, children_of
+from tests.e2e.at_work import begun, children_of
 from tests.e2e.made_up import made_up_site
 
 MOMENTS = ("Counting", "The feed listens", "Stop with Ctrl-C")
@@ -23,19 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_stop_while_it_starts(site: Path, moment: str, number: signal.Signals) -> None:
     """Told to stop right after any of its lines, it ends with 0 and takes its processes with it."""
-    process = subprocess.Popen(
-        [*PROGRAM, "serve", site, "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if moment in line:
-            break
+    process, said = begun("serve", site, "--port", 0, until=moment)
     children = children_of(process.pid)
     process.send_signal(number)
     rest, _ = process.communicate(timeout=60)

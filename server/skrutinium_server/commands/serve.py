@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,20 +124,18 @@ async def _run(
     )
 
 
-@click.command()
-@SITE
-@HOST
-@PORT
-@PROXY
-@CERTIFICATE
-@KEY
-@FEEDS
-@METRICS_HOST
-@METRICS_PORT
-@ACCESS_LOG
-@LOG_FORMAT
-def serve(
-    site: Site,
+def _feeding(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of whatever serves the feed; they are those of :func:`_serve`."""
+    options = (HOST, PORT, PROXY, CERTIFICATE, KEY, FEEDS, METRICS_HOST, METRICS_PORT, ACCESS_LOG, LOG_FORMAT)
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _serve(
+    site: Site | FeedFolder,
+    parts: tuple[str, ...],
+    *,
     host: str,
     port: int,
     proxies: tuple[str, ...],
@@ -147,10 +146,20 @@ def serve(
     metrics_port: int | None,
     access_log: Path | None,
 ) -> None:
-    """Count and publish, and serve the feed, all in one process group."""
     settings = _settings(site, proxies, certificate, key)
     watching = _watching(metrics_host, metrics_port, access_log)
-    asyncio.run(_run(site, host, port, ("count", "feed"), settings, feeds, watching))
+    asyncio.run(_run(site, host, port, parts, settings, feeds, watching))
+
+
+@click.command()
+@SITE
+@_feeding
+def serve(
+    site: Site,
+    **told: Any,
+) -> None:
+    """Count and publish, and serve the feed, all in one process group."""
+    _serve(site, ("count", "feed"), **told)
 
 
 @click.command()
@@ -165,30 +174,10 @@ def count(site: Site, metrics_host: str, metrics_port: int | None) -> None:
 
 @click.command()
 @click.argument("folder", metavar="SITE", type=click.Path(path_type=Path))
-@HOST
-@PORT
-@PROXY
-@CERTIFICATE
-@KEY
-@FEEDS
-@METRICS_HOST
-@METRICS_PORT
-@ACCESS_LOG
-@LOG_FORMAT
+@_feeding
 def feed(
     folder: Path,
-    host: str,
-    port: int,
-    proxies: tuple[str, ...],
-    certificate: str | None,
-    key: str | None,
-    feeds: int,
-    metrics_host: str,
-    metrics_port: int | None,
-    access_log: Path | None,
+    **told: Any,
 ) -> None:
     """Serve the feed only: it needs the release store and access.toml, nothing else of the site."""
-    site = FeedFolder(folder)
-    settings = _settings(site, proxies, certificate, key)
-    watching = _watching(metrics_host, metrics_port, access_log)
-    asyncio.run(_run(site, host, port, ("feed",), settings, feeds, watching))
+    _serve(FeedFolder(folder), ("feed",), **told)
