@@ -159,7 +159,9 @@ def test_ctrl_c_while_loading(tmp_path: Path) -> None:
         while b"msgspec" not in Path(f"/proc/{running.process.pid}/maps").read_bytes():
             assert running.process.poll() is None
         running.interrupt()
-        assert running.end() in (0, 130)
+        # Inside the `exec` of a string, as dataclasses are made by, CPython notes the interrupt and dies of the signal when it exits;
+        # a shell calls both 130.
+        assert running.end() in (0, 130, -signal.SIGINT)
 
         assert_clean(running)
 

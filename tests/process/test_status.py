@@ -15,6 +15,8 @@ from skrutinium_server.process.metrics import CountMetrics
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Listener
 from skrutinium_server.process.status import site_status
+from skrutinium_server.release.store.model import SeriesKey
+from skrutinium_server.release.store.reading import StoreReader
 from tests.e2e.made_up import made_up_site
 from tests.feed.test_metrics import labels, samples, scrape
 
@@ -47,6 +49,11 @@ async def test_status_of_a_site_at_work(house: House) -> None:
         ("night", "skrutinium", 1, 0),
         ("night", "volby", 1, 0),
     }
+    reader = StoreReader(house.site.store)
+    async with asyncio.timeout(60):
+        for one in told.series:
+            while not await to_thread(reader.heartbeat, SeriesKey(one.event, one.run, one.series)):
+                pass
     later = await site_status(house.site, wall_time() + datetime.timedelta(minutes=5), [("127.0.0.1", 9)])
     assert sum("sign of life" in text for text in later.alarms) == 2
     assert any("127.0.0.1:9 cannot be read" in text for text in later.alarms)

@@ -6,12 +6,15 @@ standard output. A child that dies is started again after a pause, and it is sai
 
 import asyncio
 import contextlib
+import datetime
 import json
 import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
+
+from skrutinium_server.process.clock import wall_time
 
 log = logging.getLogger("skrutinium.process")
 
@@ -38,6 +41,8 @@ class Child:
         self.stopping = False
         self.inherited: tuple[int, ...] = ()
         """Descriptors that it is given, under the same numbers."""
+        self.since: datetime.datetime | None = None
+        """Since when it is meant to run (aware, UTC); starting again changes nothing. None before :meth:`start`."""
         self.restarts = 0
         self.failed = asyncio.Event()
         """Set when it ended although nobody told it to."""
@@ -49,6 +54,7 @@ class Child:
 
     def start(self) -> None:
         """Start it and keep it running until :meth:`stop`."""
+        self.since = wall_time()
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
     async def stop(self) -> None:

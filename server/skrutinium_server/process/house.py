@@ -92,6 +92,11 @@ class House:
                     "trouble": dict(run.trouble),
                     "behind": {series: run.behind(series) for series in run.publishers},
                     "publishers": {series: child.pid for series, child in run.publishers.items()},
+                    "since": {
+                        series: child.since.isoformat()
+                        for series, child in run.publishers.items()
+                        if child.since
+                    },
                     "restarts": {series: child.restarts for series, child in run.publishers.items()},
                 }
                 for name, run in self.runs.items()

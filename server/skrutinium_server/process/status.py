@@ -39,7 +39,10 @@ _ALIVE: Final = re.compile(rb' alive="([^"]{1,40})"')
 
 
 class SeriesStatus(msgspec.Struct, frozen=True):
-    """One series of a run: ``age`` and ``beat`` are seconds since its newest release and heartbeat, None where there is none."""
+    """One series of a run: ``age`` and ``beat`` are seconds since its newest release and heartbeat, None where there is none.
+
+    ``up``: seconds since its publisher was started, None when nobody counts.
+    """
 
     event: str
     run: str
@@ -49,6 +52,7 @@ class SeriesStatus(msgspec.Struct, frozen=True):
     release: int
     age: float | None
     beat: float | None
+    up: float | None
     behind: int | None
     restarts: int | None
 
@@ -161,6 +165,7 @@ def _one(
     heartbeat = reader.heartbeat(key)
     alive = _ALIVE.search(heartbeat) if heartbeat else None
     beat = datetime.datetime.fromisoformat(alive[1].decode("ascii")) if alive else None
+    since = counted["since"].get(name) if counted else None
     return SeriesStatus(
         run.event,
         run.id,
@@ -170,6 +175,7 @@ def _one(
         newest.number if newest else 0,
         now.timestamp() - written if written else None,
         (now - beat).total_seconds() if beat else None,
+        (now - datetime.datetime.fromisoformat(since)).total_seconds() if since else None,
         counted["behind"].get(name) if counted else None,
         counted["restarts"].get(name) if counted else None,
     )
@@ -181,7 +187,8 @@ def _wrong(one: SeriesStatus, counted: Mapping[str, Any] | None) -> list[str]:
     wrong: list[str] = []
     if not one.open or counted is None:
         return wrong
-    if one.beat is None or one.beat > DEAD:
+    young = one.up is not None and one.up <= DEAD  # it has had no time for a sign of life yet
+    if not young and (one.beat is None or one.beat > DEAD):
         told = "never" if one.beat is None else f"{one.beat:.0f} s ago"
         wrong.append(f"The publisher of {where} gave its last sign of life {told}. Look into the log.")
     if one.behind is not None and one.behind >= LAG:
