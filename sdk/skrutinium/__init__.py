@@ -8,7 +8,8 @@
 
 import logging
 
-from skrutinium.documents import (
+from skrutinium.documents.notices import Incident, Notices, Planned, SecondSite, SeriesStatus, Status
+from skrutinium.documents.results import (
     AreaResults,
     Candidate,
     Change,
@@ -34,6 +35,7 @@ from skrutinium.documents import (
     Row,
     Summary,
 )
+from skrutinium.documents.series import Checkpoint, Document, FeedState, Heartbeat, Manifest, Run
 from skrutinium.errors import (
     AccessRefused,
     ChainError,
@@ -53,13 +55,11 @@ from skrutinium.errors import (
     StaleError,
     StateFileError,
 )
-from skrutinium.feed import Feed, connect
-from skrutinium.news import Health, Timing
-from skrutinium.notices import Incident, Notices, Planned, SecondSite, SeriesStatus, Status
-from skrutinium.release import Release
-from skrutinium.series import Checkpoint, Document, FeedState, Heartbeat, Manifest, Run
-from skrutinium.transport import Patience
-from skrutinium.verifying import Difference, Report, open_source, verify
+from skrutinium.following.feed import Feed, connect
+from skrutinium.following.news import Health, Timing
+from skrutinium.following.release import Release
+from skrutinium.sources.transport import Patience
+from skrutinium.verifying.night import Difference, Report, open_source, verify
 
 logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unless the program sets up logging
 

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from lxml import etree, html
 
-from skrutinium import verifying
+import skrutinium
 from skrutinium_server.archive.complete.making import archive_release
 from skrutinium_server.archive.errors import (
     NotBefore,
@@ -70,12 +70,12 @@ def files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
 
 
-def verified(place: str) -> verifying.Report:
+def verified(place: str) -> skrutinium.Report:
     """What ``skrutinium verify`` finds there."""
 
-    async def verify() -> verifying.Report:
-        async with verifying.open_source(place) as source:
-            return await verifying.verify(source)
+    async def verify() -> skrutinium.Report:
+        async with skrutinium.open_source(place) as source:
+            return await skrutinium.verify(source)
 
     return asyncio.run(verify())
 

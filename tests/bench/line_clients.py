@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 import aiohttp
 
 import skrutinium
-from skrutinium.address import Address, archive
-from skrutinium.chain import Chain
-from skrutinium.choosing import choose_run
-from skrutinium.packs import members
-from skrutinium.series import Run
-from skrutinium.series_reading import read_manifest, read_state
-from skrutinium.signing import KeyRing
-from skrutinium.transport import AGENT, Transport, expand
+from skrutinium.documents.series import Run
+from skrutinium.documents.series_reading import read_manifest, read_state
+from skrutinium.sources.address import Address, archive
+from skrutinium.sources.choosing import choose_run
+from skrutinium.sources.packs import members
+from skrutinium.sources.transport import AGENT, Transport, expand
+from skrutinium.trust.chain import Chain
+from skrutinium.trust.signing import KeyRing
 from tests.bench.line_link import client_address
 
 CHOSEN = "summary.xml"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from skrutinium.verifying import open_source, verify
+from skrutinium.verifying.night import open_source, verify
 from skrutinium_server.authority.persons import Authority
 from skrutinium_server.ledger.model import Cut, Declared, Held, Lifted
 from skrutinium_server.ledger.sqlite import SqliteReader

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from skrutinium.verifying import open_source, verify
+from skrutinium.verifying.night import open_source, verify
 from skrutinium_server.ledger.model import Accepted, Cut
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.errors import ProcessError

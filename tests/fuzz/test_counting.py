@@ -7,9 +7,9 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrutinium.documents import ListVotes as Published
-from skrutinium.documents import Protocol as PublishedProtocol
-from skrutinium.recount import EVENT, Recount, Sum, votes_of
+from skrutinium.documents.results import ListVotes as Published
+from skrutinium.documents.results import Protocol as PublishedProtocol
+from skrutinium.verifying.recount import EVENT, Recount, Sum, votes_of
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import Definition
 from skrutinium_server.election.seat_law import METHODS, THRESHOLD_BASES, SeatLaw

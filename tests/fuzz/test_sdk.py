@@ -19,9 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from skrutinium import documents, packs, push, reading, series_reading, statefile, taken_over
+from skrutinium.documents import reading, series_reading
+from skrutinium.documents import results as documents
 from skrutinium.errors import NotYet, SkrutiniumError
-from skrutinium.signing import KeyRing, plain_fingerprint, read_key, split_line, split_signed
+from skrutinium.following import statefile
+from skrutinium.sources import packs, push
+from skrutinium.trust.signing import KeyRing, plain_fingerprint, read_key, split_line, split_signed
+from skrutinium.verifying import taken_over
 from skrutinium_server.release.store.packing import compress, pack
 from skrutinium_server.release.store.signing import Signer
 from tests.fuzz import test_intake

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from skrutinium.verifying import open_source, verify
+from skrutinium.verifying.night import open_source, verify
 from skrutinium_server.authority.model import (
     ContestHeld,
     ContestLifted,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from skrutinium.packs import members
+from skrutinium.sources.packs import members
 from tests.sdk.store_builder import CONTESTS, EVENT, RUN, SERIES, tar
 
 

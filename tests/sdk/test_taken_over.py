@@ -5,9 +5,9 @@ import datetime
 
 import pytest
 
-from skrutinium.documents import ListVotes, Protocol, TakenOver
+from skrutinium.documents.results import ListVotes, Protocol, TakenOver
 from skrutinium.errors import SchemaError
-from skrutinium.taken_over import compare, reread
+from skrutinium.verifying.taken_over import compare, reread
 from tests.sdk.store_builder import NIGHT, ZEROS, Sent
 
 MOMENT = datetime.datetime(2026, 10, 10, 13, 4, 2, tzinfo=datetime.UTC)

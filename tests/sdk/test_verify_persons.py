@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from skrutinium.folder import Folder
-from skrutinium.majority import Verdict, decide
-from skrutinium.report import Report
-from skrutinium.verifying import verify
+from skrutinium.sources.folder import Folder
+from skrutinium.verifying.majority import Verdict, decide
+from skrutinium.verifying.night import verify
+from skrutinium.verifying.report import Report
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import load_law
 from skrutinium_server.election.model import Elected, Runoff

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrutinium.prague import prague
-from skrutinium.volby_comparing import cut_off, half_up
+from skrutinium.verifying.prague import prague
+from skrutinium.verifying.volby_comparing import cut_off, half_up
 
 START = datetime.datetime(1997, 1, 1, tzinfo=datetime.UTC)
 PRAGUE = ZoneInfo("Europe/Prague")

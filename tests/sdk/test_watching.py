@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrutinium.documents import Committee, Count, Kind, Reporting
-from skrutinium.news import Health
-from skrutinium.view import Line, View, share
-from skrutinium.watching import Screen, bar, one_line, plain
+from skrutinium.documents.results import Committee, Count, Kind, Reporting
+from skrutinium.following.news import Health
+from skrutinium.watching.screen import Screen, bar, one_line, plain
+from skrutinium.watching.view import Line, View, share
 
 NOW = datetime.datetime(2026, 10, 10, 15, 4, tzinfo=datetime.UTC)
 COUNT = Count(Reporting.PART, 100, 40, {"eligible": 1000, "issued": 457})

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from skrutinium.report import Report
-from skrutinium.verifying import open_source, verify
+from skrutinium.verifying.night import open_source, verify
+from skrutinium.verifying.report import Report
 from skrutinium_server.election.model import Definition
 from skrutinium_server.ledger.model import Accepted, Cut
 from skrutinium_server.ledger.sqlite import SqliteReader

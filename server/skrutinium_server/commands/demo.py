@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 import skrutinium
-from skrutinium.commands import Display, verdict
-from skrutinium.view import view_of
+from skrutinium.commands.verify import verdict
+from skrutinium.commands.watch import Display
+from skrutinium.watching.view import view_of
 from skrutinium_server.process import logs
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.serve import Service

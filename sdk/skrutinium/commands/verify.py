@@ -1,0 +1,80 @@
+"""``skrutinium verify``: check a whole night and add every vote up again."""
+
+import argparse
+import json
+import sys
+import time
+
+from skrutinium.commands.choice import which_run
+from skrutinium.verifying.night import open_source, verify
+from skrutinium.verifying.report import SERIES, Report
+from skrutinium.watching.view import grouped
+
+HELP = "check a whole night and add every vote up again"
+
+_SHOWN = 20
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What can be said of it."""
+    parser.add_argument(
+        "place", metavar="URL|DIR", help="address of a feed, or a folder with a release store"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    which_run(parser)
+
+
+async def run(told: argparse.Namespace) -> int:
+    """Run it; the exit code."""
+    live = sys.stderr.isatty() and not told.json
+
+    def progress(number: int, newest: int) -> None:
+        if live and (number == newest or number % 5 == 0):
+            end = "\r" + " " * 50 + "\r" if number == newest else ""
+            print(f"\rchecking release {number} of {newest} …{end}", end="", file=sys.stderr, flush=True)
+
+    began = time.monotonic()
+    async with open_source(told.place) as source:
+        report = await verify(
+            source, event=told.event, run=told.run_id, fingerprint=told.fingerprint, progress=progress
+        )
+    if told.json:
+        print(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(verdict(report, time.monotonic() - began)))
+    return 0 if report.agrees else 1
+
+
+def _of(series: str) -> str:
+    return "" if series == SERIES else f"{series}: "
+
+
+def verdict(report: Report, seconds: float) -> list[str]:
+    """The report for people."""
+    lines = [
+        f"{report.where}: event {report.event}, run {report.run} ({report.phase})",
+        *(
+            f"  {_of(series)}{grouped(looked.releases)} releases, {grouped(looked.documents)} documents: signatures, "
+            "chain, hashes, schema"
+            for series, looked in report.series.items()
+        ),
+        f"  {grouped(report.protocols)} protocols taken over, {grouped(report.reread)} of them read again from their bytes",
+        (
+            f"  {grouped(report.counting)} of {grouped(report.expected)} expected protocols count, added up again and "
+            f"compared in {grouped(sum(one.totals for one in report.series.values()))} documents (seats excepted)"
+        ),
+        *(
+            f"  registers {number}: {grouped(size)} documents; every precinct, contest, list and candidate compared with them"
+            for number, size in report.registers.items()
+        ),
+        f"  key {report.fingerprint}" + ("" if report.pinned else " (not pinned: compare it with paper)"),
+        *(f"  note: {note}" for note in report.notes),
+    ]
+    lines += [f"  {one}" for one in report.differences[:_SHOWN]]
+    more = len(report.differences) + report.more_differences - _SHOWN
+    if more > 0:
+        lines.append(f"  … and {grouped(more)} more")
+    if report.agrees:
+        return [*lines, f"AGREEMENT: everything published is what the protocols add up to ({seconds:.1f} s)"]
+    count = len(report.differences) + report.more_differences
+    return [*lines, f"DIFFERENCES: {grouped(count)} found ({seconds:.1f} s)"]

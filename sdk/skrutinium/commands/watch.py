@@ -1,0 +1,138 @@
+"""``skrutinium watch``: show a night as it comes in."""
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import sys
+import time
+
+from skrutinium.commands.choice import which_run
+from skrutinium.errors import LimitReached, NetworkError, NotYet, ServerFault
+from skrutinium.following.feed import Feed, connect
+from skrutinium.trust.signing import plain_fingerprint
+from skrutinium.watching.screen import Screen, one_line, safe
+from skrutinium.watching.view import SHOWN, View, view_of
+
+HELP = "show a night as it comes in: a live table, or lines in a pipe"
+
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What can be said of it."""
+    parser.add_argument("url", metavar="URL", help="address of the feed")
+    parser.add_argument("--state", metavar="FILE", help="remember here what was seen, and go on from it")
+    parser.add_argument("--phase", choices=("test", "rehearsal", "live"), help="refuse any other phase")
+    parser.add_argument("--once", action="store_true", help="show the newest release and end")
+    parser.add_argument("--until-complete", action="store_true", help="end when every protocol is in")
+    which_run(parser)
+
+
+class Display:
+    """Where ``watch`` shows: a terminal drawn anew each second, or lines."""
+
+    def __init__(self) -> None:
+        self.live = sys.stdout.isatty()
+        self._view: View | None = None
+        self._feed: Feed | None = None
+        self._since = 0.0
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self, feed: Feed) -> None:
+        """Take the screen."""
+        self._feed = feed
+        if feed.unpinned:
+            words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
+            print(f"skrutinium: {words}", file=sys.stderr)
+        if self.live:
+            sys.stdout.write(_ENTER)
+            self._ticker = asyncio.create_task(self._tick())
+
+    async def stop(self) -> None:
+        """Give the screen back, with the last picture left on it."""
+        if self._ticker is None:
+            return
+        self._ticker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ticker
+        self._ticker = None
+        sys.stdout.write(_LEAVE)
+        if self._view is not None:
+            lines = self._lines(self._view)[:-1]
+            while lines and not lines[-1]:
+                lines.pop()
+            sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+    def show(self, view: View) -> None:
+        """Show a release."""
+        self._view, self._since = view, time.monotonic()
+        if self.live:
+            self._draw()
+        else:
+            print(one_line(view), flush=True)
+
+    def _lines(self, view: View) -> list[str]:
+        size = shutil.get_terminal_size()
+        health = self._feed.health if self._feed else None
+        said = [*(one.text for one in health.incidents), *filter(None, (health.trouble,))] if health else []
+        note = safe(" · ".join(("Ctrl-C ends", *said))) if said else ""
+        return Screen(size.columns, size.lines).draw(view, health, time.monotonic() - self._since, note)
+
+    def _draw(self) -> None:
+        if self._view is None:
+            text = "waiting for the first release…" + _CLEAR_LINE
+        else:
+            text = "\n".join(line + _CLEAR_LINE for line in self._lines(self._view))
+        sys.stdout.write(_HOME + text.replace("\n", "\r\n") + _CLEAR_BELOW)
+        sys.stdout.flush()
+
+    async def _tick(self) -> None:
+        while True:
+            self._draw()
+            await asyncio.sleep(1)
+
+
+async def run(told: argparse.Namespace) -> int:
+    """Run it; the exit code."""
+    if told.fingerprint:
+        plain_fingerprint(told.fingerprint)
+    display = Display()
+    waited = False
+    while True:
+        feed = connect(
+            told.url,
+            event=told.event,
+            run=told.run_id,
+            phase=told.phase,
+            fingerprint=told.fingerprint,
+            state=told.state,
+            only=SHOWN,
+        )
+        try:
+            async with feed:
+                return await _follow(feed, display, told)
+        except (NotYet, NetworkError, ServerFault, LimitReached) as error:
+            if told.once:
+                raise
+            if not waited:
+                print(f"skrutinium: {error}; waiting", file=sys.stderr)
+            waited = True
+        await asyncio.sleep(2)
+
+
+async def _follow(feed: Feed, display: Display, told: argparse.Namespace) -> int:
+    view: View | None = None
+    await display.start(feed)
+    try:
+        async for release in feed.releases():
+            view = await view_of(release, view, latest=display.live)
+            display.show(view)
+            if told.once or (told.until_complete and view.all_in):
+                await feed.done(release)
+                return 0
+    finally:
+        await display.stop()
+    return 0

@@ -1,0 +1,1 @@
+"""Following a night: learning of what is new, fetching, checking, and remembering what was done."""

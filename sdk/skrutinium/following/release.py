@@ -1,0 +1,143 @@
+"""One release as a newsroom gets it: its facts at once, its documents when asked for, typed and checked."""
+
+import asyncio
+import datetime
+from collections.abc import Callable
+from typing import TypeVar
+
+from skrutinium.documents import reading
+from skrutinium.documents import results as d
+from skrutinium.documents.series import Manifest
+from skrutinium.errors import MixedPhases, SchemaError
+from skrutinium.following.snapshot import Snapshot, Taken
+
+T = TypeVar("T", bound=d.Stamp)
+_SMALL = 16 * 1024
+
+
+class Release:
+    """A numbered, signed publication. ``snapshot`` is true for the first one met, which stands for all before it."""
+
+    def __init__(self, taken: Taken, documents: Snapshot, *, snapshot: bool) -> None:
+        self._taken = taken
+        self._documents = documents
+        self.snapshot = snapshot
+
+    def __repr__(self) -> str:
+        told = self.manifest
+        return f"<Release {told.release} of {told.event}/{told.run}, {told.reported} of {told.expected} protocols>"
+
+    @property
+    def manifest(self) -> Manifest:
+        """The signed manifest."""
+        return self._taken.manifest
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the manifest."""
+        return self._taken.sha256
+
+    @property
+    def number(self) -> int:
+        """Number in the series: no gaps, never goes back."""
+        return self.manifest.release
+
+    @property
+    def time(self) -> datetime.datetime:
+        """When it was cut, by the run's clock, UTC."""
+        return self.manifest.time
+
+    @property
+    def phase(self) -> str:
+        """``test``, ``rehearsal`` or ``live``: only live is a real election."""
+        return self.manifest.phase
+
+    @property
+    def run(self) -> str:
+        """The run."""
+        return self.manifest.run
+
+    @property
+    def event_id(self) -> str:
+        """The event."""
+        return self.manifest.event
+
+    @property
+    def state(self) -> str:
+        """How final: interim, complete, final, certified, corrected."""
+        return self.manifest.state
+
+    @property
+    def expected(self) -> int:
+        """Protocols expected in the event."""
+        return self.manifest.expected
+
+    @property
+    def reported(self) -> int:
+        """Protocols reported in the event."""
+        return self.manifest.reported
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Paths of the documents that are new or changed in this release."""
+        return tuple(row.path for row in self.manifest.documents)
+
+    def changed_ids(self, folder: str) -> tuple[str, ...]:
+        """Ids of what changed in one folder: ``contest``, ``district``, ``area`` or ``precinct``."""
+        start = folder + "/"
+        return tuple(path[len(start) : -len(".xml")] for path in self.changed if path.startswith(start))
+
+    async def document(self, path: str) -> bytes:
+        """The bytes of any document as of this release, checked; raises :class:`NotYet` when there is none."""
+        row = await self._documents.row(path, self._taken)
+        return await self._documents.data(row)
+
+    async def event(self) -> d.EventResults:
+        """The whole event."""
+        return await self._typed("event.xml", reading.read_event)
+
+    async def area(self, area: str) -> d.AreaResults:
+        """One unit of the country."""
+        return await self._typed(f"area/{area}.xml", reading.read_area)
+
+    async def contest(self, contest: str) -> d.ContestResults:
+        """One contest."""
+        return await self._typed(f"contest/{contest}.xml", reading.read_contest)
+
+    async def district(self, district: str) -> d.DistrictResults:
+        """One district of a contest that has more than one; raises :class:`NotYet` for the only one of its contest."""
+        return await self._typed(f"district/{district}.xml", reading.read_district)
+
+    async def summary(self) -> d.Summary:
+        """The event in one line for each kind of contest."""
+        return await self._typed("summary.xml", reading.read_summary)
+
+    async def precinct(self, precinct: str) -> d.PrecinctResults:
+        """One precinct."""
+        return await self._typed(f"precinct/{precinct}.xml", reading.read_precinct)
+
+    async def batch(self) -> d.ProtocolBatch | None:
+        """The protocols accepted since the release before; None when there are none."""
+        path = f"batch/{self.number}.xml"
+        return await self._typed(path, reading.read_batch) if path in self.changed else None
+
+    async def corrections(self) -> d.Corrections | None:
+        """What changed in protocols that had been published before; None when nothing did."""
+        path = f"corrections/{self.number}.xml"
+        return await self._typed(path, reading.read_corrections) if path in self.changed else None
+
+    async def _typed(self, path: str, read: Callable[[bytes, str], T]) -> T:
+        row = await self._documents.row(path, self._taken)
+        data = await self._documents.data(row)
+        # A thread costs more than reading a small document does, and many readers of one process would queue for it.
+        document = read(data, path) if len(data) < _SMALL else await asyncio.to_thread(read, data, path)
+        told = self.manifest
+        if (document.event, document.run, document.phase) != (told.event, told.run, told.phase):
+            raise MixedPhases(
+                f"is of {document.event}/{document.run}/{document.phase}; the release is of "
+                f"{told.event}/{told.run}/{told.phase}",
+                address=path,
+            )
+        if document.release > told.release or document.codebook != row.codebook:
+            raise SchemaError(f"says release {document.release}, codebook {document.codebook}", address=path)
+        return document

@@ -1,0 +1,245 @@
+"""Every document of a series as of a release: which hash it has, and its bytes, fetched when asked for.
+
+Joining late needs the newest checkpoint and what follows; both are checked by signature and chain before use.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from skrutinium.documents.series import ZEROS, Document, Manifest, Run
+from skrutinium.documents.series_reading import read_checkpoint
+from skrutinium.errors import ChainError, DamagedError, Gone, NotYet
+from skrutinium.sources.address import AddressSeries
+from skrutinium.sources.choosing import Choice
+from skrutinium.sources.source import matches
+from skrutinium.trust.chain import Chain
+from skrutinium.trust.signing import KeyRing
+
+_KEPT_RELEASES = 64
+_AT_ONCE = 100
+"""Releases read one by one before they are handed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An accepted manifest and its hash."""
+
+    manifest: Manifest
+    sha256: str
+
+
+class DocumentCache:
+    """Bytes by hash; the longest unused go first when ``limit`` bytes are exceeded."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._held: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, sha256: str) -> bytes | None:
+        """The bytes with that hash, None when not held."""
+        data = self._held.get(sha256)
+        if data is not None:
+            self._held.move_to_end(sha256)
+        return data
+
+    def put(self, sha256: str, data: bytes) -> None:
+        """Hold bytes whose hash was checked."""
+        if sha256 in self._held or len(data) > self._limit:
+            return
+        self._held[sha256] = data
+        self._size += len(data)
+        while self._size > self._limit:
+            _, dropped = self._held.popitem(last=False)
+            self._size -= len(dropped)
+
+
+async def read_changes(
+    source: AddressSeries,
+    since: int,
+    chain: Chain,
+    cache: DocumentCache,
+    until: int | None = None,
+    choice: Choice | None = None,
+) -> list[Taken]:
+    """Fetch what follows release ``since``, take its manifests into ``chain`` in order and its documents into ``cache``.
+
+    Manifests after ``until`` are left aside. What a feed does not send in one piece any more is read manifest by manifest,
+    its documents when asked for; so are documents that are not of the ``choice``. Raises :class:`DamagedError` when a document is not what a manifest says.
+    """
+    try:
+        parts = dict(await source.changes(since, choice))
+    except Gone:
+        return await _read_manifests(source, since, chain, until)
+    taken: list[Taken] = []
+    rows: dict[str, Document] = {}
+    for name in sorted(name for name in parts if name.startswith("manifest/") and name.endswith(".xml")):
+        line = parts.get(name + ".sig")
+        if line is None:
+            raise DamagedError(f"{name} comes without its signature", address=source.where)
+        data = parts[name]
+        if until is not None and int(name.removeprefix("manifest/").removesuffix(".xml")) > until:
+            continue
+        manifest = await chain.take(data, line, f"{source.where} {name}")
+        taken.append(Taken(manifest, hashlib.sha256(data).hexdigest()))
+        rows.update((row.path, row) for row in manifest.documents)
+    for name, data in parts.items():
+        row = rows.get(name)
+        if name.startswith("manifest/") or (row is None and until is not None):
+            continue
+        if row is None:
+            raise DamagedError(f"{name} is in no manifest", address=source.where)
+        if wrong := matches(row, data, f"{source.where} {name}"):
+            if until is not None:
+                continue  # a version after ``until``: fetched by its hash when asked for
+            raise wrong
+        cache.put(row.sha256, data)
+    if until is None and choice is None and (missing := rows.keys() - parts.keys()):
+        raise DamagedError(
+            f"{len(missing)} documents are missing, {min(missing)} for one", address=source.where
+        )
+    return taken
+
+
+async def _read_manifests(source: AddressSeries, since: int, chain: Chain, until: int | None) -> list[Taken]:
+    """The manifests after release ``since``, in order: all up to ``until``, without it the next few."""
+    newest, _ = await source.newest()
+    last = min(newest, since + _AT_ONCE) if until is None else until
+    taken: list[Taken] = []
+    for number in range(since + 1, last + 1):
+        data, line = await source.manifest(number)
+        manifest = await chain.take(data, line, f"{source.where} release {number}")
+        taken.append(Taken(manifest, hashlib.sha256(data).hexdigest()))
+    return taken
+
+
+class Snapshot:
+    """Which document has which hash, as of any of the last releases."""
+
+    def __init__(
+        self,
+        source: AddressSeries,
+        keys: KeyRing,
+        run: Run,
+        series: str,
+        cache: DocumentCache,
+        choice: Choice | None = None,
+    ) -> None:
+        self._source = source
+        self._keys = keys
+        self._run = run
+        self._series = series
+        self._cache = cache
+        self._choice = choice
+        self._followed: dict[str, tuple[int, Document]] = {}
+        self._rows: dict[str, list[tuple[int, Document]]] = {}
+        self._oldest: int | None = None
+        self._newest = 0
+        self._lock = asyncio.Lock()
+
+    def apply(self, manifest: Manifest) -> None:
+        """Take in the next release."""
+        if self._oldest is None:  # what changed since following began is known without a checkpoint
+            self._followed.update((row.path, (manifest.release, row)) for row in manifest.documents)
+            return
+        if manifest.release <= self._newest:
+            return
+        if manifest.release != self._newest + 1:
+            self._rows, self._oldest = {}, None  # a gap: built again when asked for
+            return
+        self._add(manifest.release, manifest.documents)
+        self._newest = manifest.release
+        self._oldest = max(self._oldest, self._newest - _KEPT_RELEASES)
+
+    async def row(self, path: str, taken: Taken) -> Document:
+        """The row of a document as of release ``taken``; raises :class:`NotYet` when there is no such document."""
+        for row in taken.manifest.documents:
+            if row.path == path:
+                return row
+        number = taken.manifest.release
+        async with self._lock:
+            if self._oldest is None:
+                since, followed = self._followed.get(path, (0, None))
+                if followed is not None and since <= number:
+                    return followed
+                await self._build(taken)
+                self._followed = {}
+        if self._oldest is None or not self._oldest <= number <= self._newest:
+            raise Gone(
+                f"documents as of release {number} are no longer at hand: newer releases were read since"
+            )
+        for at, row in reversed(self._rows.get(path, ())):
+            if at <= number:
+                return row
+        raise NotYet(f"release {number} has no document {path}", address=self._source.where)
+
+    async def data(self, row: Document) -> bytes:
+        """The bytes of a document, checked; raises :class:`DamagedError`."""
+        held = self._cache.get(row.sha256)
+        if held is None:
+            held = await self._source.object(row.sha256)
+            if wrong := matches(row, held, f"{self._source.where} {row.path}"):
+                raise wrong
+            self._cache.put(row.sha256, held)
+        return held
+
+    def _add(self, number: int, documents: Iterable[Document]) -> None:
+        for row in documents:
+            versions = self._rows.setdefault(row.path, [])
+            versions.append((number, row))
+            while len(versions) > 1 and versions[1][0] <= number - _KEPT_RELEASES:
+                del versions[0]
+
+    async def _build(self, taken: Taken) -> None:
+        target = taken.manifest.release
+        start, start_sha256, documents = await self._checkpoint(target)
+        self._rows = {}
+        self._add(start, documents)
+        chain = Chain(self._keys, self._run, self._series, start, start_sha256)
+        if start < target:
+            for each in await read_changes(self._source, start, chain, self._cache, target, self._choice):
+                self._add(each.manifest.release, each.manifest.documents)
+        if (chain.number, chain.sha256) != (target, taken.sha256):
+            raise ChainError(f"checkpoint {start} and what follows do not lead to release {target}")
+        self._oldest = self._newest = target
+
+    async def _checkpoint(self, target: int) -> tuple[int, str, tuple[Document, ...]]:
+        """Number, manifest hash and rows of the newest checkpoint that is not after ``target``."""
+        number: int | None = None
+        while True:
+            try:
+                data, line = await self._source.checkpoint(number)
+            except NotYet:
+                if number is None:
+                    return 0, ZEROS, ()
+                # A checkpoint follows its release: the one before it does as well, with more to read after it.
+                number = await self._checkpoint_before(number - 1)
+                if number == 0:
+                    return 0, ZEROS, ()
+                continue
+            await self._keys.check(data, line, self._source.where)
+            checkpoint = read_checkpoint(data, self._source.where)
+            if (checkpoint.event, checkpoint.run, checkpoint.phase, checkpoint.series) != (
+                self._run.event,
+                self._run.id,
+                self._run.phase,
+                self._series,
+            ):
+                raise ChainError("the checkpoint is of another run", address=self._source.where)
+            if checkpoint.release <= target:
+                return checkpoint.release, checkpoint.manifest, checkpoint.documents
+            number = await self._checkpoint_before(target)
+            if number == 0:
+                return 0, ZEROS, ()
+
+    async def _checkpoint_before(self, target: int) -> int:
+        chain = Chain(self._keys, self._run, self._series)
+        for number in range(target, 0, -1):
+            data, line = await self._source.manifest(number)
+            manifest = await chain.signed(data, line, self._source.where)
+            if manifest.checkpoint:
+                return number
+        return 0

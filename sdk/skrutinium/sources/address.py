@@ -1,0 +1,198 @@
+"""Reading a feed by its address (``docs/architecture.md``, addresses of the feed)."""
+
+import asyncio
+import hashlib
+import io
+from typing import BinaryIO
+
+from skrutinium.documents.parsing import LARGEST
+from skrutinium.documents.registers import RegisterRow, RegistersSource
+from skrutinium.documents.registers_reading import read_index
+from skrutinium.documents.series import Document, Run
+from skrutinium.documents.series_reading import read_checkpoint, read_manifest
+from skrutinium.errors import ChoiceNeeded, DamagedError, NotYet
+from skrutinium.sources.choosing import Choice
+from skrutinium.sources.packs import members
+from skrutinium.sources.source import Material, SeriesSource
+from skrutinium.sources.transport import LARGEST_ARCHIVE, Answer, Transport, expand
+
+_SMALL = 64 * 1024
+
+
+def archive(data: bytes, where: str) -> BinaryIO:
+    """An archive as sent, gzipped or not, ready to be read."""
+    if data.startswith(b"\x1f\x8b"):
+        data = expand(data, LARGEST_ARCHIVE, where)
+    return io.BytesIO(data)
+
+
+def _unpacked(data: bytes, where: str) -> dict[str, bytes]:
+    return dict(members(archive(data, where), where))
+
+
+class Address:
+    """A feed at the transport's base address."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    @property
+    def where(self) -> str:
+        """The base address."""
+        return self.transport.base
+
+    async def state(self) -> bytes:
+        """The state file with its signature line."""
+        return await body(self.transport, "/state.xml")
+
+    async def notices(self, etag: str | None = None) -> Answer:
+        """What the operator tells, with its signature line; no body when it is what had that ``etag``."""
+        return await self.transport.get("/notices.xml", etag=etag)
+
+    async def status(self) -> bytes:
+        """How the feed says it is."""
+        return await body(self.transport, "/status.xml")
+
+    async def key(self, key_id: str) -> tuple[bytes, bytes | None]:
+        """A public key and the signature line beside it."""
+        pem = await body(self.transport, f"/keys/{key_id}.pem", _SMALL)
+        try:
+            return pem, await body(self.transport, f"/keys/{key_id}.pem.sig", _SMALL)
+        except NotYet:
+            return pem, None
+
+    def series(self, run: Run, series: str = "skrutinium") -> SeriesSource:
+        """The series of that run."""
+        return self.feed_series(run, series)
+
+    def feed_series(self, run: Run, series: str = "skrutinium") -> "AddressSeries":
+        """The same, with what only a feed offers."""
+        prefix = f"/event/{run.event}" if run.current else f"/event/{run.event}/run/{run.id}"
+        if series != "skrutinium":
+            prefix += f"/series/{series}"
+        return AddressSeries(self.transport, prefix)
+
+    def registers(self, event: str) -> RegistersSource:
+        """What there is to read before the election."""
+        return AddressRegisters(self.transport, f"/event/{event}/registers")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.transport.close()
+
+
+async def body(transport: Transport, path: str, limit: int = LARGEST) -> bytes:
+    """What lies at a path, whole; raises what the transport raises."""
+    answer = await transport.get(path, limit=limit)
+    if answer.body is None:
+        raise DamagedError("'not modified' without having asked for it", address=answer.address)
+    return answer.body
+
+
+class Below:
+    """What lies below one address."""
+
+    def __init__(self, transport: Transport, prefix: str) -> None:
+        self.transport = transport
+        self.prefix = prefix
+
+    @property
+    def where(self) -> str:
+        """That address."""
+        return self.transport.base + self.prefix
+
+
+class AddressSeries(Below):
+    """One series of a feed."""
+
+    async def newest_manifest(self, etag: str | None = None) -> Answer:
+        """The newest manifest, or no body when it is the one with that ``etag``."""
+        return await self.transport.get(f"{self.prefix}/newest/manifest.xml", etag=etag)
+
+    async def newest(self) -> tuple[int, str]:
+        """Number and hash of the newest manifest."""
+        data = await body(self.transport, f"{self.prefix}/newest/manifest.xml")
+        return read_manifest(data, self.where).release, hashlib.sha256(data).hexdigest()
+
+    async def signature(self, number: int) -> bytes:
+        """The signature line of one manifest."""
+        return await body(self.transport, f"{self.prefix}/release/{number}/manifest.xml.sig", _SMALL)
+
+    async def manifest(self, number: int) -> tuple[bytes, bytes]:
+        """A manifest and its signature line."""
+        data = await body(self.transport, f"{self.prefix}/release/{number}/manifest.xml")
+        return data, await self.signature(number)
+
+    async def changes(self, since: int, choice: Choice | None = None) -> list[tuple[str, bytes]]:
+        """All that changed after release ``since``: manifests with signatures, then documents (of a choice), by name.
+
+        Raises :class:`ChoiceNeeded` when the feed does not know what is chosen.
+        """
+        path = f"{self.prefix}/changes?since={since}{choice.query if choice else ''}"
+        data = await body(self.transport, path, LARGEST_ARCHIVE)
+        where = self.transport.base + path
+        if len(data) < _SMALL:
+            return list(members(archive(data, where), where))
+        return await asyncio.to_thread(lambda: list(members(archive(data, where), where)))
+
+    async def release(self, number: int) -> Material:
+        """Everything of one release, by one request."""
+        path = f"{self.prefix}/pack/{number}"
+        where = self.transport.base + path
+        data = await body(self.transport, path, LARGEST_ARCHIVE)
+        held = await asyncio.to_thread(_unpacked, data, where)
+        for name in ("manifest.xml", "manifest.xml.sig"):
+            if name not in held:
+                raise DamagedError(f"the pack holds no {name}", address=where)
+
+        def load(row: Document) -> bytes:
+            try:
+                return held[row.path]
+            except KeyError:
+                raise DamagedError(f"the pack holds no {row.path}", address=where) from None
+
+        return Material(held["manifest.xml"], held["manifest.xml.sig"], load)
+
+    async def object(self, sha256: str) -> bytes:
+        """A document by its hash."""
+        return await body(self.transport, f"/object/{sha256}")
+
+    async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
+        """A checkpoint and its signature line."""
+        name = "newest" if number is None else str(number)
+        data = await body(self.transport, f"{self.prefix}/checkpoint/{name}.xml")
+        if number is None:  # between two requests the newest may become another one
+            number = read_checkpoint(data, self.where).release
+        return data, await body(self.transport, f"{self.prefix}/checkpoint/{number}.xml.sig", _SMALL)
+
+    async def heartbeat(self) -> bytes:
+        """The heartbeat with its signature line."""
+        return await body(self.transport, f"{self.prefix}/heartbeat.xml", _SMALL)
+
+
+class AddressRegisters(Below):
+    """The registers of one event at a feed."""
+
+    async def newest(self) -> tuple[int, str]:
+        """Number and hash of the newest index."""
+        data = await self._index(f"{self.prefix}/newest/registers.xml")
+        index = await asyncio.to_thread(read_index, data, self.where)
+        return index.definition, hashlib.sha256(data).hexdigest()
+
+    async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
+        """An index of one version of the definition, the newest edition unless told, and its signature line."""
+        version = str(number) if edition is None else f"{number}.{edition}"
+        path = f"{self.prefix}/{version}/registers.xml"
+        return await self._index(path), await body(self.transport, f"{path}.sig", _SMALL)
+
+    async def _index(self, path: str) -> bytes:
+        try:
+            return await body(self.transport, path)
+        except (
+            ChoiceNeeded
+        ) as error:  # the code no-registers, which also answers a choice, says here that there are none
+            raise NotYet("there are no such registers", address=self.transport.base + path) from error
+
+    async def document(self, number: int, row: RegisterRow, /) -> bytes:
+        """A document of that index."""
+        return await body(self.transport, f"{self.prefix}/{number}/{row.path}")

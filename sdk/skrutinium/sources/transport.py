@@ -1,0 +1,250 @@
+"""One place for every request: time limits, retries, size limits, and errors by what the caller can do.
+
+Retries use full jitter and honour ``Retry-After``. Bodies are read by pieces and counted after decompression, so neither
+a large body nor a small one that expands can fill the memory. Works on plain asyncio; a session can be passed in.
+"""
+
+import asyncio
+import datetime
+import email.utils
+import logging
+import random
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from skrutinium.documents.parsing import LARGEST
+from skrutinium.documents.series_reading import read_refusal
+from skrutinium.errors import (
+    AccessRefused,
+    ChoiceNeeded,
+    DamagedError,
+    Gone,
+    LimitReached,
+    NetworkError,
+    NotYet,
+    SchemaError,
+    ServerFault,
+    SkrutiniumError,
+)
+
+AGENT: Final = "skrutinium-sdk"
+LARGEST_ARCHIVE: Final = 1024 * 1024 * 1024
+"""No archive of documents is larger, in bytes after decompression."""
+_LARGEST_REFUSAL: Final = 64 * 1024
+_LONGEST_WAIT: Final = 60.0
+_PIECE: Final = 256 * 1024
+_AT_ONCE: Final = 10
+"""Connections of one client: a subscriber has many clients, and a limit for all of them."""
+_UNKNOWN_CHOICE: Final = frozenset({"no-area", "no-contest", "no-registers", "bad-choice"})
+
+_log = logging.getLogger("skrutinium")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; ``body`` is None when it has not changed since the ``etag`` that was sent."""
+
+    address: str
+    body: bytes | None
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait and how often to try; seconds.
+
+    ``attempts`` are for what goes wrong; ``limited`` is how long altogether to wait when the server says when to come back.
+    """
+
+    connect: float = 10
+    silence: float = 30
+    attempts: int = 4
+    first_pause: float = 0.5
+    longest_pause: float = 15
+    limited: float = 120
+
+
+def retry_after(value: str | None, now: datetime.datetime) -> float | None:
+    """Seconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3), None when it says nothing usable."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(min(int(value.strip()), 86_400))
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        return None
+    return min(max(0.0, (when - now).total_seconds()), 86_400)
+
+
+def expand(data: bytes, limit: int, where: str) -> bytes:
+    """Undo gzip; raises :class:`DamagedError` when it is broken, cut off, or larger than ``limit`` afterwards."""
+    stretch = zlib.decompressobj(31)
+    try:
+        result = stretch.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise DamagedError(f"broken compression: {error}", address=where) from error
+    if len(result) > limit:
+        raise DamagedError(f"more than {limit} bytes after decompression", address=where)
+    if not stretch.eof or stretch.unused_data:
+        raise DamagedError("compressed data are cut off, or followed by something else", address=where)
+    return result
+
+
+class Transport:
+    """Requests to one feed; close it, or use it as a context manager."""
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        patience: Patience | None = None,
+        pick: Callable[[], float] = random.random,
+    ) -> None:
+        self.base = base.rstrip("/")
+        self.patience = patience or Patience()
+        self._session = session
+        self._owned = session is None
+        self._pick = pick
+
+    async def close(self) -> None:
+        """Close the session if it is our own."""
+        if self._owned and self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, path: str, *, limit: int = LARGEST, etag: str | None = None) -> Answer:
+        """Ask for ``path`` (with ``If-None-Match`` when ``etag`` is given), at most ``limit`` bytes, with retries."""
+        return await self._retried(lambda: self._get(path, limit, etag), path)
+
+    async def _retried(self, ask: Callable[[], Awaitable[Answer]], path: str) -> Answer:
+        attempt, limited = 1, 0.0
+        while True:
+            try:
+                return await ask()
+            except (NetworkError, ServerFault, LimitReached) as error:
+                wait = self.pause(attempt, error)
+                if isinstance(error, LimitReached) and error.wait is not None:
+                    limited += wait
+                    last = wait > _LONGEST_WAIT or limited > self.patience.limited
+                else:
+                    last = attempt >= self.patience.attempts
+                    attempt += 1
+                if last:
+                    raise
+                _log.info("%s: %s; trying again in %.1f s", path, error.message, wait)
+            await asyncio.sleep(wait)
+
+    def pause(self, attempt: int, error: SkrutiniumError) -> float:
+        """Seconds before the next attempt: what the server asks for and up to as much again, else exponential with full jitter."""
+        asked = error.wait if isinstance(error, LimitReached) else None
+        if asked is not None:
+            return asked + self._pick() * max(asked, self.patience.first_pause)
+        ceiling: float = min(self.patience.longest_pause, self.patience.first_pause * (1 << min(attempt, 16)))
+        return self._pick() * ceiling
+
+    async def _get(self, path: str, limit: int, etag: str | None) -> Answer:
+        headers = {"If-None-Match": etag} if etag else {}
+        async with self.open(path, headers) as response:
+            if response.status == 304:
+                return Answer(str(response.url), None, etag)
+            body = await read_body(response, limit)
+            return Answer(str(response.url), body, response.headers.get("ETag"))
+
+    @asynccontextmanager
+    async def open(
+        self, path: str, headers: Mapping[str, str], *, silence: float | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request, without retries; the status is 200 or 304. ``silence``: seconds without a byte that end it."""
+        address = self.base + path
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self.patience.connect, sock_read=silence or self.patience.silence
+        )
+        sent = {"Accept-Encoding": "gzip", "User-Agent": AGENT, **headers}
+        try:
+            async with self._opened().get(
+                address, headers=sent, timeout=timeout, auto_decompress=False, allow_redirects=False
+            ) as response:
+                if response.status not in (200, 304):
+                    raise await refused(response)
+                yield response
+        except TimeoutError as error:
+            raise NetworkError("no answer in time", address=address) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NetworkError(
+                f"the connection failed: {str(error) or type(error).__name__}", address=address
+            ) from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_AT_ONCE))
+        return self._session
+
+
+async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The whole body, decompressed; raises :class:`DamagedError` above ``limit`` bytes or when it is broken."""
+    where = str(response.url)
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_chunked(_PIECE):
+        size += len(piece)
+        if size > limit:
+            raise DamagedError(f"more than {limit} bytes", address=where)
+        pieces.append(piece)
+    body = b"".join(pieces)
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding in ("identity", ""):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise DamagedError(f"encoded as {encoding!r}; asked for gzip", address=where)
+    if len(body) < _PIECE:
+        return expand(body, limit, where)
+    return await asyncio.to_thread(expand, body, limit, where)
+
+
+async def refused(response: aiohttp.ClientResponse) -> SkrutiniumError:
+    """The error that fits a refusal, with the server's own words when it has any."""
+    code, words = await _said(response)
+    address, request_id = str(response.url), response.headers.get("X-Request-Id")
+    status = response.status
+    if status in (429, 503) and (status == 429 or "Retry-After" in response.headers):
+        wait = retry_after(response.headers.get("Retry-After"), datetime.datetime.now(datetime.UTC))
+        return LimitReached(
+            "the server asks to come back later",
+            wait=wait,
+            address=address,
+            request_id=request_id,
+            words=words,
+        )
+    if code in _UNKNOWN_CHOICE:
+        return ChoiceNeeded(
+            "what was chosen cannot be sent", address=address, request_id=request_id, words=words
+        )
+    kind, message = {
+        401: (AccessRefused, "access refused"),
+        403: (AccessRefused, "access refused: is your address registered for this run? (see /access)"),
+        404: (NotYet, "not there, or not yet"),
+        410: (Gone, "no longer there"),
+        425: (NotYet, "not yet"),
+        451: (AccessRefused, "access refused"),
+    }.get(status, (ServerFault, f"the server answered with status {status}"))
+    return kind(message, address=address, request_id=request_id, words=words)
+
+
+async def _said(response: aiohttp.ClientResponse) -> tuple[str | None, str | None]:
+    """Code and words of a refusal."""
+    try:
+        body = await read_body(response, _LARGEST_REFUSAL)
+        refusal = read_refusal(body, str(response.url))
+    except (SchemaError, DamagedError):
+        return None, None  # a proxy's page rather than the feed's own refusal: the status has to do
+    told = f"{refusal.message} (expected: {refusal.expected})" if refusal.expected else refusal.message
+    return refusal.code, told

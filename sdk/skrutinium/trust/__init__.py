@@ -1,0 +1,1 @@
+"""What makes a release worth believing: keys, signatures, and the chain of manifests."""

@@ -1,0 +1,1 @@
+"""What ``watch`` shows of a release, and drawing it in a terminal."""
