@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from skrutinium_server.authority.model import (
     ContestHeld,
     ContestLifted,
+    Entry,
     Event,
     RunClosed,
     RunDeclared,
@@ -23,17 +24,25 @@ RUN_EVENTS = (RunOpened, RunClosed, RunReopened, RunDeclared, ContestHeld, Conte
 
 
 def record_run(authority: Authority, record: RunRecord, steps: Sequence[Step]) -> None:
-    """Record whatever of opening and ``steps`` the log does not have yet; raises the errors of the log."""
+    """Record whatever of opening and ``steps`` the log does not have yet; raises the errors of the log.
+
+    Several threads may record the same run: each event is counted again where nobody else writes, so none stands there twice.
+    """
     due = [(", ".join(record.persons), opened(record)), *(_event(record.run, step) for step in steps)]
-    authority_log = authority.log
-    who = authority.who
 
-    def missing(known: Iterable[Event]) -> list[tuple[str, Event]]:
-        count = sum(isinstance(event, RUN_EVENTS) and event.run == record.run for event in known)
-        return due[count:]
+    def known(entries: Iterable[Entry]) -> int:
+        events = (entry.event for entry in entries)
+        return sum(isinstance(event, RUN_EVENTS) and event.run == record.run for event in events)
 
-    for name, event in missing(entry.event for entry in authority_log.entries()):
-        authority.record(event, who=name or who)
+    for place in range(known(authority.log.entries()), len(due)):
+        name, event = due[place]
+
+        def lacking(
+            entries: tuple[Entry, ...], place: int = place, event: Event = event
+        ) -> tuple[Event, ...]:
+            return (event,) if known(entries) == place else ()
+
+        authority.log.append(name or authority.who, authority.now, lacking)
 
 
 def opened(record: RunRecord) -> RunOpened:
