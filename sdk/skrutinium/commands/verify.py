@@ -1,11 +1,14 @@
 """``skrutinium verify``: check a whole night and add every vote up again."""
 
 import argparse
+import functools
 import json
 import sys
 import time
+from pathlib import Path
 
 from skrutinium.commands.choice import which_run
+from skrutinium.verifying.archive import is_archive, verify_archive
 from skrutinium.verifying.night import open_source, verify
 from skrutinium.verifying.report import SERIES, Report
 from skrutinium.watching.view import grouped
@@ -18,7 +21,9 @@ _SHOWN = 20
 def options(parser: argparse.ArgumentParser) -> None:
     """What can be said of it."""
     parser.add_argument(
-        "place", metavar="URL|DIR", help="address of a feed, or a folder with a release store"
+        "place",
+        metavar="URL|DIR|ZIP",
+        help="address of a feed or a public folder, a folder with a release store, or the archive of a run",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     which_run(parser)
@@ -26,18 +31,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 async def run(told: argparse.Namespace) -> int:
     """Run it; the exit code."""
-    live = sys.stderr.isatty() and not told.json
-
-    def progress(number: int, newest: int) -> None:
-        if live and (number == newest or number % 5 == 0):
-            end = "\r" + " " * 50 + "\r" if number == newest else ""
-            print(f"\rchecking release {number} of {newest} …{end}", end="", file=sys.stderr, flush=True)
-
     began = time.monotonic()
-    async with open_source(told.place) as source:
-        report = await verify(
-            source, event=told.event, run=told.run_id, fingerprint=told.fingerprint, progress=progress
-        )
+    report = await _report(told)
     if told.json:
         print(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
     else:
@@ -45,8 +40,33 @@ async def run(told: argparse.Namespace) -> int:
     return 0 if report.agrees else 1
 
 
+async def _report(told: argparse.Namespace) -> Report:
+    live = sys.stderr.isatty() and not told.json
+
+    def progress(what: str, every: int, number: int, newest: int) -> None:
+        if live and (number == newest or number % every == 0):
+            end = "\r" + " " * 50 + "\r" if number == newest else ""
+            print(f"\rchecking {what} {number} of {newest} …{end}", end="", file=sys.stderr, flush=True)
+
+    if is_archive(told.place):
+        of_archive = functools.partial(progress, "document", 500)
+        return await verify_archive(Path(told.place), fingerprint=told.fingerprint, progress=of_archive)
+    async with open_source(told.place) as source:
+        return await verify(
+            source,
+            event=told.event,
+            run=told.run_id,
+            fingerprint=told.fingerprint,
+            progress=functools.partial(progress, "release", 5),
+        )
+
+
 def _of(series: str) -> str:
     return "" if series == SERIES else f"{series}: "
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{grouped(number)} {what}" + ("" if number == 1 else "s")
 
 
 def verdict(report: Report, seconds: float) -> list[str]:
@@ -54,7 +74,7 @@ def verdict(report: Report, seconds: float) -> list[str]:
     lines = [
         f"{report.where}: event {report.event}, run {report.run} ({report.phase})",
         *(
-            f"  {_of(series)}{grouped(looked.releases)} releases, {grouped(looked.documents)} documents: signatures, "
+            f"  {_of(series)}{_counted(looked.releases, 'release')}, {_counted(looked.documents, 'document')}: signatures, "
             "chain, hashes, schema"
             for series, looked in report.series.items()
         ),
@@ -66,6 +86,11 @@ def verdict(report: Report, seconds: float) -> list[str]:
         *(
             f"  registers {number}: {grouped(size)} documents; every precinct, contest, list and candidate compared with them"
             for number, size in report.registers.items()
+        ),
+        *(
+            [f"  {grouped(report.rows)} rows of its tables compared with its documents"]
+            if report.rows
+            else []
         ),
         f"  key {report.fingerprint}" + ("" if report.pinned else " (not pinned: compare it with paper)"),
         *(f"  note: {note}" for note in report.notes),

@@ -16,7 +16,7 @@ class Difference:
 
     ``code`` says which check found it: state, heartbeat, signature, chain, number, manifest, checkpoint, object, pack,
     schema, stamp, codebook, structure, protocol, taken-over, order, correction, missing, total,
-    record, registers, unpublished, unregistered, names.
+    record, registers, unpublished, unregistered, names; of an archive also archive (what the zip holds), table.
     ``series`` is the series it was found in; ``path`` is the document (empty for the release itself), ``what`` the value in it.
     """
 
@@ -52,7 +52,8 @@ class Report:
 
     ``series`` says what was looked at in each series;
     ``releases``, ``documents`` and ``totals`` are those of the series ``skrutinium``; ``registers`` are the versions of the
-    definition whose registers the results were compared with, and how many documents each has.
+    definition whose registers the results were compared with, and how many documents each has; ``rows`` are those of an
+    archive's tables.
     """
 
     where: str
@@ -65,6 +66,7 @@ class Report:
     counting: int = 0
     expected: int = 0
     reread: int = 0
+    rows: int = 0
     series: dict[str, Looked] = field(default_factory=dict)
     registers: dict[int, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)

@@ -112,6 +112,8 @@ class _Table:
         elif told != due:
             at = next(index for index, cell in enumerate(due) if told[index] != cell)
             self._differs(f"{self._columns[at]} (of {path})", told[at], due[at])
+        else:
+            self._report.rows += 1
 
     def end(self) -> None:
         """There is no further row."""

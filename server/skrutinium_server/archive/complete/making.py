@@ -16,6 +16,7 @@ from skrutinium_server.archive.complete.tables import READERS, TABLES
 from skrutinium_server.archive.complete.zipping import ZipWriter, file_sha256
 from skrutinium_server.archive.errors import NothingToArchive
 from skrutinium_server.archive.reading import parse
+from skrutinium_server.archive.runs import find_run
 from skrutinium_server.release.store.archives import SERIES, ArchiveLayout
 from skrutinium_server.release.store.errors import StoreWriteFailed
 from skrutinium_server.release.store.model import Manifest, ManifestRow, SeriesKey
@@ -34,7 +35,7 @@ class Archive(NamedTuple):
 def archive_release(store: Path, key: SeriesKey, number: int | None = None) -> Archive:
     """Write the results of release ``number`` (None: the newest) into the store, as XML and as CSV, then name it in ``newest``.
 
-    ``newest`` never goes back. Raises :class:`NothingToArchive` without such a release,
+    ``newest`` never goes back. Raises :class:`NothingToArchive` without such a release, :class:`~skrutinium_server.archive.errors.NoSuchRun` without such a run,
     :class:`~skrutinium_server.release.store.errors.StoreDamaged` when a document is not what its name says, and
     :class:`~skrutinium_server.release.store.errors.StoreWriteFailed` when the disk does not take it; then nothing new is named.
     """
@@ -50,8 +51,9 @@ def archive_release(store: Path, key: SeriesKey, number: int | None = None) -> A
     layout = ArchiveLayout(store, key)
     manifest = reader.manifest(key, number)
     rows = sorted(reader.snapshot(key, number).values(), key=lambda row: row.path)
-    _write_xml(layout.xml(number), reader, key, manifest, rows)
-    _write_csv(layout.csv(number), reader, manifest, rows)
+    law = find_run(reader, key.run).law
+    _write_xml(layout.xml(number), reader, key, manifest, law, rows)
+    _write_csv(layout.csv(number), reader, manifest, law, rows)
     _name_newest(layout, number)
     return Archive(number, layout.xml(number), layout.csv(number))
 
@@ -78,13 +80,13 @@ def _signed(reader: StoreReader, key: SeriesKey, number: int) -> dict[str, bytes
 
 
 def _write_xml(
-    path: Path, reader: StoreReader, key: SeriesKey, manifest: Manifest, rows: list[ManifestRow]
+    path: Path, reader: StoreReader, key: SeriesKey, manifest: Manifest, law: str, rows: list[ManifestRow]
 ) -> None:
     signed = _signed(reader, key, manifest.number)
     names = sorted(name.removeprefix("signed/") for name in signed if not name.endswith(".sig"))
     contract = resources.files("skrutinium_server").joinpath("_contract", "xsd")
-    with ZipWriter(path, texts.comment(manifest)) as target:
-        target.add("README.txt", texts.xml_readme(manifest, _shortened(names)).encode())
+    with ZipWriter(path, texts.comment(manifest, law)) as target:
+        target.add("README.txt", texts.xml_readme(manifest, law, _shortened(names)).encode())
         target.add("manifest.xml", reader.manifest_bytes(key, manifest.number))
         target.add("manifest.xml.sig", reader.manifest_signature(key, manifest.number))
         for name, data in _keys(reader, signed).items():
@@ -114,14 +116,18 @@ def _keys(reader: StoreReader, signed: Mapping[str, bytes]) -> dict[str, bytes]:
     return files
 
 
-def _write_csv(path: Path, reader: StoreReader, manifest: Manifest, rows: list[ManifestRow]) -> None:
+def _write_csv(
+    path: Path, reader: StoreReader, manifest: Manifest, law: str, rows: list[ManifestRow]
+) -> None:
     try:
-        _write_tables(path, reader, manifest, rows)
+        _write_tables(path, reader, manifest, law, rows)
     except OSError as error:
         raise StoreWriteFailed(path, error) from error
 
 
-def _write_tables(path: Path, reader: StoreReader, manifest: Manifest, rows: list[ManifestRow]) -> None:
+def _write_tables(
+    path: Path, reader: StoreReader, manifest: Manifest, law: str, rows: list[ManifestRow]
+) -> None:
     with ExitStack() as stack:
         files: dict[str, BinaryIO] = {}
         tables: dict[str, TableWriter] = {}
@@ -138,8 +144,8 @@ def _write_tables(path: Path, reader: StoreReader, manifest: Manifest, rows: lis
         for text in wrapped:
             text.flush()
             text.detach()
-        target = stack.enter_context(ZipWriter(path, texts.comment(manifest)))
-        target.add("README.txt", texts.csv_readme(manifest).encode())
+        target = stack.enter_context(ZipWriter(path, texts.comment(manifest, law)))
+        target.add("README.txt", texts.csv_readme(manifest, law).encode())
         for name, file in files.items():
             file.seek(0)
             target.add_file(f"{name}.csv", file)

@@ -29,6 +29,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
         *("district", "list", "candidate", "given_name", "family_name", "title_before", "title_after"),
         *("committee", "votes", "active", "elected", "way", "runoff"),
     ),
+    "questions": ("district", "question", "text", "yes", "no", "answer"),
     "first_round": (
         *(
             "district",
@@ -133,6 +134,8 @@ def _district_rows(contest: Cell, district: etree._Element) -> Iterator[Row]:
             yield "candidates", [id, one.get("number"), *_of(candidate, "number", *TABLES["candidates"][3:])]
     for candidate in children(district, "candidate"):  # a contest of persons: no list
         yield "candidates", [id, 0, *_of(candidate, "number", *TABLES["candidates"][3:])]
+    for question in children(district, "question"):
+        yield "questions", [id, *_of(question, "number", *TABLES["questions"][2:])]
     for first in children(district, "first-round"):
         yield from _first_round_rows(id, first)
 
