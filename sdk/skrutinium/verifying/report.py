@@ -16,7 +16,7 @@ class Difference:
 
     ``code`` says which check found it: state, heartbeat, signature, chain, number, manifest, checkpoint, object, pack,
     schema, stamp, codebook, structure, protocol, taken-over, order, correction, missing, total,
-    record, registers, unpublished, unregistered, names; of an archive also archive (what the zip holds), table.
+    record, registers, unpublished, unregistered, names, archive, table.
     ``series`` is the series it was found in; ``path`` is the document (empty for the release itself), ``what`` the value in it.
     """
 
