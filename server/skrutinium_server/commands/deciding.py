@@ -1,15 +1,14 @@
 """Options of commands that people answer for by name, and how such a command is asked."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from skrutinium_server.commands.asking import ask_house
 from skrutinium_server.commands.passphrase import FILE, passphrase_of
 from skrutinium_server.process.site import Site
-from skrutinium_server.process.socket import commands
 
 BY = click.option(
     "--by", metavar="NAME", help="Who decides; for a live run a person of the site, who proves it."
@@ -37,12 +36,7 @@ def ask(
     """Ask the counting house as a person, who proves it when the run is live; the answer."""
     if phase == "live" and by is not None:
         request["passphrase"] = passphrase_of(by, passphrase_file)
-
-    async def asked() -> dict[str, Any]:
-        async with commands(site) as house:
-            return await house.ask(by=by, **request)
-
-    return asyncio.run(asked())
+    return ask_house(site, by=by, **request)
 
 
 def told_pending(answer: dict[str, Any], site: Site) -> bool:

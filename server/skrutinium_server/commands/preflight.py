@@ -46,15 +46,22 @@ def preflight(site: Site, event: str | None, as_json: bool) -> None:
 
 
 def _table(event: str, found: list[Finding], go: bool) -> None:
-    table = Table(title=f"Preflight of {event}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=f"Preflight of {event}", title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("part")
     table.add_column("verdict")
     table.add_column("what was found", overflow="fold")
+    before = ""
     for one in found:
-        table.add_row(one.part, f"[{COLOURS[one.verdict]}]{one.verdict}[/]", escape(one.text))
+        part = one.part if one.part != before else ""
+        table.add_row(part, f"[{COLOURS[one.verdict]}]{one.verdict}[/]", escape(one.text))
+        before = one.part
     console = Console()
     console.print(table)
     verdict = "[bold green]GO[/]" if go else "[bold red]NO-GO[/]"
-    console.print(
-        f"{verdict}: {sum(one.verdict == 'no-go' for one in found)} no-go, {sum(one.verdict == 'warn' for one in found)} warnings"
-    )
+    told = [f"{word}: {', '.join(parts)}" for word in ("no-go", "warn") if (parts := _parts(found, word))]
+    console.print(f"{verdict}  {'; '.join(told) or 'nothing to complain about'}")
+
+
+def _parts(found: list[Finding], verdict: str) -> list[str]:
+    """The parts with that verdict, each once."""
+    return list(dict.fromkeys(one.part for one in found if one.verdict == verdict))

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from skrutinium_server.commands.arguments import SITE
+from skrutinium_server.commands.bars import bars
 from skrutinium_server.process import backup as keeping
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.store.reading import StoreReader
@@ -37,7 +38,8 @@ def backup(site: Site, folder: Path) -> None:
 
     It holds everything, the private signing key too: keep it as safe as the site itself, best on another disk.
     """
-    copied = keeping.backup(site, folder, _say)
+    with bars() as told:
+        copied = keeping.backup(site, folder, told)
     click.echo(f"{folder} is up to date: {copied} files copied.")
 
 
@@ -50,8 +52,9 @@ def restore(folder: Path, root: Path) -> None:
     What the lost site accepted or published after its last backup is not in it: bring those protocols again. Readers who have seen
     later releases must be told, because their numbers will be used again.
     """
-    made = keeping.restore(folder, root, _say)
-    click.echo(f"Restored {root}.")
+    with bars() as told:
+        made = keeping.restore(folder, root, told)
+    click.echo(f"Restored {root}; everything in it is whole.")
     reader = StoreReader(made.store)
     for run in made.told().values():
         for series in run.series:
@@ -59,7 +62,3 @@ def restore(folder: Path, root: Path) -> None:
             click.echo(
                 f"Run {run.id}, series {series}: newest release {newest.number if newest else 'none'}."
             )
-
-
-def _say(copied: str) -> None:
-    click.echo(f"copied {copied}")

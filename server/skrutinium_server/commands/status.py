@@ -17,7 +17,7 @@ from rich.text import Text
 from skrutinium_server.commands.arguments import SITE
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.site import Site
-from skrutinium_server.process.status import SiteStatus, site_status
+from skrutinium_server.process.status import SeriesStatus, SiteStatus, site_status
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -76,49 +76,82 @@ def _follow(site: Site, metrics: list[tuple[str, int]], told: SiteStatus) -> Sit
 
 
 def _shown(told: SiteStatus) -> Group:
-    counting = "counting" if told.counting else "[bold red]not counting[/]"
-    head = Text.from_markup(
-        f"{wall_time():%Y-%m-%d %H:%M:%SZ}  {counting}  {told.disk_free // 1_000_000_000} GB free"
-    )
-    parts: list[Text | Table] = [head, _series(told)]
-    if told.feeds:
-        parts.append(_feeds(told))
-    if told.alarms:
-        parts += [Text.from_markup(f"[bold red]ALARM[/] {escape(text)}") for text in told.alarms]
+    now = wall_time()
+    if told.since is None:
+        counting = "[bold red]not counting[/]"
     else:
+        counting = f"counting for {_seconds((now - told.since).total_seconds())}"
+    head = Text.from_markup(
+        f"{now:%Y-%m-%d %H:%M:%SZ}   {counting}   {told.disk_free / 1_000_000_000:.1f} GB free"
+    )
+    parts: list[Text | Table] = [head]
+    if told.series:
+        parts += [Text(), _runs(told), Text(), _series(told)]
+    else:
+        parts += [Text(), Text("No run yet. Open one: skrutinium-server run open")]
+    if told.feeds:
+        parts += [Text(), _feeds(told)]
+    parts.append(Text())
+    parts += [
+        Text.from_markup(
+            f"[yellow]HELD[/]   run {run}: contest {escape(contest)}, {aside} protocols set aside"
+        )
+        for run, contests in told.held.items()
+        for contest, aside in sorted(contests.items())
+    ]
+    parts += [Text.from_markup(f"[bold red]ALARM[/]  {escape(text)}") for text in told.alarms]
+    if not told.alarms:
         parts.append(Text("No alarm.", style="green"))
     return Group(*parts)
 
 
-def _series(told: SiteStatus) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("event", "run", "phase", "protocols", "series"):
-        table.add_column(name)
-    for name in ("release", "age", "heartbeat", "behind", "restarts"):
-        table.add_column(name, justify="right")
-    for one in told.series:
-        reported = told.protocols.get(one.run)
+def _table(*names: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _open_first(told: SiteStatus) -> list[SeriesStatus]:
+    return sorted(told.series, key=lambda one: not one.open)
+
+
+def _runs(told: SiteStatus) -> Table:
+    table = _table("run", "event", "phase", right=("protocols", ""))
+    table.add_column("held contests", overflow="fold")
+    for one in {one.run: one for one in told.series}.values():
+        reported, expected = told.protocols.get(one.run, (0, 0))
         table.add_row(
-            one.event,
             one.run,
+            one.event,
             one.phase if one.open else f"{one.phase}, closed",
-            f"{reported[0]}/{reported[1]}" if reported else "",
+            f"{reported:,}/{expected:,}" if expected else "",
+            f"{reported * 100 // expected} %" if expected else "",
+            style="" if one.open else "dim",
+        )
+    return table
+
+
+def _series(told: SiteStatus) -> Table:
+    table = _table("run", "series", right=("release", "age", "heartbeat", "behind", "restarts"))
+    for one in _open_first(told):
+        table.add_row(
+            one.run,
             one.series,
             str(one.release or ""),
             _seconds(one.age),
             _seconds(one.beat) if one.open else "",
             "" if one.behind is None else str(one.behind),
             "" if one.restarts is None else str(one.restarts),
+            style="" if one.open else "dim",
         )
     return table
 
 
 def _feeds(told: SiteStatus) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("feed")
-    table.add_column("subscribers connected", overflow="fold")
-    for name in ("push", "2xx", "3xx", "4xx", "5xx", "memory"):
-        table.add_column(name, justify="right")
+    table = _table("feed", "connections", right=("push", "2xx", "3xx", "4xx", "5xx", "memory"))
     for one in told.feeds:
         table.add_row(
             one.address,

@@ -1,15 +1,14 @@
 """``store``: proving what the release store holds."""
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from skrutinium_server.commands.arguments import SITE
+from skrutinium_server.commands.bars import bars
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.recount import recount
@@ -37,7 +36,7 @@ def check(site: Site, recounted: bool) -> None:
 
     With --recount also the ledgers, and totals, seats and every other document made again from their protocols.
     """
-    with _bars() as told:
+    with bars() as told:
         findings = check_store(site.store, site.signer().public, told)
         if recounted:
             _recount(site, findings, told)
@@ -68,22 +67,6 @@ def _recount(site: Site, findings: Findings, told: Callable[[str, int, int], Non
                 findings.faults.extend(faults)
         except LedgerError as error:
             findings.fault(f"run {run.id}", str(error))
-
-
-@contextlib.contextmanager
-def _bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars that grow, one for each thing that is checked; on standard error, and only on a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bars = {}
-
-        def told(what: str, done: int, whole: int) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what, total=whole)
-            progress.update(bars[what], completed=done)
-
-        yield told
 
 
 def _show(findings: Findings) -> None:

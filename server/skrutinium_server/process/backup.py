@@ -11,14 +11,14 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.errors import SiteError
 from skrutinium_server.process.site import Site
-from skrutinium_server.release.checking import check_store
+from skrutinium_server.release.checking import Progress, check_store
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.writing import write_whole
 
@@ -27,11 +27,9 @@ REWRITTEN = frozenset({"newest", "heartbeat.xml", "state.xml", "notices.xml"})
 
 LEDGER = "ledger.sqlite"
 
-Progress = Callable[[str], None]
-
 
 def backup(site: Site, folder: Path, told: Progress) -> int:
-    """Bring the backup in ``folder`` up to date; how many files were copied. ``told`` is called with each.
+    """Bring the backup in ``folder`` up to date; how many files were copied. ``told`` hears how far it is.
 
     Raises :class:`SiteError` when the folder holds something else, OSError when it cannot be written.
     """
@@ -49,12 +47,13 @@ def backup(site: Site, folder: Path, told: Progress) -> int:
     with _alone(folder):
         rewritten = {path: path.read_bytes() for path in _files(site.store) if path.name in REWRITTEN}
         copied = 0
-        for path in _files(site.store):
+        stored = [path for path in _files(site.store) if path.name not in REWRITTEN]
+        for done, path in enumerate(stored, 1):
             target = folder / path.relative_to(site.root)
-            if path.name not in REWRITTEN and not target.exists():
+            if not target.exists():
                 _copy(path, target)
-                told(str(path.relative_to(site.root)))
                 copied += 1
+            told("files of the store", done, len(stored))
         os.sync()  # what the names written next lead to is on the disk before them
         for path, data in rewritten.items():
             target = folder / path.relative_to(site.root)
@@ -65,9 +64,10 @@ def backup(site: Site, folder: Path, told: Progress) -> int:
             if relative.parts[0] != "store" and not path.name.startswith(LEDGER):
                 _copy(path, folder / relative)
                 copied += 1
-        for path in sorted((site.root / "runs").glob(f"*/{LEDGER}")):
+        ledgers = sorted((site.root / "runs").glob(f"*/{LEDGER}"))
+        for done, path in enumerate(ledgers, 1):
             _copy_ledger(path, folder / path.relative_to(site.root))
-            told(str(path.relative_to(site.root)))
+            told("ledgers", done, len(ledgers))
             copied += 1
         os.sync()
     return copied
@@ -84,11 +84,12 @@ def restore(folder: Path, root: Path, told: Progress) -> Site:
         raise SiteError(f"{root} exists and is not empty. Name a folder that does not exist yet.")
     beside = root.with_name(f".{root.name}.restoring")
     shutil.rmtree(beside, ignore_errors=True)
-    for path in _files(folder):
+    kept = list(_files(folder))
+    for done, path in enumerate(kept, 1):
         _copy(path, beside / path.relative_to(folder))
-        told(str(path.relative_to(folder)))
+        told("files copied", done, len(kept))
     site = Site(beside)
-    faults = _faults(site)
+    faults = _faults(site, told)
     if faults:
         shutil.rmtree(beside)
         raise SiteError(f"The backup {folder} is damaged, nothing was restored: {'; '.join(faults[:5])}")
@@ -99,8 +100,10 @@ def restore(folder: Path, root: Path, told: Progress) -> Site:
     return Site(root)
 
 
-def _faults(site: Site) -> list[str]:
-    found = [f"{fault.where}: {fault.what}" for fault in check_store(site.store, site.signer().public).faults]
+def _faults(site: Site, told: Progress) -> list[str]:
+    found = [
+        f"{fault.where}: {fault.what}" for fault in check_store(site.store, site.signer().public, told).faults
+    ]
     for path in sorted((site.root / "runs").glob(f"*/{LEDGER}")):
         try:
             with SqliteReader(path) as ledger:

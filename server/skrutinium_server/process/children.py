@@ -106,7 +106,7 @@ class Child:
                 break
             self.failed.set()
             pause = FIRST_PAUSE if loop.time() - began > SHORT_LIFE else min(pause * 2, LONGEST_PAUSE)
-            log.error("%s ended with exit code %s; it is started again in %.1f s", self.name, code, pause)
+            log.error("%s %s; it is started again in %.1f s", self.name, _ended(code), pause)
             self.restarts += 1
             await asyncio.sleep(pause)
 
@@ -136,3 +136,8 @@ class Child:
                 continue
             if isinstance(message, dict):
                 self._heard(message)
+
+
+def _ended(code: int) -> str:
+    """How a process ended, in words; a code below zero is the number of a signal."""
+    return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"

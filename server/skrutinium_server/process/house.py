@@ -20,6 +20,11 @@ from skrutinium_server.process.open_run import OpenRun
 from skrutinium_server.process.runs import OpenRuns
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.taking import take
+from skrutinium_server.release.errors import ReleaseError
+from skrutinium_server.release.store.errors import StoreError
+
+REFUSALS = (ProcessError, ElectionError, IntakeError, LedgerError, AuthorityError, ReleaseError, StoreError)
+"""What a person can act on."""
 
 
 class House:
@@ -30,6 +35,7 @@ class House:
         self._authority = Authority(site.root)
         self._runs = OpenRuns(site, self._authority, cutting, wall)
         self._decisions = Decisions(site, self._runs, self._authority, wall)
+        self._since = wall()
 
     @property
     def runs(self) -> Mapping[str, OpenRun]:
@@ -71,8 +77,10 @@ class House:
                     return self._status()
                 case other:
                     raise ProcessError(f"{other!r} is no command of the counting process.")
-        except (ProcessError, ElectionError, IntakeError, LedgerError, AuthorityError) as error:
+        except REFUSALS as error:
             return {"error": error.code, "message": str(error)}
+        except OSError as error:
+            return {"error": "os", "message": str(error)}
         except (KeyError, msgspec.ValidationError) as error:
             return {"error": "malformed", "message": f"The command lacks something or has it wrong: {error}"}
 
@@ -82,6 +90,7 @@ class House:
     def _status(self) -> dict[str, Any]:
         return {
             "ok": True,
+            "since": self._since.isoformat(),
             "runs": {
                 name: {
                     "phase": run.counting.phase,
@@ -89,6 +98,7 @@ class House:
                     "complete": run.counting.complete,
                     "expected": len(run.counting.index.definition.polls),
                     "reported": run.counting.reported,
+                    "held": {contest: aside for contest, (_, aside) in run.counting.held.items()},
                     "trouble": dict(run.trouble),
                     "behind": {series: run.behind(series) for series in run.publishers},
                     "publishers": {series: child.pid for series, child in run.publishers.items()},

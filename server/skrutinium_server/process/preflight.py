@@ -26,6 +26,7 @@ from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.election.model import Definition
 from skrutinium_server.feed.access import load_access
 from skrutinium_server.feed.errors import FeedError
+from skrutinium_server.process import room
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.kernel_clock import is_synchronised
 from skrutinium_server.process.registers import calendar_of
@@ -39,18 +40,9 @@ from skrutinium_server.release.store.signing import fingerprint, read_public_key
 
 Verdict = Literal["go", "warn", "no-go"]
 
-BYTES_A_PROTOCOL: Final = 200_000
-"""Room to have on the disk for each protocol, with every release, pack and checkpoint.
-
-Measured by ``du`` on the councils of 2018: 42 kB a protocol for the whole site when 16,090 of them came in 63 releases of skrutinium
-and 139 of volby. 150 protocols that each got a release of their own in both series took 125 kB each; 15 kB for what the
-first releases write and 6 kB for checkpoints every ten minutes come on top. So 146 kB is the most; the rest is margin.
-"""
-
 TRIALS: Final = ("testing-window", "rehearsal", "live-test", "closing-date")
 """Entries of the calendar that end before people vote."""
 
-LEAST_ROOM: Final = 1_000_000_000
 TIMEOUT: Final = 5.0
 
 
@@ -122,11 +114,11 @@ def _keys(site: Site) -> Iterator[Finding]:
 
 
 def _disk(site: Site, protocols: int) -> Iterator[Finding]:
-    need = LEAST_ROOM + protocols * BYTES_A_PROTOCOL
+    need = room.LEAST + protocols * room.A_PROTOCOL
     for name, folder in (("site", site.root), ("store", site.store)):
         free = shutil.disk_usage(folder).free
-        room = f"{free / 1e9:.1f} GB free for the {name}, {need / 1e9:.1f} GB are advised for {protocols} protocols"
-        yield Finding("disk", "go" if free >= need else "no-go" if free < LEAST_ROOM else "warn", room)
+        found = f"{free / 1e9:.1f} GB free for the {name}, {need / 1e9:.1f} GB are advised for {protocols} protocols"
+        yield Finding("disk", "go" if free >= need else "no-go" if free < room.LEAST else "warn", found)
         probe = folder / f".preflight.{os.getpid()}"
         try:
             began = time.monotonic()

@@ -95,11 +95,15 @@ class OpenRuns:
             await run.counting.close()
 
     async def find(self, name: str) -> OpenRun:
-        """An open run; raises :class:`RunError` when there is none of that name, or it is closed."""
+        """An open run; raises :class:`RunError` when there is none of that name, it is closed, or it could not be opened."""
         try:
             return self._open[name]
         except KeyError:
             record = await asyncio.to_thread(self._site.run, name)
+            if name in self.left_alone:
+                raise RunError(
+                    f"The run {name!r} is not counted: {self.left_alone[name]} Mend that, then start counting again."
+                ) from None
             raise RunError(f"The run {record.run!r} is closed; nothing more is accepted.") from None
 
     def _count(self, run: str) -> Counting:
@@ -147,14 +151,14 @@ class OpenRuns:
         self._archives.make(run)
 
     async def close(self, run: OpenRun, persons: tuple[str, ...] = ()) -> None:
-        """Publish everything, then accept nothing more; where that cannot be published the run stays open."""
+        """Publish everything, then accept nothing more; where that cannot be published or told the run stays open."""
         run.counting.closing = True
         try:
             await run.cut_everything()
+            await asyncio.to_thread(write_state, self._site, closed=run.counting.run, now=self._wall())
         except BaseException:
             run.counting.closing = False
             raise
-        await asyncio.to_thread(write_state, self._site, closed=run.counting.run, now=self._wall())
         await run.counting.close_run(persons)
         await self.record(run.counting)
         del self._open[run.counting.run]

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from skrutinium_server.process import room
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import connect
@@ -28,9 +29,6 @@ DEAD: Final = 30.0
 
 LAG: Final = 3
 """So many cuts that are not published are an alarm; one or two are being written."""
-
-LEAST_ROOM: Final = 1_000_000_000
-"""Bytes on the disk of the site below which it is an alarm."""
 
 PATIENCE: Final = 3.0
 """Seconds that a feed has to tell its metrics."""
@@ -68,11 +66,17 @@ class FeedStatus(msgspec.Struct, frozen=True):
 
 
 class SiteStatus(msgspec.Struct, frozen=True):
-    """Everything of a moment; ``alarms`` are sentences that say what to do."""
+    """Everything of a moment; ``alarms`` are sentences that say what to do.
+
+    ``since``: when the counting process was started (aware, UTC); ``disk_free`` in bytes; by run: ``protocols`` taken over and
+    expected, and ``held`` contests with how many protocols are set aside for each.
+    """
 
     counting: bool
+    since: datetime.datetime | None
     disk_free: int
     protocols: Mapping[str, tuple[int, int]]
+    held: Mapping[str, Mapping[str, int]]
     series: tuple[SeriesStatus, ...]
     feeds: tuple[FeedStatus, ...]
     alarms: tuple[str, ...]
@@ -83,12 +87,12 @@ async def site_status(
 ) -> SiteStatus:
     """The state of a site at ``now``; ``metrics``: host and port of each feed that tells some."""
     told = await _counting(site)
-    room, (series, alarms) = await asyncio.to_thread(
+    free, (series, alarms) = await asyncio.to_thread(
         lambda: (shutil.disk_usage(site.root).free, _series(site, told, now))
     )
-    if room < LEAST_ROOM:
+    if free < room.LEAST:
         alarms.append(
-            f"The disk of the site has {room // 1_000_000} MB left. Make room: publishing stops without."
+            f"The disk of the site has {free // 1_000_000} MB left. Make room: publishing stops without."
         )
     feeds = []
     for host, port in metrics:
@@ -102,8 +106,10 @@ async def site_status(
     runs = told["runs"] if told else {}
     return SiteStatus(
         told is not None,
-        room,
+        datetime.datetime.fromisoformat(told["since"]) if told else None,
+        free,
         {name: (run["reported"], run["expected"]) for name, run in runs.items()},
+        {name: dict(run["held"]) for name, run in runs.items() if run["held"]},
         tuple(series),
         tuple(feeds),
         tuple(alarms),
