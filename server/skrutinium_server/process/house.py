@@ -3,6 +3,7 @@
 The same house serves commands over the site's socket or, where none is running, inside the command itself.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from skrutinium_server.authority.persons import Authority
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.intake.errors import IntakeError
 from skrutinium_server.ledger.errors import LedgerError
+from skrutinium_server.ledger.lock import Lock
 from skrutinium_server.process.clock import WallTime, wall_time
 from skrutinium_server.process.decisions import Decisions
 from skrutinium_server.process.errors import ProcessError
@@ -36,6 +38,7 @@ class House:
         self._runs = OpenRuns(site, self._authority, cutting, wall)
         self._decisions = Decisions(site, self._runs, self._authority, wall)
         self._since = wall()
+        self._lock: Lock | None = None
 
     @property
     def runs(self) -> Mapping[str, OpenRun]:
@@ -48,7 +51,13 @@ class House:
         return self._runs.left_alone
 
     async def start(self) -> None:
-        """Open every run that is not closed; raises LedgerLockedError when another process counts the site."""
+        """Open every run that is not closed; raises LedgerLockedError when another process counts the site.
+
+        It is the only house of the site until :meth:`stop`: another one would not know of runs that open meanwhile.
+        """
+        self._lock = await asyncio.to_thread(
+            Lock, self.site.root / "count.lock", "a site is counted by one process"
+        )
         await self._runs.start()
 
     async def archived(self) -> None:
@@ -58,6 +67,8 @@ class House:
     async def stop(self) -> None:
         """End the publishers after their last release and give up the ledgers."""
         await self._runs.stop()
+        if self._lock is not None:
+            await asyncio.to_thread(self._lock.release)
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command; errors that a person can act on come back as ``error`` with code and message."""

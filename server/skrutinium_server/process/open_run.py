@@ -92,11 +92,14 @@ class OpenRun:
                 await self._cut_what_is_due()
             except ClosedError:
                 return
-            except LedgerError as error:
-                self.trouble["ledger"] = str(error)
-                if str(error) != trouble:
-                    trouble = str(error)
-                    log.error("run %s: no release can be cut: %s", self.counting.run, trouble)  # noqa: TRY400
+            except Exception as error:  # whatever it is, a night must not go on without releases in silence
+                self.trouble["ledger"] = str(error) or type(error).__name__
+                if self.trouble["ledger"] != trouble:
+                    trouble = self.trouble["ledger"]
+                    known = isinstance(error, LedgerError)
+                    log.error(  # noqa: TRY400
+                        "run %s: no release can be cut: %s", self.counting.run, trouble, exc_info=not known
+                    )
             else:
                 self.trouble.pop("ledger", None)
                 if trouble:

@@ -5,7 +5,7 @@ Source: docs/settings.md.
 
 import tomllib
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
@@ -18,6 +18,9 @@ Series = Literal["skrutinium", "volby"]
 
 SERIES: tuple[str, ...] = get_args(Series)
 """Every series that can be published."""
+
+DAY: Final = 86_400
+"""Seconds; no cadence is slower."""
 
 SETTINGS = """\
 # Settings of this site. A missing line means the value shown here.
@@ -89,10 +92,10 @@ relay = ""
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Cadence of the releases, whole seconds, and the series that are published (see the comments in ``site.toml``)."""
 
-    skrutinium_seconds: int = 1
-    volby_aggregate_seconds: int = 60
-    volby_batch_seconds: int = 300
-    checkpoint_seconds: int = 600
+    skrutinium_seconds: Annotated[int, msgspec.Meta(ge=0, le=DAY)] = 1
+    volby_aggregate_seconds: Annotated[int, msgspec.Meta(ge=1, le=DAY)] = 60
+    volby_batch_seconds: Annotated[int, msgspec.Meta(ge=1, le=DAY)] = 300
+    checkpoint_seconds: Annotated[int, msgspec.Meta(ge=0, le=DAY)] = 600
     series: tuple[Series, ...] = get_args(Series)
     volby_encoding: Encoding = "utf-8"
 
