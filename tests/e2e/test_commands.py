@@ -24,7 +24,7 @@ from tests.e2e.made_up import (
     protocols_folder,
 )
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(900)
 CONTEST = PROTOCOLS[0].contest
 ALL = len(PROTOCOLS)
 

@@ -68,7 +68,7 @@ class Operators:
 
 
 @pytest.mark.blocking("looks at processes and files from outside while they work")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 async def test_kills_in_the_middle_of_decisions(tmp_path: Path) -> None:
     """Opening, holding, lifting and declaring survive a kill each; ledger, event log and what is published agree."""
     await asyncio.to_thread(command, "site", "create", tmp_path / "site")

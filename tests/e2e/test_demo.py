@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.at_work import PROGRAM, in_session
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(900)
 
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
 PATIENCE = 60

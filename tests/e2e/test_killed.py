@@ -107,7 +107,7 @@ class Night:
 
 
 @pytest.mark.blocking("looks at processes and files from outside while they work")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 async def test_ten_kills_cost_nothing(tmp_path: Path) -> None:
     """No accepted protocol is lost, no number is skipped or used twice, every earlier release keeps its bytes."""
     await asyncio.to_thread(command, "site", "create", tmp_path / "site")

@@ -11,7 +11,7 @@ from tests.e2e.at_work import command, skrutinium_command
 from tests.e2e.made_up import DEFINITION, PROTOCOLS, made_up_site, protocols_folder
 from tests.process.test_decisions import changed
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_life_of_a_rehearsal(tmp_path: Path) -> None:

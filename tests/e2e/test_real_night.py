@@ -15,7 +15,7 @@ from lxml import etree
 import skrutinium
 from tests.e2e.at_work import PROGRAM, command, published, real_site, served, skrutinium_command
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 SPEED = 1200
 PROTOCOLS, REPORTED, EXPECTED = 16_090, 16_065, 16_903
@@ -110,7 +110,7 @@ async def _until(number: int, url: str) -> None:
 
 
 async def _in_time(work: Awaitable[None]) -> None:
-    await asyncio.wait_for(work, 120)
+    await asyncio.wait_for(work, 400)
 
 
 async def _replayed(site: Path, url: str, batches: Path, state: Path) -> Night:

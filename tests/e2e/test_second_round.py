@@ -28,7 +28,7 @@ from tests.e2e.at_work import command, skrutinium_command, started
 from tests.e2e.forging import Forger
 from tests.e2e.made_up import LENGTH, SEED, START
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(900)
 
 SENATE = "cz-senate-2018"
 FIRST = made_up_definition(SEED, SMALL, SENATE)

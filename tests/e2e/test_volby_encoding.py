@@ -10,7 +10,7 @@ from skrutinium_server.process.site import Site
 from tests.e2e.at_work import command, skrutinium_command
 from tests.e2e.test_second_round import FIRST, bring, fed
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(900)
 DECLARATION = b'<?xml version="1.0" encoding="iso-8859-2"?>\n'
 
 

@@ -199,7 +199,7 @@ class Fed:
 
     async def until(self, path: str, holds: bytes) -> None:
         """Ask again and again until the answer holds those bytes; the limit of time ends it otherwise."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while holds not in (await self.get(path))[1]:
                 pass
 

@@ -52,7 +52,7 @@ class SlowReader:
     def __init__(self, port: int, target: str) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.socket.connect(("127.0.0.1", port))
         self.ask(target)
 
@@ -141,7 +141,7 @@ async def _ended(stream: Stream, seconds: float) -> None:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  the loop has to turn for it
             await asyncio.sleep(0)
 

@@ -66,7 +66,7 @@ async def test_repeated_request_ends_with_the_access(fed: Fed) -> None:
         for _ in range(5):
             assert (await poller.ask(headers["ETag"]))[0] == 304
         await to_thread(fed.store.access.write_text, "number = 99\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     status, _ = await poller.ask(headers["ETag"])

@@ -21,7 +21,7 @@ ME = "this-machine"
 
 def scrape(address: tuple[str, int], path: str = "/metrics") -> str:
     """The text of a scrape."""
-    with urllib.request.urlopen(f"http://{address[0]}:{address[1]}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address[0]}:{address[1]}{path}", timeout=60) as answer:
         return str(answer.read(), "utf-8")
 
 
@@ -73,7 +73,7 @@ async def test_push_and_alarms_show(fed: Fed, night_store: MadeStore) -> None:
         good = night_store.access.read_text()
         for text, alarmed in (("[[", True), (good, False)):
             await to_thread(night_store.access.write_text, text)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (
                     ("skrutinium_alarm", labels(alarm="access"))
                     in samples(await to_thread(scrape, server.address))
@@ -89,7 +89,7 @@ async def test_nothing_else_is_at_the_port_of_metrics(fed: Fed) -> None:
 
 
 def _status(address: tuple[str, int], path: bytes) -> bytes:
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         return connection.recv(200)
 
@@ -111,7 +111,7 @@ def test_the_process_listens_apart_and_writes_a_log(night_store: MadeStore) -> N
         assert b"404" in _status(public, b"/metrics")[:20]
         assert "skrutinium_refused_total" in scrape(tuple(said["metrics"]))
         tag = ""
-        with urllib.request.urlopen(f"http://127.0.0.1:{public[1]}{PATH}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{public[1]}{PATH}", timeout=60) as answer:
             assert answer.read() == document("event night", 3)
             tag = answer.headers["ETag"]
         moved = path.with_name("access.jsonl.1")
@@ -121,7 +121,7 @@ def test_the_process_listens_apart_and_writes_a_log(night_store: MadeStore) -> N
         child.send_signal(signal.SIGHUP)
         for _ in range(5):
             asked = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nIf-None-Match: {tag}\r\nConnection: close\r\n\r\n"
-            with socket.create_connection(public, timeout=10) as connection:
+            with socket.create_connection(public, timeout=60) as connection:
                 connection.sendall(asked.encode())
                 assert b" 304 " in connection.recv(4096)
         child.stdin.close()

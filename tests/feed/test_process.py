@@ -31,7 +31,7 @@ class Process:
 
     def exchange(self, data: bytes) -> bytes:
         """Send bytes on a new connection, say that there are no more, and read to the end."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             received = b""
             try:
                 connection.sendall(data)
@@ -331,7 +331,7 @@ def test_pipelined_and_split_requests_are_answered_in_order(process: Process) ->
     one = b"GET /event/kv2018/release/%d/event.xml HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = process.exchange(b"".join(one % number for number in (1, 2, 3)))
     assert [int(number) for number in re.findall(rb'version="(\d)"', answer)] == [1, 2, 3]
-    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in one % 2:
             connection.sendall(bytes([byte]))
@@ -341,7 +341,7 @@ def test_pipelined_and_split_requests_are_answered_in_order(process: Process) ->
 def test_half_open_connections_do_not_matter(night_store: MadeStore) -> None:
     """Hundreds of connections that say nothing, or half a request, keep nobody from reading."""
     process = start(night_store, "--settings", '{"connections": 0}')
-    idle = [socket.create_connection(("127.0.0.1", process.port), timeout=10) for _ in range(300)]
+    idle = [socket.create_connection(("127.0.0.1", process.port), timeout=60) for _ in range(300)]
     try:
         for connection in idle[::2]:
             connection.sendall(b"GET /state.xml HTTP/1.1\r\nHo")

@@ -290,6 +290,6 @@ async def test_every_address_of_the_index_is_one(night_store: MadeStore) -> None
                 path = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Z])", value, path)
             if path.endswith(("/", "push")):
                 continue
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 status, body, _ = await fed.get(path)
             assert status == 200 or code(body) not in {"not-found", "bad-address", "bad-query"}, path

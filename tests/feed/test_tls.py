@@ -72,7 +72,7 @@ def connect(process: Process, version: ssl.TLSVersion | None = None) -> ssl.SSLS
     context.verify_mode = ssl.CERT_NONE
     if version is not None:
         context.minimum_version = context.maximum_version = version
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", process.port), timeout=10))
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", process.port), timeout=60))
 
 
 def number(connection: ssl.SSLSocket) -> int:

@@ -77,7 +77,7 @@ def served(process: Process) -> None:
 def exchange(process: Process, pieces: list[bytes]) -> bytes:
     """Send in pieces, each in a segment of its own, read until the feed closes; a feed that closes early may."""
     received = b""
-    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):  # a connection that is closed already cannot be shut down either
             for piece in pieces:
@@ -134,7 +134,7 @@ def test_readers_that_leave_hurt_nobody(
 ) -> None:
     """A reader that goes away in the middle of a request or of an answer, politely or not, is forgotten."""
     data = b"".join(requests)
-    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", process.port), timeout=60) as connection:
         connection.sendall(data[: at % (len(data) + 1)])
         if reset:  # RST instead of FIN
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -152,7 +152,7 @@ def test_flood_of_connections_and_requests(process: Process) -> None:
         with selectors.DefaultSelector() as selector, contextlib.ExitStack() as opened:
             for _ in range(200):
                 connection = opened.enter_context(
-                    socket.create_connection(("127.0.0.1", process.port), timeout=10)
+                    socket.create_connection(("127.0.0.1", process.port), timeout=60)
                 )
                 connection.setblocking(False)
                 selector.register(connection, selectors.EVENT_WRITE)

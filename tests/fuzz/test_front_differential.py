@@ -187,7 +187,7 @@ class Client:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Let the loop go round until something holds; what it waits for tells nobody."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0)
 

@@ -38,7 +38,7 @@ PASSPHRASES = {"j.novakova": "slepice v trave spi", "p.dvorak": "kocour na stres
 RUN = "night"
 pytestmark = [
     pytest.mark.blocking("looks at files beside the counting house"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(900),
 ]
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from skrutinium_server.process import frames
-from skrutinium_server.process.children import Child
+from skrutinium_server.process.children import LONGEST_LINE, Child
 from skrutinium_server.process.errors import CountingRefused, RunError, SiteError
 from skrutinium_server.process.house import House
 from skrutinium_server.process.site import Site
@@ -53,7 +54,7 @@ async def test_end_between_frames_is_the_end() -> None:
 
 
 async def heard(queue: "asyncio.Queue[dict[str, Any]]", key: str) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             message = await queue.get()
             if key in message:
@@ -80,6 +81,43 @@ async def test_child_is_started_again_and_stops_with_its_input(
     assert child.restarts == 1
     await child.stop()
     assert not Path(f"/proc/{message['pid']}").exists()
+
+
+@pytest.mark.blocking("makes the interpreter executable when it has been missed")
+async def test_child_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the system gives no process just now, that is said, and the child is started as soon as it does."""
+    (tmp_path / "talker.py").write_text(TALKER, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    interpreter = tmp_path / "python"
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    child = Child("talker", "talker", [], queue.put_nowait)
+    child._command[0] = str(interpreter)
+    child.start()
+    await asyncio.wait_for(child.failed.wait(), 60)
+    assert "talker could not be started" in caplog.text
+    interpreter.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', "utf-8")
+    interpreter.chmod(0o755)
+    assert await heard(queue, "pid") > 0
+    assert child.restarts >= 1
+    await child.stop()
+
+
+@pytest.mark.blocking("looks for processes by the kernel's own account")
+async def test_child_that_speaks_without_end_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that never ends fills no memory: who speaks it is killed and started again."""
+    talking = TALKER.replace("for line", f'print("x" * {2 * LONGEST_LINE}, flush=True)\nfor line')
+    (tmp_path / "talker.py").write_text(talking, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    child = Child("talker", "talker", [], queue.put_nowait)
+    child.start()
+    first = await heard(queue, "pid")
+    assert await heard(queue, "pid") != first
+    await child.stop()
 
 
 async def test_commands_say_what_is_wrong(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from skrutinium_server.process.house import House
 from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.settings import SERIES
 from skrutinium_server.process.site import Site
-from skrutinium_server.process.socket import Listener, connect
+from skrutinium_server.process.socket import Listener, begin, commands, connect
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition
 from skrutinium_server.release.store.reading import StoreReader
 
@@ -70,6 +70,46 @@ async def test_second_house_leaves_the_socket_alone(tmp_path: Path) -> None:
         await listener.stop()
         await house.stop()
     assert await connect(site) is None
+
+
+async def test_who_begins_to_count_while_a_command_counts_for_itself_knows_its_run(tmp_path: Path) -> None:
+    """A run that a command opens on its own is counted by a process that was started meanwhile, and takes protocols."""
+    site = await asyncio.to_thread(make_site, tmp_path)
+    async with asyncio.timeout(60):
+        async with commands(site) as alone:
+            beginning = asyncio.create_task(begin(site, cutting=True))
+            assert (await alone.ask(do="open", run=RUN, phase="test"))["ok"]
+            assert not beginning.done()
+        counting = await beginning
+    assert isinstance(counting, House)
+    try:
+        assert (await counting.answer({"do": "take", "run": RUN, "records": []}))["ok"]
+    finally:
+        await counting.stop()
+
+
+async def test_command_waits_for_the_process_that_is_about_to_listen(tmp_path: Path) -> None:
+    """Between the start of a counting process and its socket a command neither fails nor counts for itself."""
+    site = await asyncio.to_thread(make_site, tmp_path)
+    counting = House(site, cutting=True)
+    listener = Listener(counting, site.socket)
+
+    async def asked() -> None:
+        async with commands(site) as house:
+            assert (await house.ask(do="open", run=RUN, phase="test"))["ok"]
+
+    try:
+        await counting.start()
+        asking = asyncio.create_task(asked())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(asking), 0.5)
+        await listener.start()
+        async with asyncio.timeout(60):
+            await asking
+        assert RUN in counting.runs
+    finally:
+        await listener.stop()
+        await counting.stop()
 
 
 async def test_definition_that_a_format_cannot_carry_opens_no_run(tmp_path: Path) -> None:

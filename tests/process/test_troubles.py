@@ -14,7 +14,7 @@ from skrutinium_server.process.socket import Listener, connect
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition
 
 RUN = "night"
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(900)
 
 
 def make_site(folder: Path) -> Site:

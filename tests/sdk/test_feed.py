@@ -50,7 +50,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 async def take(feed: Feed, count: int) -> list[Release]:
     taken: list[Release] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for release in feed.releases():
             taken.append(release)
             if len(taken) == count:
@@ -64,7 +64,7 @@ async def test_fresh_start_and_what_follows(scene: Scene) -> None:
     async with scene.connect(fingerprint=fingerprint(scene.written.night.key)) as feed:
         assert not feed.unpinned
         numbers = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for release in feed.releases():
                 numbers.append((release.number, release.snapshot))
                 event = await release.event()
@@ -96,7 +96,7 @@ async def test_several_at_once(scene: Scene) -> None:
         releases = aiter(feed.releases())
         first = await anext(releases)
         await scene.grow(3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             later = [await anext(releases) for _ in range(3)]
         assert [first.number, *(one.number for one in later)] == [2, 3, 4, 5]
         assert (await later[0].contest("100")).release == 3
@@ -167,7 +167,7 @@ async def test_push_resumes_by_id(scene: Scene) -> None:
     async with scene.connect() as feed:
         releases = aiter(feed.releases())
         await anext(releases)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await scene.feed.opened.get() is None
             scene.feed.end_streams()
             assert await scene.feed.opened.get() == "2"
@@ -183,7 +183,7 @@ async def test_pull_fallback(scene: Scene) -> None:
         await anext(releases)
         assert feed.health.channel != "push"
         await scene.grow()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await anext(releases)).number == 3
 
 
@@ -262,7 +262,7 @@ async def test_truncated_changes(scene: Scene) -> None:
         scene.feed.truncate.add(f"/event/{EVENT}/changes")
         await scene.grow()
         with pytest.raises(skrutinium.DamagedError, match="cut off"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await anext(releases)
     assert scene.feed.asked[f"/event/{EVENT}/changes"] > 1
 
@@ -276,7 +276,7 @@ async def test_trouble_passes(scene: Scene) -> None:
             web.Response(status=500, body=b"<html>oops</html>")
         ] * 3
         await scene.grow()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await anext(releases)).number == 3
     assert scene.feed.asked[f"/event/{EVENT}/changes"] == 4
 
@@ -318,7 +318,7 @@ async def test_stale(scene: Scene) -> None:
         await anext(releases)
         assert not feed.health.stale
         with pytest.raises(skrutinium.StaleError, match="no sign of life"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await anext(releases)
         assert feed.health.stale
 
