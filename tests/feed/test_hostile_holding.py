@@ -63,7 +63,7 @@ def test_connections_that_stop_in_the_middle_are_closed(feed: Attacked) -> None:
     with contextlib.ExitStack() as stack:
         held = [one for begun in STARTS for one in stack.enter_context(holding(feed, 80, sent=begun))]
         feed.served()
-        until(lambda: all(map(gone, held)), "idle connections are closed", 30)
+        until(lambda: all(map(gone, held)), "idle connections are closed", 120)
     feed.served()
 
 
@@ -193,5 +193,5 @@ def test_ten_thousand_idle_connections_hold_up_nobody(feed: Attacked) -> None:
                 feed.served()
         feed.served()
         assert feed.resident() < before + number * 40_000
-        until(lambda: all(map(gone, held)), "idle connections are closed", 60)
+        until(lambda: all(map(gone, held)), "idle connections are closed", 120)
     feed.served()

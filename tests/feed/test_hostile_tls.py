@@ -100,7 +100,7 @@ def test_handshakes_that_stop_are_given_up(feed: Attacked) -> None:
         for number, connection in enumerate(held):
             connection.sendall(HELLO[: number % len(HELLO)])
         served(feed)
-        until(lambda: all(map(gone, held)), "handshakes are given up", 20)
+        until(lambda: all(map(gone, held)), "handshakes are given up", 120)
     finally:
         for connection in held:
             connection.close()

@@ -71,7 +71,7 @@ def served(process: Process) -> None:
     """Somebody else gets the newest document, now."""
     began = time.monotonic()
     assert process.get(f"/event/{EVENT}/newest/event.xml").endswith(document("event night", 3))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def exchange(process: Process, pieces: list[bytes]) -> bytes:
