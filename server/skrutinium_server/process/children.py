@@ -23,6 +23,9 @@ LONGEST_PAUSE = 10.0
 SHORT_LIFE = 2.0
 """Seconds: a child that does not live longer waits twice as long before each new start, so a broken disk is not hammered."""
 
+LONGEST_LINE = 1024 * 1024
+"""Bytes of a line that a child says, at most."""
+
 Heard = Callable[[dict[str, Any]], None]
 
 
@@ -90,25 +93,37 @@ class Child:
         while True:
             loop = asyncio.get_running_loop()
             began = loop.time()
-            with self._interrupt_held():
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    limit=1024 * 1024,
-                    pass_fds=self.inherited,
-                )
-            self._process = process
-            await self._listen(process)
-            code = await process.wait()
-            self._process = None
+            try:
+                how = await self._live()
+            except OSError as error:  # no memory or descriptors for another process just now
+                how = f"could not be started ({error})"
             if self.stopping:
                 break
             self.failed.set()
             pause = FIRST_PAUSE if loop.time() - began > SHORT_LIFE else min(pause * 2, LONGEST_PAUSE)
-            log.error("%s %s; it is started again in %.1f s", self.name, _ended(code), pause)
+            log.error("%s %s; it is started again in %.1f s", self.name, how, pause)
             self.restarts += 1
             await asyncio.sleep(pause)
+
+    async def _live(self) -> str:
+        """Start it and listen until it has ended; how it did. Raises OSError when it cannot be started."""
+        with self._interrupt_held():
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=LONGEST_LINE,
+                pass_fds=self.inherited,
+            )
+        self._process = process
+        try:
+            await self._listen(process)
+        except ValueError as error:  # a line without end
+            log.error("%s speaks what nobody can read (%s) and is killed", self.name, error)  # noqa: TRY400
+            process.kill()
+        code = await process.wait()
+        self._process = None
+        return _ended(code)
 
     @classmethod
     @contextlib.contextmanager
