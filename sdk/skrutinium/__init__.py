@@ -46,6 +46,7 @@ from skrutinium.errors import (
     MixedPhases,
     NetworkError,
     NoSuchPlace,
+    NotDelivered,
     NotYet,
     RollbackError,
     SchemaError,
@@ -58,8 +59,10 @@ from skrutinium.errors import (
 from skrutinium.following.feed import Feed, connect
 from skrutinium.following.news import Health, Timing
 from skrutinium.following.release import Release
+from skrutinium.following.statefile import Marks, Seen, StateFile
+from skrutinium.sources.opening import open_source
 from skrutinium.sources.transport import Patience
-from skrutinium.verifying.night import Difference, Report, open_source, verify
+from skrutinium.verifying.night import Difference, Report, verify
 
 logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unless the program sets up logging
 
@@ -105,9 +108,11 @@ __all__ = [
     "List",
     "Lot",
     "Manifest",
+    "Marks",
     "MixedPhases",
     "NetworkError",
     "NoSuchPlace",
+    "NotDelivered",
     "NotYet",
     "Patience",
     "PrecinctResults",
@@ -120,10 +125,12 @@ __all__ = [
     "Row",
     "Run",
     "SchemaError",
+    "Seen",
     "ServerFault",
     "SignatureError",
     "SkrutiniumError",
     "StaleError",
+    "StateFile",
     "StateFileError",
     "Timing",
     "connect",

@@ -54,6 +54,13 @@ class NotYet(SkrutiniumError):
     exit_code = 12
 
 
+class NotDelivered(NotYet):
+    """None of the sources holds this document: crisis mail brings agreed documents only. Wait for the feed to be back."""
+
+    code = "not-delivered"
+    exit_code = 26
+
+
 class Gone(SkrutiniumError):
     """It existed and does not any more: start again from the newest release."""
 

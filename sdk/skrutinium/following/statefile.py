@@ -3,13 +3,14 @@
 JSON, replaced in one step. It also guards: it names the run, the phase, the newest manifest's hash and the keys.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from skrutinium.errors import StateFileError
 
@@ -32,6 +33,40 @@ class Seen:
     manifest: str
     keys: tuple[str, ...] = field(default=())
     feed_state: int = 0
+
+
+class Marks(Protocol):
+    """Where the mark of what was done is kept: a file, or a sink that stores it in the same transaction as its rows."""
+
+    async def read(self) -> Seen | None:
+        """The mark, None before the first; raises :class:`SkrutiniumError` when it cannot be read."""
+
+    async def write(self, seen: Seen) -> None:
+        """Keep the mark, durably; does nothing when it is the one that is kept already."""
+
+
+class StateFile:
+    """The mark in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    async def read(self) -> Seen | None:
+        """The mark, None when there is no such file; raises :class:`StateFileError`."""
+        return await asyncio.to_thread(read, self._path)
+
+    async def write(self, seen: Seen) -> None:
+        """Replace the file; raises :class:`StateFileError` and leaves the old one."""
+        writing = asyncio.ensure_future(asyncio.to_thread(write, self._path, seen))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # The thread goes on whatever happens here; a next client must not find it writing still.
+            await writing
+            raise
 
 
 def read(path: Path) -> Seen | None:

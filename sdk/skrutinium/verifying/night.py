@@ -6,10 +6,7 @@ contest of single persons; the seats of lists are not checked.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 from skrutinium.documents import parsing
 from skrutinium.documents.parsing import children
@@ -17,10 +14,8 @@ from skrutinium.documents.series import ZEROS, Manifest, Run
 from skrutinium.documents.series_reading import read_heartbeat, read_manifest, read_state
 from skrutinium.errors import NotYet, SchemaError, SignatureError, SkrutiniumError
 from skrutinium.sources.choosing import choose_run
-from skrutinium.sources.folder import Folder
-from skrutinium.sources.hosted import remote_source
+from skrutinium.sources.opening import open_source
 from skrutinium.sources.source import Material, SeriesSource, Source
-from skrutinium.sources.transport import Patience, Transport
 from skrutinium.trust.signing import KeyRing, split_signed
 from skrutinium.verifying.checking import Checker
 from skrutinium.verifying.registers_verifying import RegistersWalk
@@ -32,19 +27,6 @@ __all__ = ["Difference", "Report", "open_source", "verify"]
 VOLBY = "volby"
 Progress = Callable[[int, int], None]
 """Told (releases checked, newest release)."""
-
-
-@asynccontextmanager
-async def open_source(place: str, patience: Patience | None = None) -> AsyncIterator[Source]:
-    """What ``place`` is: the address (``http://``, ``https://``) of a feed or of a release store, or a folder with one."""
-    if urlsplit(place).scheme not in ("http", "https"):
-        yield Folder(Path(place))
-        return
-    transport = Transport(place, patience=patience)
-    try:
-        yield await remote_source(transport)
-    finally:
-        await transport.close()
 
 
 async def verify(

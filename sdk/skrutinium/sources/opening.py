@@ -1,0 +1,49 @@
+"""Telling by its name what a place is, and opening it as a source."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from skrutinium.sources.folder import Folder
+from skrutinium.sources.hosted import remote_source
+from skrutinium.sources.source import Source
+from skrutinium.sources.transport import Patience, Transport
+
+Place = str | Path | Source
+"""An address (``http://``, ``https://``), a folder, or a source that is open already."""
+
+
+def is_address(place: Place) -> bool:
+    """Whether a place is read by HTTP."""
+    return isinstance(place, str) and urlsplit(place).scheme in ("http", "https")
+
+
+async def source_at(
+    place: Place, patience: Patience | None = None, session: aiohttp.ClientSession | None = None
+) -> Source:
+    """What ``place`` is: a feed or a release store at an address, or a folder with a store; whoever asks closes it."""
+    if isinstance(place, str) and is_address(place):
+        transport = Transport(place, session=session, patience=patience)
+        try:
+            return await remote_source(transport)
+        except BaseException:
+            await transport.close()
+            raise
+    if isinstance(place, str | Path):
+        return Folder(Path(place))
+    return place
+
+
+@asynccontextmanager
+async def open_source(
+    place: Place, patience: Patience | None = None, session: aiohttp.ClientSession | None = None
+) -> AsyncIterator[Source]:
+    """The source at ``place``, closed at the end: an address of a feed or of a release store, or a folder with one."""
+    source = await source_at(place, patience, session)
+    try:
+        yield source
+    finally:
+        await source.close()
