@@ -1,6 +1,7 @@
 """Czech registers: the real ones of 2018 make the whole definition, broken ones say where."""
 
 import csv
+import datetime
 import io
 from collections import Counter
 from pathlib import Path
@@ -312,3 +313,102 @@ def test_councils_of_a_county_are_those_of_its_file(shared_data: Path) -> None:
     results = etree.parse(folder / f"{county.nuts}.xml").getroot()
     assert told == {council.get("KODZASTUP") for council in results.iterchildren("{*}OBEC")}
     assert len(told) == 85
+
+
+CODEBOOKS = {
+    "kvtypzas.csv": "TYPZASTUP;NAZTYPUZAS\n1;Obec\n2;Část\n",
+    "kvdatumvoleb.xml": (
+        '<KVDATUMVOLEB xmlns="http://www.volby.cz/kv/">'
+        "<KVDATUMVOLEB_ROW><DATUMVOLEB>20301004</DATUMVOLEB></KVDATUMVOLEB_ROW>"
+        "<KVDATUMVOLEB_ROW><DATUMVOLEB>20310913</DATUMVOLEB></KVDATUMVOLEB_ROW></KVDATUMVOLEB>"
+    ),
+}
+
+
+def dated_registers() -> dict[str, str]:
+    """Two elections in the same registers: the councils of 2030, and the village that votes a year later."""
+    later = ("100005", "20310913")
+    told: dict[str, str] = {}
+    for name, text in made_registers().items():
+        head, *lines = text.replace(";0;0;1\n", ";0;0;0\n").splitlines()
+        days = [later[1] if later[0] in line else "20301004" for line in lines]
+        told[name] = _lines(
+            f"DATUMVOLEB;{head}", *(f"{day};{line}" for day, line in zip(days, lines, strict=True))
+        )
+    return told | {"cpp.csv": made_registers()["cpp.csv"]}
+
+
+def test_by_election_is_read_by_its_own_date() -> None:
+    """Of registers that hold several elections the one of the date is read; without a date it is asked for."""
+    tables = {name: text.encode("cp1250") for name, text in (dated_registers() | CODEBOOKS).items()}
+    regular = read_registers(LAW, tables, date=datetime.date(2030, 10, 4))
+    check(regular)
+    assert (regular.event, regular.date) == ("kv2030", datetime.date(2030, 10, 4))
+    undated = read(made_registers())
+    for table in ("contests", "districts", "polls", "committees", "lists", "unnumbered_lists", "candidates"):
+        assert getattr(regular, table) == getattr(undated, table), table
+
+    by_election = read_registers(LAW, tables, date=datetime.date(2031, 9, 13), event="by2031")
+    check(by_election)
+    assert [contest.id for contest in by_election.contests] == ["100005"]
+    assert [one.family_name for one in by_election.candidates] == ["Nevolený"]
+
+    with pytest.raises(SourceError, match=r"several elections: 2030-10-04, 2031-09-13.*--date"):
+        read_registers(LAW, tables)
+    with pytest.raises(SourceError, match="no row of the election of 2032-01-01"):
+        read_registers(LAW, tables, date=datetime.date(2032, 1, 1))
+    with pytest.raises(SourceError, match="'2031' is no day"):
+        read_registers(LAW, {name: data.replace(b"20310913", b"2031") for name, data in tables.items()})
+
+
+def test_only_election_in_the_registers_tells_its_date() -> None:
+    """Registers of one election tell its date by themselves; without the column it may be told beside them."""
+    one = {
+        name: "".join(line for line in text.splitlines(keepends=True) if "20310913" not in line)
+        for name, text in dated_registers().items()
+    }
+    assert read(one).date == datetime.date(2030, 10, 4)
+    told = {name: text.encode("cp1250") for name, text in made_registers().items()}
+    assert read_registers(LAW, told, date=datetime.date(2030, 10, 4)).event == "kv2030"
+
+
+def test_councils_are_held_against_the_codebooks() -> None:
+    """A code that a codebook beside the registers lacks is refused with its place; the codebooks come in CSV and in XML."""
+    tables = dated_registers() | CODEBOOKS
+    day = datetime.date(2030, 10, 4)
+    for name, text in (
+        ("kvtypzas.csv", "TYPZASTUP;NAZTYPUZAS\n1;Obec\n"),
+        ("kvdatumvoleb.xml", CODEBOOKS["kvdatumvoleb.xml"].replace("20301004", "20261009")),
+    ):
+        broken = {file: told.encode("cp1250") for file, told in (tables | {name: text}).items()}
+        with pytest.raises(SourceError, match=rf"kvrzcoco.csv, line .* is not in {name}"):
+            read_registers(LAW, broken, date=day)
+    truncated = {**tables, "kvdatumvoleb.xml": CODEBOOKS["kvdatumvoleb.xml"][:-10]}
+    with pytest.raises(SourceError, match=r"kvdatumvoleb.xml.*not XML"):
+        read_registers(LAW, {name: text.encode("cp1250") for name, text in truncated.items()}, date=day)
+
+
+def test_committee_is_named_by_the_nationwide_register() -> None:
+    """Where neither lists nor parties name a committee, ``cvs`` does."""
+    cvs = "VSTRANA;NAZEVCELK;ZKRATKAV8\n90;Nezávislí vymyšlení;NEZ\n"
+    named = {row.id: row for row in read(made_registers() | {"cvs.csv": cvs}).committees}
+    assert named["90"] == Committee("90", "Nezávislí vymyšlení", "SNK")
+
+
+def test_list_of_an_unknown_committee() -> None:
+    """A numbered list may lack committee and name, which later sources tell; one without a number must have its name."""
+    registers = made_registers()
+    registers["kvros.csv"] = registers["kvros.csv"].replace(
+        "100002;1;2;470;470;Sdružení;SDR", "100002;1;2;470;;;"
+    )
+    index = DefinitionIndex(read(registers))
+    assert index.list_of("100002.1", 2) == List("100002", "100002.1", 2, None, None, 0)
+    registers["kvros.csv"] = registers["kvros.csv"].replace("100002;1;2;470;;;", "100002;1;0;470;;;")
+    with pytest.raises(SourceError, match="NAZEVCELK"):
+        read(registers)
+
+
+def test_empty_register_of_candidates_tells_nothing() -> None:
+    """A register of candidates without rows, as it is published while nobody knows them, does not say that nobody stands."""
+    registers = made_registers() | {"kvrk.csv": f"{CANDIDATES}\n"}
+    assert {row.candidates for row in read(registers).lists} == {None}

@@ -62,10 +62,18 @@ def councils() -> Definition:
 
 @pytest.mark.parametrize("kind", [".xml", ".csv"])
 def test_real_councils_read_back(councils: Definition, kind: str) -> None:
-    """The real registers of a whole country, written and read, tell the same areas, contests, districts, precincts, polls, lists."""
+    """The real registers of a whole country, written and read, tell the same areas, contests, districts, precincts, polls, lists.
+
+    So do those that a batch told of alone, whose committee nobody knows, and an empty register of candidates.
+    """
+    first, *rest = councils.lists
+    councils = msgspec.structs.replace(
+        councils, lists=(msgspec.structs.replace(first, committee=None, name=None), *rest)
+    )
     files = written(councils, kind)
+    known = {f"{name}{kind}" for name in volby_registers.NAMES}
     read = volby_registers.read_registers(
-        LAW, {f"{name}{kind}": files[f"{name}{kind}"] for name in ("kvrzcoco", "kvros")}, event="kv2018"
+        LAW, {name: data for name, data in files.items() if name in known}, event="kv2018"
     )
 
     for table in ("areas", "contests", "districts", "precincts", "polls", "lists", "unnumbered_lists"):

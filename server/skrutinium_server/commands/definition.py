@@ -5,11 +5,9 @@ import re
 from pathlib import Path
 
 import click
-import msgspec
 
 from skrutinium_server.commands.arguments import EVENT, PATHS, RUN, SITE
 from skrutinium_server.commands.tally import counted
-from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.formats import READERS, csv_set
 from skrutinium_server.election.law import law_ids, load_law
 from skrutinium_server.election.model import Definition, Elected, Runoff
@@ -64,7 +62,7 @@ def _describe(told: Definition) -> str:
 @click.option(
     "--date",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="First day of voting, where the source does not tell it.",
+    help="First day of voting, where the source does not tell it, or tells of several elections.",
 )
 @PATHS
 def import_definition(
@@ -79,16 +77,8 @@ def import_definition(
 
     What an earlier import told stays; a contradiction is refused and names both facts.
     """
-    facts = READERS[form](load_law(law), paths, event=event)
-    if date is not None:
-        if facts.date not in (None, date.date()):
-            raise ElectionError(
-                f"The source says the date of voting is {facts.date}, --date says {date.date()}.",
-                code="definition-date",
-            )
-        prefix = load_law(law).prefix
-        named = f"{prefix}{date.year}" if event is None and facts.date is None else facts.event
-        facts = msgspec.structs.replace(facts, date=date.date(), event=named)
+    chosen = None if date is None else date.date()
+    facts = READERS[form](load_law(law), paths, event=event, date=chosen)
     stored = complete(site, facts)
     click.echo(f"Definition {stored.version} of the site {site.root}:\n{_describe(stored)}")
 

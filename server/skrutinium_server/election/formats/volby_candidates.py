@@ -18,15 +18,17 @@ STANDING: Final = {"A": True, "N": False, "0": True, "1": False, "2": False}
 
 def read_candidates(
     found: Iterable[Row], numbers: Mapping[tuple[str, str], int], without: Collection[str]
-) -> tuple[tuple[Candidate, ...], dict[tuple[str, str], int]]:
-    """The candidates, and how many stand on each list by (district, ``OSTRANA``).
+) -> tuple[tuple[Candidate, ...], dict[tuple[str, str], int] | None]:
+    """The candidates, and how many stand on each list by (district, ``OSTRANA``); None when the register has no rows: nothing is known then.
 
     ``numbers`` gives the ballot number of each list, 0 when unknown: candidates of such lists are counted but left out,
     because a candidate is known by the list's number. ``without`` are councils that hold no election. Raises ``SourceError`` naming line and column.
     """
     candidates = []
     standing: Counter[tuple[str, str]] = Counter()
+    told = False
     for row in found:
+        told = True
         council = row.text("KODZASTUP")
         if council in without:
             continue
@@ -52,4 +54,4 @@ def read_candidates(
                     active=active,
                 )
             )
-    return tuple(candidates), dict(standing)
+    return tuple(candidates), dict(standing) if told else None

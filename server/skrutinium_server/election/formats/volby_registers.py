@@ -1,14 +1,15 @@
 """Definitions from the registers of Czech elections, each in CSV or in XML; here those of councils.
 
-``kvrzcoco`` (councils, required), ``kvros`` (lists, required), ``cpp`` (parties) and ``kvrk`` (candidates) as described
-for volby.cz; those of the Senate are in :mod:`.volby_senate_registers`. What the registers do not tell stays unknown: the date, numbers that were not drawn yet, names of
-committees that stand under many names.
+``kvrzcoco`` (councils, required), ``kvros`` (lists, required), ``cpp`` and ``cvs`` (parties) and ``kvrk`` (candidates) as described
+for volby.cz; those of the Senate are in :mod:`.volby_senate_registers`. Councils are held against the codebooks that lie beside them. What the
+registers do not tell stays unknown: the date where they tell none, numbers that were not drawn yet, names of committees that stand under many names.
 
 Traps of the format, all met in 2018: a divided council has a summary row (``OBVODY`` 1) besides its district rows (2);
 the council of a city with wards has one row a ward (``OBEC`` is the ward); ``STAV_OBCE`` 1 means that no election is
 held, such councils are left out with their lists; columns of the tenth precinct range are spelled ``MINOKRSE10``.
 """
 
+import datetime
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from skrutinium_server.election.canonical import in_order
 from skrutinium_server.election.errors import SourceError
 from skrutinium_server.election.formats.csv_table import Row
 from skrutinium_server.election.formats.czech_areas import COUNTRY, counties, regions
-from skrutinium_server.election.formats.register_tables import RegisterTables, read_files
+from skrutinium_server.election.formats.register_tables import CODEBOOKS, RegisterTables, read_files
 from skrutinium_server.election.formats.volby_candidates import CANDIDATE_COLUMNS, read_candidates
 from skrutinium_server.election.law import Law
 from skrutinium_server.election.model import (
@@ -59,11 +60,13 @@ _LIST_COLUMNS: Final = (
     *("POCSTR_SLO", "SLOZENI"),
 )
 _PARTY_COLUMNS: Final = ("PSTRANA", "NAZEV_STRP", "ZKRATKAP8")
+_COMMITTEE_COLUMNS: Final = ("VSTRANA", "NAZEVCELK", "ZKRATKAV8")
 _KINDS: Final[Mapping[str, ContestKind]] = {"1": "municipal-council", "2": "ward-council"}
 _MOST_IN_RANGE: Final = 2000
 _Thing = TypeVar("_Thing", Area, Contest, District)
-NAMES: Final = ("kvrzcoco", "kvros", "cpp", "kvrk")
-"""The registers that are read; the first two must be there."""
+_TABLES: Final = ("kvrzcoco", "kvros", "cpp", "kvrk", "cvs")
+NAMES: Final = (*_TABLES, *CODEBOOKS)
+"""The registers and codebooks that are read; the first two must be there."""
 
 
 @dataclass(slots=True)
@@ -88,21 +91,29 @@ class _Entry:
     district: str
     number: int
     own_number: str
-    committee: str
-    name: str
+    committee: str | None
+    name: str | None
 
 
-def read_paths(law: Law, paths: Sequence[Path], *, event: str | None = None) -> Definition:
+def read_paths(
+    law: Law, paths: Sequence[Path], *, event: str | None = None, date: datetime.date | None = None
+) -> Definition:
     """:func:`read_registers` of files, or of a folder that holds them; names are compared without case."""
-    return read_registers(law, read_files(paths, NAMES), event=event)
+    return read_registers(law, read_files(paths, NAMES), event=event, date=date)
 
 
-def read_registers(law: Law, tables: Mapping[str, bytes], *, event: str | None = None) -> Definition:
+def read_registers(
+    law: Law, tables: Mapping[str, bytes], *, event: str | None = None, date: datetime.date | None = None
+) -> Definition:
     """A definition from the registers' bytes by file name (see :data:`NAMES`; ``.csv`` or ``.xml``).
 
+    ``date`` (first day of voting) chooses the election where they tell of several, and is the date where they tell none.
     Raises :class:`SourceError` naming file, line and column; nothing is taken over then.
     """
     found = RegisterTables(tables, NAMES, NAMES[:2])
+    day = found.choose(NAMES[0], date)
+    found.only(_TABLES, day)
+    found.hold_against_codebooks(NAMES[0])
     councils = _read_councils(found)
     entries = _read_lists(found, councils)
     parties = _read_parties(found) if NAMES[2] in found else {}
@@ -115,9 +126,9 @@ def read_registers(law: Law, tables: Mapping[str, bytes], *, event: str | None =
     lists, unnumbered = _lists(entries, standing)
     return in_order(
         Definition(
-            event=law.prefix if event is None else event,
+            event=f"{law.prefix}{day.year if day else ''}" if event is None else event,
             name=law.name_cs,
-            date=None,
+            date=day,
             law=law.id,
             version=1,
             areas=tuple(councils.areas.values()),
@@ -125,7 +136,7 @@ def read_registers(law: Law, tables: Mapping[str, bytes], *, event: str | None =
             districts=tuple(councils.districts.values()),
             precincts=tuple(councils.precincts.values()),
             polls=tuple(councils.polls.values()),
-            committees=_committees(entries, parties),
+            committees=_committees(entries, parties, _read_committees(found)),
             lists=lists,
             unnumbered_lists=unnumbered,
             candidates=candidates,
@@ -249,9 +260,12 @@ def _read_lists(tables: RegisterTables, councils: _Councils) -> list[_Entry]:
                 "COBVODU", f"district {district} is not in {NAMES[0]}", "a district of a council there"
             )
         number = row.number("POR_STR_HL", most=999)
-        committee = str(row.number("VSTRANA", least=1))
+        # Ours leave empty what the definition does not know yet; without a number the name is all that tells lists apart.
+        unknown = row.maybe("VSTRANA") is None
+        committee = None if unknown else str(row.number("VSTRANA", least=1))
+        name = row.maybe("NAZEVCELK") if unknown and number else row.text("NAZEVCELK")
         own_number = str(row.number("OSTRANA", least=1))
-        entries.append(_Entry(row, council, district, number, own_number, committee, row.text("NAZEVCELK")))
+        entries.append(_Entry(row, council, district, number, own_number, committee, name))
     return _without_doubtful(entries)
 
 
@@ -272,7 +286,8 @@ def _lists(
     lists, unnumbered = [], []
     for entry in entries:
         if entry.number == 0:
-            unnumbered.append(UnnumberedList(entry.contest, entry.district, entry.committee, entry.name))
+            name = entry.row.text("NAZEVCELK")
+            unnumbered.append(UnnumberedList(entry.contest, entry.district, entry.committee, name))
             continue
         count = None if standing is None else standing.get((entry.district, entry.own_number), 0)
         lists.append(List(entry.contest, entry.district, entry.number, entry.committee, entry.name, count))
@@ -287,25 +302,42 @@ def _read_parties(tables: RegisterTables) -> dict[str, Row]:
     return found
 
 
-def _committees(entries: Iterable[_Entry], parties: Mapping[str, Row]) -> tuple[Committee, ...]:
+def _read_committees(tables: RegisterTables) -> dict[str, Row]:
+    if "cvs" not in tables:
+        return {}
+    return {str(row.number("VSTRANA")): row for row in tables.rows("cvs", _COMMITTEE_COLUMNS)}
+
+
+def _committees(
+    entries: Iterable[_Entry], parties: Mapping[str, Row], nationwide: Mapping[str, Row]
+) -> tuple[Committee, ...]:
     """One committee for each ``VSTRANA``, which is nationwide while its lists bear names of their own.
 
     Its name is the one that more than half of its lists bear; else that of the party when its lists are put up by that
-    one party; else unknown (``VSTRANA 90`` stands for 8,488 groups of independents, whose names differ).
+    one party; else that of ``cvs``; else unknown (``VSTRANA 90`` stands for 8,488 groups of independents, whose names differ).
     """
     by_committee: defaultdict[str, list[Row]] = defaultdict(list)
     for entry in entries:
-        by_committee[entry.committee].append(entry.row)
+        if entry.committee is not None:
+            by_committee[entry.committee].append(entry.row)
     found = []
     for id, told in by_committee.items():
         alone = all(
             row.maybe("POCSTR_SLO") == "1" and (row.maybe("SLOZENI") or "").lstrip("0") == id for row in told
         )
         party = parties.get(id) if alone else None
-        name = _of_most(told, "NAZEVCELK") or (
-            party.text("NAZEV_STRP") if party else placeholder("VSTRANA", id)
+        listed = nationwide.get(id)
+        name = (
+            _of_most(told, "NAZEVCELK")
+            or (party.text("NAZEV_STRP") if party else None)
+            or (listed.maybe("NAZEVCELK") if listed else None)
+            or placeholder("VSTRANA", id)
         )
-        short = _of_most(told, "ZKRATKAO8") or (party.maybe("ZKRATKAP8") if party else None)
+        short = (
+            _of_most(told, "ZKRATKAO8")
+            or (party.maybe("ZKRATKAP8") if party else None)
+            or (listed.maybe("ZKRATKAV8") if listed else None)
+        )
         found.append(Committee(id, name, short))
     return tuple(found)
 

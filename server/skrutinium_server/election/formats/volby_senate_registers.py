@@ -9,6 +9,7 @@ Traps: ``PLATNOST`` is 0 for those who stand in registers of 2014 and ``A`` in l
 each of its candidates (``NAZEV_VS``), and candidates of independents share a code under different names.
 """
 
+import datetime
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,26 +48,35 @@ _CANDIDATE_COLUMNS: Final = (
 )
 
 
-def read_paths(law: Law, paths: Sequence[Path], *, event: str | None = None) -> Definition:
+def read_paths(
+    law: Law, paths: Sequence[Path], *, event: str | None = None, date: datetime.date | None = None
+) -> Definition:
     """:func:`read_registers` of files, or of a folder that holds them; names are compared without case."""
-    return read_registers(law, read_files(paths, NAMES), event=event)
+    return read_registers(law, read_files(paths, NAMES), event=event, date=date)
 
 
-def read_registers(law: Law, tables: Mapping[str, bytes], *, event: str | None = None) -> Definition:
-    """A definition from the registers' bytes by file name (see :data:`NAMES`); raises ``SourceError``."""
+def read_registers(
+    law: Law, tables: Mapping[str, bytes], *, event: str | None = None, date: datetime.date | None = None
+) -> Definition:
+    """A definition from the registers' bytes by file name (see :data:`NAMES`); raises ``SourceError``.
+
+    ``date`` (first day of voting) chooses the election where they tell of several, and is the date where they tell none.
+    """
     found = RegisterTables(tables, NAMES, NAMES[:1])
+    day = found.choose(CANDIDATES, date)
+    found.only([CANDIDATES], day)
     people = list(found.rows(CANDIDATES, _CANDIDATE_COLUMNS))
     names = _constituencies(found)
     voting = sorted({row.number("OBVOD", least=1, most=999) for row in people})
     called = {number: names.get(number) or placeholder("CIS_OBVOD", str(number)) for number in voting}
     return in_order(
         Definition(
-            event=law.prefix if event is None else event,
+            event=f"{law.prefix}{day.year if day else ''}" if event is None else event,
             name=law.name_cs,
-            date=None,
+            date=day,
             law=law.id,
             version=1,
-            areas=_areas(found),
+            areas=_areas(found, day),
             contests=tuple(
                 Contest(str(number), "senate", "persons", COUNTRY.id, name, 1)
                 for number, name in called.items()
@@ -124,9 +134,13 @@ def _counties(found: RegisterTables) -> set[str]:
     }
 
 
-def _areas(found: RegisterTables) -> tuple[Area, ...]:
+def _areas(found: RegisterTables, day: datetime.date | None) -> tuple[Area, ...]:
+    """The areas of the councils elected on the same day, else of the election of councils before it."""
     if COUNCILS not in found:
         return (COUNTRY,)
+    days = found.days(COUNCILS)
+    if days:
+        found.only([COUNCILS], max((one for one in days if day is None or one <= day), default=days[0]))
     return read_areas(found)
 
 
