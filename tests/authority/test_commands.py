@@ -55,6 +55,7 @@ def test_from_request_to_revocation(site: Path) -> None:
 
     said = command("subscriber", "approve", site, "radio", "--who", "novakova")
     assert str(site / "letters" / "radio" / "0001.eml") in said
+    assert "names no addresses and no contacts" in said
     grant = load_access(site / "access.toml").find("192.0.2.3")
     assert grant is not None
     assert (grant.subscriber, grant.kind) == ("radio", "live")

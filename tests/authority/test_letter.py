@@ -143,6 +143,14 @@ def test_letter_without_sender_is_a_draft(tmp_path: Path) -> None:
     assert mail["X-Unsent"] == "1"
 
 
+def test_letter_without_addresses_tells_paths(tmp_path: Path) -> None:
+    """While a site does not know its own addresses, a letter tells the paths, and leaves no sentence without its end."""
+    nowhere = msgspec.structs.replace(SETTINGS, addresses=())
+    for text in forms(write_letter(tmp_path, SAID, FACTS, nowhere, START))[:2]:
+        assert "ranges: /event/kv2030/registers/newest/bundle.zip" in text
+        assert "Open /access from" in text
+
+
 def test_letters_are_numbered_and_kept(tmp_path: Path) -> None:
     """Each letter has the next number and says that it replaces the earlier ones; earlier files stay as they were."""
     first = write_letter(tmp_path, SAID, FACTS, SETTINGS, START)

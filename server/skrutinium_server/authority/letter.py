@@ -90,6 +90,11 @@ def compose(
     )
 
 
+def lacking(settings: LetterSettings) -> tuple[str, ...]:
+    """The settings without which a letter does not say where to read and whom to call."""
+    return tuple(name for name in ("addresses", "contacts") if not getattr(settings, name))
+
+
 def text_of(letter: Letter, words: Wording) -> str:
     """The letter as plain text, lines of at most :data:`WIDTH` characters but for addresses that are longer."""
     return "\n".join(_lines(letter, words)) + "\n"
@@ -124,7 +129,7 @@ def _access(
     windows = _windows(facts, events) or settings.windows
     bundles = tuple(
         ("", f"{address}/event/{event}/registers/newest/bundle.zip")
-        for address in _addresses(settings)[:1]
+        for address in _addresses(settings)[:1] or ("",)
         for event in events or ("EVENT",)
     )
     sections = [

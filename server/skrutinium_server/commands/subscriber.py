@@ -11,7 +11,7 @@ from skrutinium_server.authority.access_list import export as export_list
 from skrutinium_server.authority.errors import LetterError, SubscriberError
 from skrutinium_server.authority.examining import Application, application_of
 from skrutinium_server.authority.importing import LARGEST, moment, read_rows, write_rows
-from skrutinium_server.authority.letter import SiteFacts
+from skrutinium_server.authority.letter import SiteFacts, lacking
 from skrutinium_server.authority.letters import write_letter
 from skrutinium_server.authority.model import Approved, State, SubscribersImported
 from skrutinium_server.authority.persons import Authority
@@ -270,6 +270,12 @@ def _letter(site: Site, authority: Authority, id: str) -> Path:
     windows = {event: calendar.windows_of(event) for event in site.events()}
     facts = SiteFacts(site.signer().fingerprint, site.events(), windows)
     told = known_subscriber(authority.state(), id)
+    if isinstance(told.standing, Approved) and (left_out := lacking(settings)):
+        click.echo(
+            f"Note: the letter names no {' and no '.join(left_out)}; set them under [letter] in {site.root / 'site.toml'}, "
+            f"then: skrutinium-server subscriber letter {site.root} {id}",
+            err=True,
+        )
     return write_letter(site.root / "letters", told, facts, settings, authority.now())
 
 
