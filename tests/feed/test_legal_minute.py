@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import gzip
+import os
 import re
 import time
 from asyncio import to_thread
@@ -122,3 +123,36 @@ async def test_before_the_minute_nothing_and_after_it_everything(early_store: Ma
         assert b"night (live)" in (await fed.get("/status.atom"))[1]
         await to_thread(early_store.release, night(), {"event.xml": document("event night", 4)})
         assert (await stream.event("release"))["id"] == "4"
+
+
+async def test_who_leaves_at_the_minute_keeps_nobody_else_waiting(early_store: MadeStore) -> None:
+    """While what one stream had missed is still being read, another one is closed: all others are told all the same."""
+    strikes = asyncio.Event()
+
+    def clock() -> datetime.datetime:
+        return MINUTE if strikes.is_set() else MINUTE - datetime.timedelta(hours=1)
+
+    path = early_store.root / "event" / EVENT / "night/skrutinium/manifest/000000001.xml"
+    manifest = await to_thread(path.read_bytes)
+    async with contextlib.AsyncExitStack() as stack:
+        fed = await stack.enter_async_context(feed_on(early_store, now=clock))
+        connections = fed.running._handling.connections
+        first = Stream(await stack.enter_async_context(opened(fed, Last_Event_ID="0")))
+        leaving = await stack.enter_async_context(opened(fed))
+        last = Stream(await stack.enter_async_context(opened(fed)))
+        before = len(connections)
+        # Reading the first manifest takes as long as this test likes.
+        await to_thread(path.unlink)
+        await to_thread(os.mkfifo, path)
+        strikes.set()
+        async with asyncio.timeout(60):
+            writing = await to_thread(path.open, "wb")
+            leaving.close()
+            while len(connections) == before:  # noqa: ASYNC110 - the feed tells nobody
+                await asyncio.sleep(0.01)
+            await to_thread(writing.write, manifest)
+            await to_thread(writing.close)
+        assert [(await first.event("release"))["id"] for _ in range(3)] == ["1", "2", "3"]
+        assert (await last.event("release"))["id"] == "3"
+        await to_thread(early_store.release, night(), {"event.xml": document("event night", 4)})
+        assert (await last.event("release"))["id"] == "4"

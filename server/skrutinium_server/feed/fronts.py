@@ -198,6 +198,8 @@ class Fronts:
         while self._early and not handling.stopping:
             await handling.connections.changed()
             for front, (asked, last) in list(self._early.items()):
+                if front not in self._early:  # it went away while another one was told what it had missed
+                    continue
                 key = front.listening
                 if key is None or handling.answers.key(asked.place) != key:
                     self._end_early(front)
