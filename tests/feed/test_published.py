@@ -293,3 +293,25 @@ async def test_every_address_of_the_index_is_one(night_store: MadeStore) -> None
             async with asyncio.timeout(60):
                 status, body, _ = await fed.get(path)
             assert status == 200 or code(body) not in {"not-found", "bad-address", "bad-query"}, path
+
+
+async def test_bytes_taken_over_that_are_no_xml_are_told_to_be_bytes(store: MadeStore) -> None:
+    """A protocol taken over from CSV is not called XML; one from XML is."""
+    xml, csv = (
+        b"<OKRSEK/>",
+        b"100003-1,100003,100003.1,1,2030-10-05T12:00:00Z,false,60,30,30,89\n100003-1,100003,1,,89",
+    )
+    named = {hashlib.sha256(taken).hexdigest(): taken for taken in (xml, csv)}
+    await to_thread(
+        store.writer.put_objects,
+        [(f"protocol/{at}", taken, "", 1) for at, taken in enumerate(named.values())],
+    )
+    await to_thread(store.open_run, "night", "rehearsal")
+    protocols = "".join(f'<protocol sha256="{sha256}"/>' for sha256 in named)
+    batch = f"<protocol-batch>{protocols}</protocol-batch>\n".encode()
+    await to_thread(store.release, night(), {"batch/1.xml": batch})
+    async with feed_on(store) as fed:
+        told = {taken: await fed.get(f"/object/{sha256}") for sha256, taken in named.items()}
+        assert {taken: answer[:2] for taken, answer in told.items()} == {xml: (200, xml), csv: (200, csv)}
+        kinds = [told[taken][2]["Content-Type"] for taken in (xml, csv)]
+        assert kinds == ["application/xml; charset=utf-8", "application/octet-stream"]

@@ -46,12 +46,19 @@ _HASH: Final = re.compile(rb'\ssha256="([0-9a-f]{64})"')
 TAR: Final = b"application/x-tar"
 GZIP: Final = b"application/gzip"
 TEXT: Final = b"text/plain; charset=utf-8"
+BYTES: Final = b"application/octet-stream"
 
 _OLDER: Final = b'<?xml version="1.0" encoding="iso-8859-2"?>'
 
 
 def kind_of(data: bytes) -> bytes:
-    """The media type of an XML document; it must not contradict the declaration, before which it goes (RFC 7303, 3)."""
+    """The media type of bytes of which no path tells what they are.
+
+    That of XML must not contradict the declaration, before which it goes (RFC 7303, 3). What is no XML (protocols taken over
+    from CSV, files of the registers) is told to be bytes.
+    """
+    if not data.startswith(b"<") or data.startswith(b"<!"):
+        return BYTES
     return b"application/xml; charset=iso-8859-2" if data.startswith(_OLDER) else XML
 
 

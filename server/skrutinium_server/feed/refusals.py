@@ -69,7 +69,7 @@ NOT_FOUND: Final = Refusal(
     404,
     "not-found",
     "There is nothing at this address.",
-    "One of the addresses in docs/architecture.md, Addresses of the feed.",
+    "One of the addresses that / lists.",
 )
 NO_EVENT: Final = Refusal(
     404,
