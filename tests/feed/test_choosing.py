@@ -227,3 +227,7 @@ async def test_push_of_chosen_areas_tells_only_what_touches_them(chosen_store: M
         async with opened(fed, f"/event/{EVENT}/push?area=6203", Last_Event_ID="2") as again:
             told = Stream(again)
             assert [(await told.event("release"))["id"] for _ in range(3)] == ["3", "4", "6"]
+        # What was read for it is remembered by the choice, which is small, not by all that the choice stands for.
+        kept = [part for key in fed.running._handling.fetching.memory._held for part in key]  # type: ignore[attr-defined]
+        assert "touching" in kept
+        assert not any(isinstance(part, Chosen) for part in kept)

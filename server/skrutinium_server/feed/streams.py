@@ -7,7 +7,7 @@ from aiohttp.web import BaseRequest, StreamResponse
 
 from skrutinium_server.feed.addresses import Push
 from skrutinium_server.feed.answering import Answers
-from skrutinium_server.feed.choosing import Chosen
+from skrutinium_server.feed.choosing import Choice, Chosen
 from skrutinium_server.feed.connections import Connections, Registered
 from skrutinium_server.feed.fetching import Fetching
 from skrutinium_server.feed.kinds import PUSH
@@ -72,7 +72,7 @@ class Streams:
             head = b""
             if not await self._until_readable(key, asked, listener, registered):
                 return Streamed()
-        missed = await self.missed(key, told, chosen)
+        missed = await self.missed(key, told, chosen, asked.choice)
         if isinstance(missed, Refusal):
             return missed if head else Streamed()
         # From here to the wait nothing gives way, so no release is told twice or not at all.
@@ -92,9 +92,9 @@ class Streams:
         return push_head(self._dateline.line(), marks(key.run, run.phase) if run else b"")
 
     async def missed(
-        self, key: SeriesKey, after: int | None, chosen: Chosen | None = None
+        self, key: SeriesKey, after: int | None, chosen: Chosen | None = None, choice: Choice | None = None
     ) -> bytes | Refusal:
-        """The events of all releases after ``after`` that touch what was chosen.
+        """The events of all releases after ``after`` that touch what was chosen, by the choice of that name.
 
         Without ``after``, or when there was more since than changes go back, the newest release is told whatever it touches.
         """
@@ -111,9 +111,8 @@ class Streams:
             due = range(first, newest + 1)
             refusal = await self._read_digests(key, [n for n in due if n not in series.digests])
             if refusal is None and chosen is not None:
-                refusal = await self._read_touching(
-                    key, [n for n in due if n not in touching], chosen, touching
-                )
+                unknown = [n for n in due if n not in touching]
+                refusal = await self._read_touching(key, unknown, chosen, choice, touching)
             if isinstance(refusal, Refusal):
                 return refusal
             if refusal is None:
@@ -149,14 +148,20 @@ class Streams:
         return True
 
     async def _read_touching(
-        self, key: SeriesKey, unknown: list[int], chosen: Chosen, touching: dict[int, bool]
+        self,
+        key: SeriesKey,
+        unknown: list[int],
+        chosen: Chosen,
+        choice: Choice | None,
+        touching: dict[int, bool],
     ) -> Refusal | bool | None:
         if not unknown:
             return None
         span = range(unknown[0], unknown[-1] + 1)
-        read = await self._fetching.load(
-            ("touching", key, span, chosen), partial(self._past.touching, key, span, chosen)
-        )
+        # Kept under the choice as it was told: what it stands for takes megabytes, and must not live as long as a few numbers.
+        registers = self._answers.published.registers.get(key.event)
+        name = ("touching", key, span, choice, registers.sha256 if registers else "")
+        read = await self._fetching.load(name, partial(self._past.touching, key, span, chosen))
         if isinstance(read, Refusal):
             return read
         touching.update((number, number in read) for number in span)
