@@ -1,23 +1,22 @@
-"""From the bytes of registers to what they say; each function raises :class:`SchemaError`.
+"""From the bytes of registers, codebooks and the calendar to their dataclasses; each function raises :class:`SchemaError`."""
 
-Only what results can be compared with is kept; every other document is validated piece by piece and let go.
-"""
-
-import io
 from collections.abc import Callable
+from typing import TypeVar
 
 from lxml import etree
 
-from skrutinium.documents import parsing
-from skrutinium.documents.attributes import flag, number, text
-from skrutinium.documents.parsing import NAMESPACE, children
-from skrutinium.documents.registers import PERSON, SCHEMA, RegisterRow, Registers, RegistersIndex
+from skrutinium.documents import registered as r
+from skrutinium.documents.attributes import flag, moment, number, optional_flag, optional_number, text
+from skrutinium.documents.parsing import NAMESPACE, children, document
+from skrutinium.documents.registers import SCHEMA, RegisterRow, RegistersIndex
 from skrutinium.errors import SchemaError
+
+RowT = TypeVar("RowT")
 
 
 def read_index(data: bytes, where: str) -> RegistersIndex:
     """Read ``registers.xml``."""
-    root = parsing.document(data, "registers", where, schema=SCHEMA)
+    root = document(data, "registers", where, schema=SCHEMA)
     return RegistersIndex(
         event=text(root, "event"),
         definition=number(root, "definition"),
@@ -25,11 +24,11 @@ def read_index(data: bytes, where: str) -> RegistersIndex:
         edition=number(root, "edition"),
         previous=text(root, "previous"),
         made_up=flag(root, "made-up"),
-        documents=tuple(map(_row, children(root, "document"))),
+        documents=tuple(map(_index_row, children(root, "document"))),
     )
 
 
-def _row(row: etree._Element) -> RegisterRow:
+def _index_row(row: etree._Element) -> RegisterRow:
     return RegisterRow(
         text(row, "path"),
         number(row, "size"),
@@ -40,103 +39,161 @@ def _row(row: etree._Element) -> RegisterRow:
     )
 
 
-def take(registers: Registers, row: RegisterRow, data: bytes, event: str) -> None:
-    """Validate a document by the schema that the index names, and keep what it says of the event."""
-    if row.schema is None:
-        return
-    read = _READ.get(row.path.removeprefix("registers/").split("/", 1)[0].removesuffix(".xml"))
-    if row.schema != SCHEMA or not row.path.startswith("registers/") or read is None:
-        _valid(data, row.schema, row.path)
-        return
-    name = "candidates" if row.path.startswith("registers/candidates/") else row.path[10:-4]
-    root = parsing.document(data, name, row.path, schema=SCHEMA)
+def _register(data: bytes, name: str, event: str, row: RegisterRow) -> etree._Element:
+    """A register that the index lists, valid, of that event and written with the definition that the index says."""
+    if row.schema != SCHEMA:
+        raise SchemaError(f"the index says schema {row.schema}; expected {SCHEMA}", address=row.path)
+    root = document(data, name, row.path, schema=SCHEMA)
     told = root.get("event"), root.get("definition"), root.get("definition-sha256")
     due = event, str(row.definition), row.definition_sha256
     if told != due:
-        raise SchemaError(f"is of {' / '.join(map(str, told))}; the index says {' / '.join(due)}")
-    read(registers, root)
+        raise SchemaError(
+            f"is of {' / '.join(map(str, told))}; the index says {' / '.join(due)}", address=row.path
+        )
+    return root
 
 
-def _valid(data: bytes, schema: str, where: str) -> None:
-    """Validate what is not kept; large documents never stand in memory as a tree."""
-    if b"<!DOCTYPE" in data[:4096]:
-        raise SchemaError("holds a DOCTYPE, which is never accepted", address=where)
-    try:
-        judge = parsing.schema(schema)
-    except FileNotFoundError:
-        raise SchemaError(f"the schema {schema} is none that this package knows", address=where) from None
-    steps = etree.iterparse(
-        io.BytesIO(data),
-        schema=judge,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
+def _rows(
+    data: bytes, name: str, event: str, row: RegisterRow, tag: str, read: Callable[[etree._Element], RowT]
+) -> tuple[RowT, ...]:
+    return tuple(map(read, children(_register(data, name, event, row), tag)))
+
+
+def read_areas(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredArea, ...]:
+    """Read ``registers/areas.xml``."""
+    return _rows(data, "areas", event, row, "area", _area)
+
+
+def read_contests(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredContest, ...]:
+    """Read ``registers/contests.xml``."""
+    return _rows(data, "contests", event, row, "contest", _contest)
+
+
+def read_districts(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredDistrict, ...]:
+    """Read ``registers/districts.xml``."""
+    return _rows(data, "districts", event, row, "district", _district)
+
+
+def read_committees(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredCommittee, ...]:
+    """Read ``registers/committees.xml``."""
+    return _rows(data, "committees", event, row, "committee", _committee)
+
+
+def read_lists(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredList, ...]:
+    """Read ``registers/lists.xml``; lists without a number stand last."""
+    root = _register(data, "lists", event, row)
+    return (*map(_list, children(root, "list")), *map(_list, children(root, "unnumbered-list")))
+
+
+def read_precincts(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredPrecinct, ...]:
+    """Read ``registers/precincts.xml``."""
+    return _rows(data, "precincts", event, row, "precinct", _precinct)
+
+
+def read_candidates(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredCandidate, ...]:
+    """Read ``registers/candidates/AREA.xml``, in the order of the ballots."""
+    return tuple(one for ballot in _rows(data, "candidates", event, row, "ballot", _ballot) for one in ballot)
+
+
+def read_codebook(data: bytes, event: str, row: RegisterRow) -> r.Codebook:
+    """Read ``codebooks/ID.xml``."""
+    root = _register(data, "codebook", event, row)
+    return r.Codebook(
+        text(root, "id"),
+        {
+            text(item, "id"): {text(one, "column"): one.text or "" for one in children(item, "value")}
+            for item in children(root, "item")
+        },
     )
-    try:
-        for _, element in steps:
-            element.clear()
-            parent = element.getparent()
-            if parent is not None and len(parent) > 1:
-                del parent[0]
-    except etree.XMLSyntaxError as error:
-        raise SchemaError(str(error), address=where) from error
 
 
-def _areas(registers: Registers, root: etree._Element) -> None:
-    for row in children(root, "area"):
-        registers.areas[row.attrib["id"]] = dict(row.attrib)
-        if (parent := row.get("parent")) is not None:
-            registers.children.setdefault(parent, set()).add(row.attrib["id"])
+def read_calendar(data: bytes, event: str, row: RegisterRow) -> r.Calendar:
+    """Read ``calendar.xml``."""
+    root = _register(data, "calendar", event, row)
+    return r.Calendar(text(root, "zone"), tuple(map(_entry, children(root, "entry"))))
 
 
-def _contests(registers: Registers, root: etree._Element) -> None:
-    registers.contests.update((row.attrib["id"], dict(row.attrib)) for row in children(root, "contest"))
+def _area(row: etree._Element) -> r.RegisteredArea:
+    return r.RegisteredArea(
+        text(row, "id"), text(row, "kind"), text(row, "name"), row.get("parent"), row.get("nuts")
+    )
 
 
-def _districts(registers: Registers, root: etree._Element) -> None:
-    for row in children(root, "district"):
-        registers.districts[row.attrib["id"]] = dict(row.attrib)
-        registers.divisions.setdefault(row.attrib["contest"], set()).add(row.attrib["id"])
+def _contest(row: etree._Element) -> r.RegisteredContest:
+    return r.RegisteredContest(
+        text(row, "id"),
+        text(row, "kind"),
+        text(row, "form"),
+        text(row, "area"),
+        text(row, "name"),
+        optional_number(row, "seats"),
+        number(row, "round"),
+    )
 
 
-def _precincts(registers: Registers, root: etree._Element) -> None:
-    for row in children(root, "precinct"):
-        registers.precincts[row.attrib["id"]] = dict(row.attrib)
-        registers.polls[row.attrib["id"]] = {
-            poll.attrib["contest"]: dict(poll.attrib) for poll in children(row, "poll")
-        }
+def _district(row: etree._Element) -> r.RegisteredDistrict:
+    return r.RegisteredDistrict(
+        text(row, "id"),
+        text(row, "contest"),
+        number(row, "number"),
+        text(row, "name"),
+        optional_number(row, "seats"),
+    )
 
 
-def _committees(registers: Registers, root: etree._Element) -> None:
-    registers.committees.update((row.attrib["id"], dict(row.attrib)) for row in children(root, "committee"))
+def _committee(row: etree._Element) -> r.RegisteredCommittee:
+    return r.RegisteredCommittee(text(row, "id"), row.get("name"), row.get("short"))
 
 
-def _lists(registers: Registers, root: etree._Element) -> None:
-    for row in children(root, "list"):
-        of_district = registers.lists.setdefault(row.attrib["district"], {})
-        of_district[number(row, "number")] = dict(row.attrib)
-    for row in children(root, "unnumbered-list"):
-        registers.unnumbered.setdefault(row.attrib["district"], []).append(dict(row.attrib))
+def _list(row: etree._Element) -> r.RegisteredList:
+    return r.RegisteredList(
+        text(row, "contest"),
+        text(row, "district"),
+        number(row, "number") if row.tag == NAMESPACE + "list" else None,
+        row.get("committee"),
+        row.get("name"),
+        optional_number(row, "candidates"),
+        optional_flag(row, "active") is not False,
+    )
 
 
-def _candidates(registers: Registers, root: etree._Element) -> None:
-    for ballot in children(root, "ballot"):
-        key = ballot.attrib["district"], number(ballot, "list")
-        registers.persons[key] = {
-            number(row, "number"): tuple(map(row.get, PERSON))
-            for row in ballot.iterchildren(NAMESPACE + "candidate")
-        }
+def _precinct(row: etree._Element) -> r.RegisteredPrecinct:
+    return r.RegisteredPrecinct(
+        text(row, "id"),
+        text(row, "area"),
+        number(row, "number"),
+        text(row, "kind"),
+        row.get("name"),
+        tuple(
+            r.RegisteredPoll(text(poll, "contest"), text(poll, "district"), optional_number(poll, "eligible"))
+            for poll in children(row, "poll")
+        ),
+    )
 
 
-_READ: dict[str, Callable[[Registers, etree._Element], None]] = {
-    "areas": _areas,
-    "contests": _contests,
-    "districts": _districts,
-    "precincts": _precincts,
-    "committees": _committees,
-    "lists": _lists,
-    "candidates": _candidates,
-}
-NEEDED = frozenset(f"registers/{name}.xml" for name in _READ if name != "candidates")
-"""The registers that every index has to have; candidates may be unknown."""
+def _ballot(ballot: etree._Element) -> tuple[r.RegisteredCandidate, ...]:
+    contest, district = text(ballot, "contest"), text(ballot, "district")
+    of_list = number(ballot, "list") or None
+    return tuple(
+        r.RegisteredCandidate(
+            contest,
+            district,
+            of_list,
+            number(row, "number"),
+            row.get("given-name"),
+            row.get("family-name"),
+            row.get("title-before"),
+            row.get("title-after"),
+            optional_number(row, "age"),
+            row.get("committee"),
+            optional_flag(row, "active") is not False,
+        )
+        for row in children(ballot, "candidate")
+    )
+
+
+def _entry(row: etree._Element) -> r.CalendarEntry:
+    told = row.findtext(NAMESPACE + "text")
+    if not told:
+        raise SchemaError(f"an entry of the calendar without a text (line {row.sourceline})")
+    return r.CalendarEntry(text(row, "id"), text(row, "kind"), moment(row, "from"), moment(row, "to"), told)

@@ -36,6 +36,7 @@ from skrutinium.following.release import Release
 from skrutinium.following.snapshot import DocumentCache, Snapshot, Taken, read_changes
 from skrutinium.following.statefile import Seen
 from skrutinium.sources.address import Address, AddressSeries
+from skrutinium.sources.books import Books
 from skrutinium.sources.choosing import Choice, choice_of, choose_run
 from skrutinium.sources.transport import Patience, Transport
 from skrutinium.trust.chain import Chain
@@ -218,6 +219,7 @@ class Feed:
         self._chain = Chain(self._keys, self.run, SERIES, *((seen.number, seen.manifest) if seen else ()))
         self._board = NoticeBoard(self._address, self._keys)
         self._news = News(self._series, self._keys, self._chain, self._board, self._timing, self._patience)
+        self._books = Books(self._address.registers(self.run.event), self._keys, self.run.event)
         self._snapshot = Snapshot(self._series, self._keys, self.run, SERIES, self._cache, wanted.choice)
 
     def _check_phase(self, seen: Seen | None) -> None:
@@ -263,7 +265,7 @@ class Feed:
             await asyncio.sleep(self._timing.poll)
             return []
         self._news.lively()
-        return [Release(one, self._snapshot, snapshot=first) for one in taken]
+        return [Release(one, self._snapshot, self._books, snapshot=first) for one in taken]
 
     async def _newest(self) -> Taken:
         answer = await self._series.newest_manifest()

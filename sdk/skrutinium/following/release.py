@@ -7,9 +7,11 @@ from typing import TypeVar
 
 from skrutinium.documents import reading
 from skrutinium.documents import results as d
+from skrutinium.documents.book import Book
 from skrutinium.documents.series import Manifest
 from skrutinium.errors import MixedPhases, SchemaError
 from skrutinium.following.snapshot import Snapshot, Taken
+from skrutinium.sources.books import Books
 
 T = TypeVar("T", bound=d.Stamp)
 _SMALL = 16 * 1024
@@ -18,9 +20,10 @@ _SMALL = 16 * 1024
 class Release:
     """A numbered, signed publication. ``snapshot`` is true for the first one met, which stands for all before it."""
 
-    def __init__(self, taken: Taken, documents: Snapshot, *, snapshot: bool) -> None:
+    def __init__(self, taken: Taken, documents: Snapshot, books: Books, *, snapshot: bool) -> None:
         self._taken = taken
         self._documents = documents
+        self._books = books
         self.snapshot = snapshot
 
     def __repr__(self) -> str:
@@ -125,6 +128,13 @@ class Release:
         """What changed in protocols that had been published before; None when nothing did."""
         path = f"corrections/{self.number}.xml"
         return await self._typed(path, reading.read_corrections) if path in self.changed else None
+
+    async def book(self) -> Book:
+        """What the registers say of the event, as of the version of the definition that this release was made with.
+
+        Raises :class:`NotYet` when the source has no registers of it.
+        """
+        return await self._books.get(self.manifest.codebook)
 
     async def _typed(self, path: str, read: Callable[[bytes, str], T]) -> T:
         row = await self._documents.row(path, self._taken)

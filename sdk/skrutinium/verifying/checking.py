@@ -6,13 +6,13 @@ from itertools import islice
 
 from lxml import etree
 
-from skrutinium.documents.registers import Registers
 from skrutinium.documents.series import Document, Manifest
 from skrutinium.sources.source import Material
 from skrutinium.verifying.document_checking import DocumentChecker, Parsed, load
 from skrutinium.verifying.pack_checking import wrong_pack
 from skrutinium.verifying.protocol_checking import ProtocolChecker
 from skrutinium.verifying.recount import Recount, Votes
+from skrutinium.verifying.registers import Registers
 from skrutinium.verifying.report import SERIES, Report
 from skrutinium.verifying.structure_checking import StructureChecker
 from skrutinium.verifying.totals_checking import totals

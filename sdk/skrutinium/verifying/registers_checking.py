@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from lxml import etree
 
 from skrutinium.documents.parsing import NAMESPACE, children
-from skrutinium.documents.registers import PERSON, Attributes, Person, Registers
+from skrutinium.verifying.registers import PERSON, Attributes, Person, Registers
 
 Finding = tuple[str, str, object, object]
 

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skrutinium.documents import registers_reading
-from skrutinium.documents.registers import Registers, RegistersIndex, RegistersSource
+from skrutinium.documents.registers import RegistersIndex, RegistersSource
+from skrutinium.documents.registers_reading import read_index
 from skrutinium.documents.series import ZEROS, Run
 from skrutinium.errors import NotYet, SkrutiniumError
 from skrutinium.sources.source import matches
 from skrutinium.trust.signing import KeyRing
+from skrutinium.verifying import registers_reading
+from skrutinium.verifying.registers import Registers
 from skrutinium.verifying.report import Report
 
 _INDEX = "registers.xml"
@@ -79,7 +81,7 @@ class RegistersWalk:
     ) -> RegistersIndex | None:
         try:
             await self._keys.check(data, line, _INDEX)
-            index = await asyncio.to_thread(registers_reading.read_index, data, _INDEX)
+            index = await asyncio.to_thread(read_index, data, _INDEX)
         except SkrutiniumError as error:
             self._differs(name, _INDEX, "cannot be used", error.message)
             return None

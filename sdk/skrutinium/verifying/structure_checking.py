@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from lxml import etree
 
 from skrutinium.documents.parsing import children
-from skrutinium.documents.registers import Registers
 from skrutinium.documents.series import Document, Manifest
 from skrutinium.verifying import registers_checking
 from skrutinium.verifying.fixed import Fixed
 from skrutinium.verifying.recount import FirstFacts, Recount
+from skrutinium.verifying.registers import Registers
 from skrutinium.verifying.report import Report
 
 
