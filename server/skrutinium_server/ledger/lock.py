@@ -1,4 +1,4 @@
-"""The lock that makes one process the writer of a run (design § 4.9)."""
+"""The lock that makes one process the writer of a run, or of a site (design § 4.9)."""
 
 import contextlib
 import fcntl
@@ -16,8 +16,8 @@ class Lock:
     The file stays and holds the number of the process that locked it last, for people to see.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock; raises :class:`LedgerLockedError` at once when another holds it."""
+    def __init__(self, path: Path, why: str = "a run has one writer") -> None:
+        """Take the lock; raises :class:`LedgerLockedError` at once when another holds it, saying ``why`` that is not for two."""
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -26,19 +26,19 @@ class Lock:
             holder = os.read(self._file, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
             raise LedgerLockedError(
-                f"{path} is held by another process (number {holder}): a run has one writer. "
+                f"{path} is held by another process (number {holder}): {why}. "
                 "Send the command to that process, or end it first."
             ) from None
         except BaseException:
             os.close(self._file)
             raise
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
+        with contextlib.suppress(OSError):  # the number is for people, so a full disk may keep it
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
 
     def release(self) -> None:
         """Let others take it; does nothing the second time."""
         if self._file >= 0:
-            # Closing releases the lock; the number is for people, so a full disk may keep it.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, 0)
             os.close(self._file)

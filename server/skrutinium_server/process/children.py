@@ -67,7 +67,8 @@ class Child:
         if process is not None and process.stdin is not None:
             process.stdin.close()
             try:
-                await asyncio.wait_for(process.wait(), 20)
+                async with asyncio.timeout(20):
+                    await process.wait()
             except TimeoutError:
                 log.warning("%s did not stop within 20 s and is killed", self.name)
                 process.kill()

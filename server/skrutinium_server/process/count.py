@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.feed.errors import FeedError
@@ -18,17 +19,22 @@ from skrutinium_server.process.lifeline import until_input_ends
 from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.metrics import CountMetrics
 from skrutinium_server.process.site import Site
-from skrutinium_server.process.socket import Listener
+from skrutinium_server.process.socket import Listener, begin
 
 log = logging.getLogger("skrutinium.count")
+
+PATIENCE: Final = 10.0
+"""Seconds that it waits for another process that counts the site to end, before its parent tries again."""
 
 
 async def count(site: Site, metrics: tuple[str, int] | None = None) -> None:
     """Count all open runs of the site until standard input ends; ``metrics``: host and port to tell them at."""
-    house = House(site, cutting=True)
+    house = await begin(site, cutting=True, patience=PATIENCE)
+    if not isinstance(house, House):
+        house.close()
+        raise ProcessError(f"Another process counts this site: it answers at {site.socket}. Stop it first.")
     listener = Listener(house, site.socket)
     try:
-        await house.start()
         await listener.start()
         told: dict[str, object] = {"counting": str(site.root)}
         async with contextlib.AsyncExitStack() as stack:

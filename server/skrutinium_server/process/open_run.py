@@ -82,7 +82,8 @@ class OpenRun:
                         "the reason stands in the log of the counting process. What was accepted is in the ledger."
                     )
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.published.wait(), LOOK * 4)
+                    async with asyncio.timeout(LOOK * 4):
+                        await self.published.wait()
 
     async def keep_cutting(self) -> None:
         """Cut whatever is due, until cancelled or the run is closed; a ledger without room now may have some later."""
@@ -105,8 +106,10 @@ class OpenRun:
                 if trouble:
                     trouble = ""
                     log.info("run %s: releases can be cut again", self.counting.run)
+            # Not wait_for: in Python 3.11 that forgets to be cancelled when it is woken in the same moment.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), AGAIN if trouble else LOOK)
+                async with asyncio.timeout(AGAIN if trouble else LOOK):
+                    await self.wake.wait()
             self.wake.clear()
 
     async def _cut_what_is_due(self) -> None:

@@ -5,17 +5,25 @@ import contextlib
 import logging
 import os
 import socket as plain
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from typing import Protocol as Interface
 
+from skrutinium_server.ledger.errors import LedgerLockedError
 from skrutinium_server.process import frames
 from skrutinium_server.process.errors import CountingRefused, ProcessError
 from skrutinium_server.process.house import House
 from skrutinium_server.process.site import Site
 
 log = logging.getLogger("skrutinium.count")
+
+PATIENCE: Final = 30.0
+"""Seconds that whoever wants to count a site waits for another process that is about to begin, or to end."""
+
+AGAIN: Final = 0.1
+"""Seconds between two looks."""
 
 
 class Commands(Interface):
@@ -161,20 +169,46 @@ async def connect(site: Site) -> There | None:
     return There(reader, writer)
 
 
+async def begin(site: Site, *, cutting: bool, patience: float = PATIENCE) -> House | There:
+    """A house of our own, started, or the way to the process that counts the site.
+
+    One that counts but does not answer at the socket yet, or a command that counts for itself, is waited for; raises
+    LedgerLockedError when that takes longer than ``patience`` seconds.
+    """
+    deadline = time.monotonic() + patience
+    told = False
+    while True:
+        house = House(site, cutting=cutting)
+        try:
+            await house.start()
+        except BaseException as error:
+            await house.stop()
+            if not isinstance(error, LedgerLockedError):
+                raise
+            if (there := await connect(site)) is not None:
+                return there
+            if time.monotonic() > deadline:
+                raise
+            if not told:
+                log.info("waiting for another process: %s", error)
+                told = True
+            await asyncio.sleep(AGAIN)
+        else:
+            return house
+
+
 @contextlib.asynccontextmanager
 async def commands(site: Site) -> AsyncIterator[Commands]:
     """Reach the site's counting house: the running one, or one of our own for as long as this lasts."""
-    there = await connect(site)
-    if there is not None:
+    begun = await connect(site) or await begin(site, cutting=False)
+    if isinstance(begun, There):
         try:
-            yield there
+            yield begun
         finally:
-            there.close()
+            begun.close()
         return
-    house = House(site, cutting=False)
     try:
-        await house.start()
-        yield Here(house)
-        await house.archived()
+        yield Here(begun)
+        await begun.archived()
     finally:
-        await house.stop()
+        await begun.stop()
