@@ -1,12 +1,17 @@
 """The volby series at the addresses of volby.cz, in both shapes."""
 
+import json
 from asyncio import to_thread
+from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from skrutinium_server.feed.settings import FeedSettings
 from tests.feed.made import EVENT, Fed, MadeStore, document, feed_on, night
 
+XSD = Path(__file__).resolve().parents[2] / "xsd" / "volby" / "1"
+PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 PLS = "/pls/kv2018"
 FILES = "/appdata/kv2018/20181005/odata"
 
@@ -103,3 +108,33 @@ async def test_before_counting_there_is_nothing_yet(store: MadeStore) -> None:
         await fed.until(f"/event/{EVENT}/series/volby/newest/manifest.xml", b"manifest")
         assert chyba((await fed.get(f"{PLS}/vysledky_okrsky"))[1]) == ("VYSLEDKY_OKRSKY", "10")
         assert chyba((await fed.get(f"{FILES}/okrsky/vysledky_okrsky.xml"))[1]) == ("VYSLEDKY_OKRSKY", "10")
+
+
+@pytest.mark.parametrize("way", [{}, {"Range": "bytes=0-"}], ids=["front", "ordinary"])
+async def test_who_asks_too_often_is_told_in_the_format_asked_for(
+    night_store: MadeStore, way: dict[str, str]
+) -> None:
+    """Status 429 with its headers: CHYBA with a sentence at addresses of volby.cz, JSON at pages in JSON, text at text, else XML."""
+    async with feed_on(night_store, settings=FeedSettings(requests_per_second=1, burst=1)) as fed:
+
+        async def limited(path: str) -> tuple[bytes, str]:
+            status = 0
+            while status != 429:
+                status, body, headers = await fed.get(path, **way)
+            assert (headers["Retry-After"], headers["RateLimit"]) == ("1", '"subscriber";r=0;t=1')
+            return body, headers["Content-Type"]
+
+        for path, root in (
+            (f"{PLS}/vysledky_okrsky?davka=1", "VYSLEDKY_OKRSKY"),
+            (f"{PLS}/vysledky_obec?cislo_obce=582786", "VYSLEDKY_OBEC"),
+            (f"{FILES}/vysledky.xml", "VYSLEDKY"),
+        ):
+            body, kind = await limited(path)
+            assert (chyba(body), kind) == ((root, "10"), "application/xml; charset=utf-8")
+            schema = await to_thread((XSD / f"kv_{root.lower()}.xsd").read_bytes)
+            etree.XMLSchema(etree.fromstring(schema, PARSER)).assertValid(etree.fromstring(body, PARSER))
+        body, kind = await limited("/status")
+        assert (json.loads(body)["error"]["code"], kind) == ("too-many-requests", "application/json")
+        assert (await limited(f"/event/{EVENT}/line"))[1].startswith("text/plain")
+        body, kind = await limited(f"/event/{EVENT}/newest/event.xml")
+        assert b'code="too-many-requests"' in body

@@ -22,7 +22,7 @@ from skrutinium_server.feed.memo import COPIED, JOINED, Held, Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found
 from skrutinium_server.feed.permission import Allowed
 from skrutinium_server.feed.pieces import VERSION, Request, read_requests
-from skrutinium_server.feed.refusals import FREE, Refusal
+from skrutinium_server.feed.refusals import FREE, TOO_MANY, Refusal
 from skrutinium_server.feed.representation import Answer
 from skrutinium_server.feed.response import refusal_head, request_id_line
 from skrutinium_server.feed.targets import parse_target
@@ -64,6 +64,9 @@ class Behind(Protocol):
 
     def request_id(self) -> str:
         """A new id that a refusal and the logs share."""
+
+    def in_format(self, refusal: Refusal, target: str) -> Refusal:
+        """What one who asks for ``target`` too often is told."""
 
     async def fetch(self, fetch: Fetch) -> Any:
         """Read what is not in memory."""
@@ -249,6 +252,8 @@ class Front(Flow):
             usage = self.registered.usage
             if not usage.take():
                 found = self._behind.limits.refusal(usage)
+        if found.code == TOO_MANY:
+            found = self._behind.in_format(found, self._start[4:].decode("ascii"))
         request_id = self._behind.request_id()
         self.registered.usage.refused[found.status, found.code] += 1
         self._log_answer(found.status, len(found.body), request_id)

@@ -148,6 +148,10 @@ class Fronts:
         """A new id that a refusal and the logs share."""
         return self._handling.refusing.request_id()
 
+    def in_format(self, refusal: Refusal, target: str) -> Refusal:
+        """What one who asks for ``target`` too often is told."""
+        return self._handling.in_format(refusal, target)
+
     async def fetch(self, fetch: Fetch) -> object:
         """Read what is not in memory."""
         return await self._handling.fetching.fetch(fetch)

@@ -51,10 +51,11 @@ from skrutinium_server.feed.refusals import (
     NOTHING_YET,
     PRECONDITION,
     STOPPING,
+    TOO_MANY,
     Refusal,
     unexpected,
 )
-from skrutinium_server.feed.refusing import Refusing
+from skrutinium_server.feed.refusing import Refusing, in_format
 from skrutinium_server.feed.representation import Answer, StoredAnswer
 from skrutinium_server.feed.response import (
     Dateline,
@@ -139,6 +140,8 @@ class Handling:
             registered.under_way = False
         answer, size = self._counted(request, registered, found)
         if isinstance(answer, Refusal):
+            if answer.code == TOO_MANY:
+                answer = self.in_format(answer, request.raw_path)
             request_id = request_id or self.refusing.id_of(request, registered)
             registered.usage.refused[answer.status, answer.code] += 1
             size = len(answer.body)
@@ -159,6 +162,10 @@ class Handling:
                 request_id,
             )
         return answer
+
+    def in_format(self, refusal: Refusal, target: str) -> Refusal:
+        """What one who asks for ``target`` too often is told."""
+        return in_format(refusal, asked_of(target), self.answers.published, self._now())
 
     def _counted(
         self,

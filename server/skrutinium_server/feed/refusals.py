@@ -18,6 +18,8 @@ ACROSS: Final = (
 """What a browser is told before it reads from another site (Fetch standard, 3.2.2)."""
 
 
+TOO_MANY: Final = "too-many-requests"
+
 FREE: Final = frozenset({403, 429, 503})
 """Refusals that are not counted against a subscriber: those that it cannot help, and those of the limit itself."""
 
@@ -265,7 +267,7 @@ def too_many_requests(quota: int, window: int, left: int, wait: int) -> Refusal:
     """The answer beyond the limit: ``quota`` requests in ``window`` seconds, ``left`` now, and again after ``wait`` seconds."""
     return Refusal(
         429,
-        "too-many-requests",
+        TOO_MANY,
         "Your subscriber asks for more than its share.",
         "To wait as Retry-After says, to ask with If-None-Match (an answer 304 costs nothing), or to use push.",
         f'Retry-After: {wait}\r\nRateLimit-Policy: "subscriber";q={quota};w={window}\r\n'

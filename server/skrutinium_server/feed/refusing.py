@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import json
 import math
 import re
 from collections.abc import Callable
@@ -11,11 +12,33 @@ from typing import Final
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web import BaseRequest, StreamResponse
 
+from skrutinium_server.feed.addresses import Address, Line, Page, VolbyFile, VolbyProcedure
 from skrutinium_server.feed.connections import Connections, Registered
+from skrutinium_server.feed.pages import JSON, TEXT
 from skrutinium_server.feed.refusals import BAD_REQUEST, HEADERS_TOO_LARGE, URI_TOO_LONG, Refusal
 from skrutinium_server.feed.response import Dateline, refusal_head, refused, request_id_line
+from skrutinium_server.feed.shelf import Published
+from skrutinium_server.feed.volby import limited
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def in_format(
+    refusal: Refusal, asked: Address | Refusal, published: Published, now: datetime.datetime
+) -> Refusal:
+    """What one who asks too often is told (429), in the format that was asked for: a program need not expect another one."""
+    match asked:
+        case VolbyProcedure() | VolbyFile():
+            return limited(asked, published, now, refusal)
+        case Page(name="status" | "health"):
+            told = {name: getattr(refusal, name) for name in ("code", "status", "message", "expected")}
+            return replace(
+                refusal, document=json.dumps({"error": told}, indent=1).encode() + b"\n", kind=JSON
+            )
+        case Page(name="addresses") | Line():
+            return replace(refusal, document=f"{refusal.message} {refusal.expected}\n".encode(), kind=TEXT)
+        case _:
+            return refusal
 
 
 class Refusing:

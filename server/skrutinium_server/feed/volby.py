@@ -22,6 +22,8 @@ SERIES: Final = "volby"
 TERM: Final = 4
 """So many years after an election of councils a by-election may still be held, which is read at the addresses of the former."""
 
+TOO_OFTEN: Final = "Asked too often. Ask again after the seconds that Retry-After tells."
+
 _PRAGUE: Final = ZoneInfo("Europe/Prague")
 _DAYS: Final = ("datumvoleb", "datum_voleb")
 _NUTS: Final = re.compile(r"[A-Z]{2}[0-9A-Z]{3,4}")
@@ -126,6 +128,15 @@ def not_yet(address: VolbyAddress, run: Run, now: datetime.datetime, refusal: Re
         return NOT_FOUND
     missing = _Missing(run, root, 10)
     return replace(_chyba(missing, ELECTIONS[address.election], _status(address), now), until=refusal.until)
+
+
+def limited(address: VolbyAddress, published: Published, now: datetime.datetime, refusal: Refusal) -> Refusal:
+    """A refusal of one who asks too often, as a document of errors with a sentence; status and headers stay those of ``refusal``."""
+    root, run = _root(address), run_of(address, published)
+    if root is None or run is None:
+        return refusal
+    told = _chyba(_Missing(run, root, 10), ELECTIONS[address.election], refusal.status, now, TOO_OFTEN)
+    return replace(refusal, document=told.document, lines=told.lines + refusal.lines)
 
 
 def ask(address: VolbyAddress, published: Published, now: datetime.datetime) -> Asked | Refusal:
@@ -284,8 +295,10 @@ def _batch(number: int) -> str:
     return f"okrsky/vysledky_okrsky_{number:05d}.xml"
 
 
-def _chyba(missing: _Missing, election: Election, status: int, now: datetime.datetime) -> Refusal:
-    """The error document of the format, with the mark that every document outside live has.
+def _chyba(
+    missing: _Missing, election: Election, status: int, now: datetime.datetime, sentence: str = ""
+) -> Refusal:
+    """The error document of the format, with the mark that every document outside live has, and a ``sentence`` where there is one.
 
     It holds ASCII only, so it is the same in every encoding.
     """
@@ -295,12 +308,13 @@ def _chyba(missing: _Missing, election: Election, status: int, now: datetime.dat
     mark = "" if run.phase == "live" else f"<!-- {run.phase.upper()}: run {name}, not a real election -->\n"
     indent = " " * (len(root) + 2)
     stamp = now.astimezone(_PRAGUE).replace(microsecond=0, tzinfo=None).isoformat()
+    end = f">{sentence}</CHYBA>" if sentence else "/>"
     document = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n{mark}'
         f'<{root} xmlns="{election.namespace}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"\n'
         f'{indent}xsi:schemaLocation="{election.namespace} {election.schemas}{root.lower()}.xsd"\n'
         f'{indent}DATUM_CAS_GENEROVANI="{stamp}">\n'
-        f'<CHYBA KOD_CHYBY="{missing.code}"/>\n</{root}>\n'
+        f'<CHYBA KOD_CHYBY="{missing.code}"{end}\n</{root}>\n'
     ).encode()
     return Refusal(
         status,
