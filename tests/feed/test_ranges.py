@@ -185,7 +185,8 @@ async def test_archives_are_sent_from_the_disk(archived: tuple[MadeStore, bytes]
         assert (status, part) == (206, data[1_000_000:2_000_000])
         assert told["Content-Range"] == "bytes 1000000-1999999/3000000"
         # The connection goes on after a download.
-        assert (await fed.get(f"{ARCHIVE}/2.zip"))[2]["Cache-Control"].endswith("immutable")
+        named = ARCHIVE.replace(f"/event/{EVENT}/", f"/event/{EVENT}/run/night/")
+        assert (await fed.get(f"{named}/2.zip"))[2]["Cache-Control"].endswith("immutable")
         for name in ("3.zip", "x.zip", "newest.tar"):
             status, body, _ = await fed.get(f"{ARCHIVE}/{name}")
             assert (status, code(body)) == (404, "no-archive")

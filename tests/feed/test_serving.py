@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 
 from skrutinium_server.release.store.reading import StoreReader
-from tests.feed.made import EVENT, Fed, MadeStore, document, feed_on, night, small_night
+from tests.feed.made import EVENT, Fed, MadeStore, Phase, document, feed_on, night, small_night
 
 CONTRACT = {
     name: files("skrutinium_server").joinpath("_contract", name).read_bytes()
@@ -245,7 +245,7 @@ async def test_other_methods(fed: Fed) -> None:
 
 
 async def test_numbered_answers_are_immutable(fed: Fed) -> None:
-    """Numbered documents, packs, checkpoints and objects of a live run may be kept for ever."""
+    """Numbered documents, packs and checkpoints of a named run may be kept for ever, as objects may."""
     row = (await to_thread(StoreReader(fed.store.root).snapshot, night(), 3))["event.xml"]
     paths = [
         "release/3/event.xml",
@@ -255,21 +255,18 @@ async def test_numbered_answers_are_immutable(fed: Fed) -> None:
         "checkpoint/2.xml",
         "at/2018-10-06T14:01:30Z/event.xml",
     ]
-    for path in (
-        [f"/event/{EVENT}/{path}" for path in paths]
-        + [f"/event/{EVENT}/run/night/{path}" for path in paths]
-        + [f"/object/{row.sha256}"]
-    ):
+    for path in [f"/event/{EVENT}/run/night/{path}" for path in paths] + [f"/object/{row.sha256}"]:
         assert (await fed.get(path))[2]["Cache-Control"] == "max-age=31536000, immutable", path
 
 
-async def test_no_cache_carries_a_test_into_the_live_run(store: MadeStore) -> None:
-    """Outside live, numbers at the event's own address are kept for a moment only: the next run has the same ones."""
-    await to_thread(small_night, store, "dress", "rehearsal")
+@pytest.mark.parametrize("phase", ["rehearsal", "live"])
+async def test_no_cache_carries_a_run_into_the_next_one(store: MadeStore, phase: Phase) -> None:
+    """Numbers at the event's own address are kept for a moment only: the next run, live again or not, has the same ones."""
+    await to_thread(small_night, store, "first", phase)
     async with feed_on(store) as fed:
         own = (await fed.get(f"/event/{EVENT}/release/1/event.xml"))[2]
-        named = (await fed.get(f"/event/{EVENT}/run/dress/release/1/event.xml"))[2]
-    assert (own["Skrutinium-Phase"], own["Cache-Control"]) == ("rehearsal", "max-age=1, must-revalidate")
+        named = (await fed.get(f"/event/{EVENT}/run/first/release/1/event.xml"))[2]
+    assert (own["Skrutinium-Phase"], own["Cache-Control"]) == (phase, "max-age=1, must-revalidate")
     assert named["Cache-Control"] == "max-age=31536000, immutable"
 
 

@@ -203,9 +203,7 @@ class Answers:
         if isinstance(key, Refusal):
             return key
         run = self.published.run(key.event, key.run)
-        series = self.published.series.get(key)
-        lasts = address.number is not None and series is not None
-        caching = lasting(series, address.place) if lasts and series else NEWEST
+        caching = NEWEST if address.number is None else lasting(address.place)
         return StoredAnswer(file, marks(key.run, run.phase if run else "", number) + caching)
 
     def _registers(self, address: RegistersFile, coding: Coding) -> Found:

@@ -104,7 +104,7 @@ class Released:
         if isinstance(modified, Refusal):
             return modified
         key = series.key
-        lines = marks(key.run, series.manifest.phase, number) + lasting(series, place)
+        lines = marks(key.run, series.manifest.phase, number) + lasting(place)
         if path == "manifest.xml":
             return self._recalling.recall(
                 ("manifest", key, number, coding),
@@ -167,7 +167,7 @@ class Released:
     def _pack(self, series: Shelved, place: Place, number: int) -> Found:
         if number > series.number:
             return NOT_YET
-        lines = marks(series.key.run, series.manifest.phase, number) + lasting(series, place)
+        lines = marks(series.key.run, series.manifest.phase, number) + lasting(place)
         return self._recalling.recall(
             ("pack", series.key, number), lambda: self._past.pack(series.key, number), lines
         )
@@ -177,7 +177,7 @@ class Released:
         if not 0 < number <= series.number:
             return NO_CHECKPOINT
         key = series.key
-        caching = NEWEST if address.number is None else lasting(series, address.place)
+        caching = NEWEST if address.number is None else lasting(address.place)
         lines = marks(key.run, series.manifest.phase, number) + caching
         if address.signature:
             return self._recalling.recall(
@@ -213,6 +213,9 @@ def changes_key(
     return ("changes", series.key, since, series.digests[series.number], coding, choice)
 
 
-def lasting(series: Shelved, place: Place) -> bytes:
-    """Numbered answers never change, but the event's own address may go from a test to the live run: a cache must not mix them."""
-    return IMMUTABLE if place.run is not None or series.manifest.phase == "live" else NEWEST
+def lasting(place: Place) -> bytes:
+    """Numbered answers of a run never change; at the event's own address another run may follow with the same numbers.
+
+    That is so after a test, and after a live run that had to be closed and opened anew: a cache must not mix them.
+    """
+    return NEWEST if place.run is None else IMMUTABLE
