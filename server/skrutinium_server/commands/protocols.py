@@ -117,7 +117,7 @@ def correct_protocols(
         raise RunError(f"{taken['refused']} of {len(brought)} corrections were refused; nothing was changed.")
     cut = ask(site, "", None, None, do="cut", run=run)
     click.echo(
-        f"{taken['accepted']} protocols corrected, {taken['duplicates']} known already; published with release {cut['releases'].get('skrutinium', 0)}."
+        f"{taken['accepted']} protocols corrected, {taken['duplicates']} known already; published by release {cut['releases'].get('skrutinium', 0)}."
     )
 
 
