@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from skrutinium_server.ledger.errors import LedgerLockedError
+from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.house import House
-from skrutinium_server.process.opening import prepare_run
+from skrutinium_server.process.opening import check_publishable, prepare_run
 from skrutinium_server.process.settings import SERIES
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Listener, begin, commands, connect
@@ -154,3 +155,15 @@ async def test_nobody_waits_for_a_publisher_that_ends_again_and_again(tmp_path: 
         assert taken["ok"]
     finally:
         await house.stop()
+
+
+def test_definition_that_changes_while_a_run_is_opened_opens_nothing(tmp_path: Path) -> None:
+    """What people looked at when they asked is what the run rests on, or there is no run."""
+    site = make_site(tmp_path)
+    seen = check_publishable(site, RUN, "test", site.event(None))
+    site.define(made_up_definition(4, SMALL))
+    with pytest.raises(RunError, match="was changed while"):
+        prepare_run(site, RUN, "test", rests_on=seen)
+    assert not (site.root / "runs" / RUN).exists()
+    now = check_publishable(site, RUN, "test", site.event(None))
+    assert prepare_run(site, RUN, "test", rests_on=now).definition_sha256 == now

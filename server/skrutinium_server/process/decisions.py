@@ -164,7 +164,7 @@ class Decisions:
             not_before = (moment(told["not_before"]), said(told, "not_before_reason"))
         await asyncio.to_thread(publish_its_registers, self._site, told["event"], self._wall())
         record = await asyncio.to_thread(
-            prepare_run, self._site, run, phase, told["event"], persons, not_before
+            prepare_run, self._site, run, phase, told["event"], persons, not_before, asked.rests_on
         )
         await asyncio.to_thread(write_state, self._site, opened=run, now=self._wall())
         opened = await self._runs.open(run)

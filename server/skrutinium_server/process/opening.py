@@ -28,13 +28,19 @@ def prepare_run(
     event: str | None = None,
     persons: tuple[str, ...] = (),
     not_before: tuple[datetime.datetime, str] | None = None,
+    rests_on: str | None = None,
 ) -> RunRecord:
     """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing.
 
-    ``not_before`` (a moment and the reason for it) takes the place of the law's minute.
+    ``not_before`` (a moment and the reason for it) takes the place of the law's minute; ``rests_on`` is the hash of the definition
+    that was looked at when the run was asked for: another one opens nothing.
     """
     with site.alone():
         record, _, _ = plan_run(site, run, phase, site.event(event))
+        if rests_on not in (None, record.definition_sha256):
+            raise RunError(
+                f"The definition of {record.event} was changed while the run {run!r} was being opened. Look at it and ask again."
+            )
         record = msgspec.structs.replace(record, persons=persons)
         if not_before is not None:
             moment, reason = not_before
