@@ -13,14 +13,19 @@ import msgspec
 import pytest
 from lxml import etree
 
+from skrutinium.verifying import tables as verifying_tables
 from skrutinium_server.archive.cells import safe
 from skrutinium_server.archive.complete.making import archive_release
+from skrutinium_server.archive.complete.tables import READERS, TABLES
 from skrutinium_server.archive.errors import NothingToArchive
+from skrutinium_server.archive.reading import parse
 from skrutinium_server.release.store.archives import ArchiveLayout, read_newest_archive
 from skrutinium_server.release.store.errors import StoreDamaged
 from skrutinium_server.release.store.reading import StoreReader
 from skrutinium_server.release.store.signing import read_public_key, signature_holds
 from tests.archive.night import Night, made_up
+
+ROOT = Path(__file__).parents[2]
 
 
 def rows(path: Path, table: str) -> list[dict[str, str]]:
@@ -119,6 +124,20 @@ def test_corrections_are_told_number_by_number(night: Night) -> None:
     changed = [row for row in rows(made.csv, "corrections") if row["old"] != row["new"]]
     assert changed
     assert all(row["reason"] and row["authority"] and row["supersedes"] for row in changed)
+
+
+def test_tables_are_read_by_others_as_they_are_written() -> None:
+    """For every sample, questions and first rounds too, the server writes the rows that `skrutinium verify` expects."""
+    tables = set()
+    for path in sorted((ROOT / "samples/skrutinium/1.0/valid").glob("*.xml")):
+        root = parse(path.name, path.read_bytes())
+        read = READERS.get(etree.QName(root).localname)
+        written = [] if read is None else [(name, [safe(cell) for cell in row]) for name, row in read(root)]
+        expected = [(name, [safe(cell) for cell in row]) for name, row in verifying_tables.rows(root)]
+        assert written == expected, path
+        tables |= {name for name, _ in written}
+    assert tables == set(TABLES)
+    assert verifying_tables.COLUMNS == TABLES
 
 
 def test_no_cell_is_a_formula(new_night: Callable[..., Night]) -> None:

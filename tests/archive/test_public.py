@@ -4,6 +4,7 @@ import asyncio
 import csv
 import datetime
 import hashlib
+import io
 import os
 import re
 import resource
@@ -27,15 +28,22 @@ from skrutinium_server.archive.errors import (
     PublicFolderLocked,
     PublicWriteFailed,
 )
-from skrutinium_server.archive.public import words
+from skrutinium_server.archive.public import reading, words
+from skrutinium_server.archive.public.catalogue import Catalogue
 from skrutinium_server.archive.public.folder import PublicFolder
 from skrutinium_server.archive.public.following import follow
+from skrutinium_server.archive.public.pages import Night as Stage
+from skrutinium_server.archive.public.pages import Pages
 from skrutinium_server.archive.public.publishing import Publishing
+from skrutinium_server.archive.public.tables import contest_table
+from skrutinium_server.archive.reading import parse
 from skrutinium_server.rehearsal.made_up import made_up_second_round
 from skrutinium_server.release.store.model import Manifest
 from skrutinium_server.release.store.reading import StoreReader
 from tests.archive.hosting import static_server
 from tests.archive.night import START, Night, made_up
+
+ROOT = Path(__file__).parents[2]
 
 NOW = START + datetime.timedelta(hours=3)
 
@@ -225,6 +233,28 @@ def test_second_round_shows_the_first(new_night: Callable[..., Night], tmp_path:
         assert tables.read("first_round.csv").count(b"true") >= 2
 
 
+def test_questions_show_yes_and_no(night: Night) -> None:
+    """A referendum shows each question with its votes, shares and answer; its CSV has a row for each vote."""
+    sample = ROOT / "samples/skrutinium/1.0/valid/contest-referendum.xml"
+    contest = reading.contest(parse(sample.name, sample.read_bytes()))
+    run = StoreReader(night.store).state()[1][0]
+    pages = Pages(Stage(run, True, "fingerprint"), Catalogue(), lambda _: contest)
+    page = html.fromstring(pages.contest(contest))
+    assert [one.text_content() for one in page.iterfind(".//h3")] == [
+        "1. Shall the pond be round?",
+        "2. Shall the trumpets be quiet?",
+    ]
+    told = [re.sub(r"\s+", " ", one.text_content()) for one in page.iterfind(".//p[@class='outcome']")]
+    assert told[1:] == ["Answer: Yes.", "Answer: Not binding: too few voted."]
+    rows = [[cell.text_content().strip() for cell in row] for row in page.iterfind(".//tbody/tr")]
+    assert rows[0][:3] == ["Yes", "450", "56.96\u202f%"]
+    assert rows[3][:3] == ["No", "130", "52.00\u202f%"]
+    table = list(csv.DictReader(io.StringIO(contest_table(contest).decode(), newline="")))
+    assert [(row["question"], row["vote"], row["votes"]) for row in table] == [
+        *(("1", "yes", "450"), ("1", "no", "340"), ("2", "yes", "120"), ("2", "no", "130"))
+    ]
+
+
 def test_every_page_carries_its_marks(night: Night, tmp_path: Path) -> None:
     """Each page of a rehearsal of a made-up election says so, in the title too, and names its release."""
     root = tmp_path / "public"
@@ -232,6 +262,7 @@ def test_every_page_carries_its_marks(night: Night, tmp_path: Path) -> None:
     pages = list(root.rglob("*.html"))
     assert len(pages) > 20
     for path in pages:
+        assert words.STATES["interim"] in text_of(path), path
         page = html.fromstring(path.read_bytes())
         marks = [mark.text_content().strip() for mark in page.iterfind(".//p[@class='mark']")]
         assert marks[:2] == [words.MARKS["rehearsal"], words.MADE_UP], path

@@ -21,6 +21,7 @@ class Poll:
     """One vote in one precinct; ``reported`` is False while its protocol is awaited."""
 
     precinct: str
+    area: str
     number: int
     name: str
     district: str
@@ -53,6 +54,7 @@ class Catalogue:
         for protocol in precinct.protocols:
             self._polls[protocol.contest][precinct.id] = Poll(
                 precinct.id,
+                precinct.area,
                 precinct.number,
                 precinct.name,
                 protocol.district,
@@ -77,12 +79,17 @@ class Catalogue:
         return found[::-1]
 
     def polls(self, contest: Contest) -> list[Poll]:
-        """The precincts that vote in a contest, by district and number."""
+        """The precincts that vote in a contest, by district, area and number."""
         order = {district.id: district.number for district in contest.districts}
         return sorted(
             self._polls[contest.id].values(),
-            key=lambda one: (order.get(one.district, 0), one.number, one.precinct),
+            key=lambda one: (order.get(one.district, 0), one.area, one.number, one.precinct),
         )
+
+    def district(self, contest: str, precinct: str) -> str:
+        """The district in which a precinct votes; empty where it does not."""
+        poll = self._polls[contest].get(precinct)
+        return poll.district if poll else ""
 
     def contests_of(self, precinct: str) -> tuple[str, ...]:
         """The contests that people of a precinct vote in."""

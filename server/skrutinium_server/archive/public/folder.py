@@ -11,14 +11,17 @@ import msgspec
 
 from skrutinium_server.archive.errors import PublicFolderForeign, PublicFolderLocked, PublicWriteFailed
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts the changes of the pages' shape: another number has everything written again."""
 _OWN = ".publish"
 _SAFE = re.compile(r"(\.publish/)?[A-Za-z0-9][A-Za-z0-9._\-]*(/[A-Za-z0-9][A-Za-z0-9._\-]*){0,7}")
 
 
 class Note(msgspec.Struct, frozen=True):
-    """``.publish/note.json``: what lies here. ``release`` is the last one that is shown whole, 0 before the first."""
+    """``.publish/note.json``: what lies here. ``release`` is the last one that is shown whole, 0 before the first.
+
+    ``state`` is how final its pages say that the event is.
+    """
 
     event: str
     run: str
@@ -26,6 +29,7 @@ class Note(msgspec.Struct, frozen=True):
     release: int = 0
     manifest: str = ""
     layout: int = LAYOUT
+    state: str = ""
 
 
 class PublicFolder:

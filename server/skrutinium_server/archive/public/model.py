@@ -125,6 +125,22 @@ class List:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A question with votes for yes and no; ``answer`` is empty while not decided."""
+
+    number: int
+    text: str
+    yes: int | None
+    no: int | None
+    answer: str
+
+    @property
+    def votes(self) -> int | None:
+        """All votes: what shares are taken of."""
+        return _sum([self.yes, self.no])
+
+
+@dataclass(frozen=True, slots=True)
 class Lot:
     """Who is tied, for how many places."""
 
@@ -149,7 +165,7 @@ class FirstRound:
 
 @dataclass(frozen=True, slots=True)
 class District:
-    """One district of a contest: lists, or candidates where persons stand."""
+    """One district of a contest: lists, candidates where persons stand, or questions."""
 
     id: str
     number: int
@@ -163,9 +179,17 @@ class District:
     figures: tuple[Figure, ...]
     lists: tuple[List, ...]
     candidates: tuple[Candidate, ...]
+    questions: tuple[Question, ...]
     unnumbered: tuple[str, ...]
     lots: tuple[Lot, ...]
     first: FirstRound | None
+
+    @property
+    def tied(self) -> frozenset[int]:
+        """Persons for whom a lot is needed where no lists stand."""
+        return frozenset(
+            one for lot in self.lots for number, one in lot.tied if one is not None and not number
+        )
 
     @property
     def votes(self) -> int | None:
@@ -227,14 +251,17 @@ class Precinct:
     number: int
     kind: str
     name: str
+    state: str
     protocols: tuple[Protocol, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One number that changed; None: there was or is none."""
+    """One number that changed: of a field, of a list, or of a candidate (of list 0 where persons stand). None: there was or is none."""
 
-    what: str
+    field: str
+    list: int | None
+    candidate: int | None
     old: int | None
     new: int | None
 

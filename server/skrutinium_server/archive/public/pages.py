@@ -1,17 +1,21 @@
 """The pages: what each template is given. Pure but for the templates, which are read once."""
 
+import datetime
+import functools
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from skrutinium_server.archive.public import pictures, words
 from skrutinium_server.archive.public.catalogue import Catalogue
-from skrutinium_server.archive.public.model import Contest, District, Precinct, Unit
+from skrutinium_server.archive.public.model import Change, Contest, Correction, District, Precinct, Unit
 from skrutinium_server.archive.public.protocols import Version
+from skrutinium_server.election.law import law_ids, load_law
 from skrutinium_server.release.store.model import Manifest, Run
 
 _MOST_COMMITTEES = 15
@@ -35,10 +39,17 @@ class Night:
         return [mark for mark in (phase, words.MADE_UP if self.made_up else "") if mark]
 
 
-class Pages:
-    """Renders pages of one run; ``catalogue`` may go on growing."""
+def zone_of(law: str) -> datetime.tzinfo:
+    """The time zone of a law; UTC where this version does not know the law."""
+    return ZoneInfo(load_law(law).time_zone) if law in law_ids() else datetime.UTC
 
-    def __init__(self, night: Night, catalogue: Catalogue) -> None:
+
+class Pages:
+    """Renders pages of one run; ``catalogue`` may go on growing, ``contest`` gets what is known of one now."""
+
+    def __init__(self, night: Night, catalogue: Catalogue, contest: Callable[[str], Contest]) -> None:
+        self._zone = zone_of(night.run.law)
+        self._contest = contest
         environment = Environment(
             loader=PackageLoader("skrutinium_server.archive.public"),
             autoescape=True,
@@ -47,7 +58,10 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters.update(
-            grouped=words.grouped, field=words.field, moment=words.moment, day=words.day
+            grouped=words.grouped,
+            field=words.field,
+            moment=functools.partial(words.moment, zone=self._zone),
+            day=words.day,
         )
         environment.globals.update(
             share=words.share,
@@ -57,6 +71,7 @@ class Pages:
             catalogue=catalogue,
             words=words,
             seats_picture=seats_picture,
+            changed=self._changed,
         )
         self._environment = environment
         self._catalogue = catalogue
@@ -69,14 +84,16 @@ class Pages:
     ) -> bytes:
         """The start page."""
         points = pictures.thinned(pictures.awake(history))
-        label = f"Protocols reported over time: {manifest.reported} of {manifest.expected} by {words.moment(manifest.time)}"
+        until = words.moment(manifest.time, self._zone)
+        label = f"Protocols reported over time: {manifest.reported} of {manifest.expected} by {until}"
         return self._page(
             "index.html",
             "",
             unit=event,
             manifest=manifest,
             timeline=pictures.timeline(points, manifest.expected, label),
-            began=_clock(points[0][0]) if points else "",
+            began=self._clock(points[0][0]) if points else "",
+            until=self._clock(points[-1][0]) if points else "",
             archive=archive,
             corrections=self._catalogue.newest_corrections()[:_MOST_CORRECTIONS],
             most=_MOST_COMMITTEES,
@@ -108,9 +125,11 @@ class Pages:
             corrections=self._catalogue.corrections_of(precinct.id),
         )
 
-    def corrections(self) -> bytes:
+    def corrections(self, manifest: Manifest) -> bytes:
         """``corrections.html``."""
-        return self._page("corrections.html", "", corrections=self._catalogue.newest_corrections())
+        return self._page(
+            "corrections.html", "", manifest=manifest, corrections=self._catalogue.newest_corrections()
+        )
 
     def contests(self, manifest: Manifest) -> bytes:
         """``contests.html``: every contest by name."""
@@ -134,6 +153,27 @@ class Pages:
     def check(self, manifest: Manifest) -> bytes:
         """``check.html``: how an outsider checks it all."""
         return self._page("check.html", "", manifest=manifest)
+
+    def _clock(self, second: int) -> str:
+        return f"{datetime.datetime.fromtimestamp(second, self._zone):%H:%M %Z}"
+
+    def _changed(self, correction: Correction, change: Change) -> str:
+        """What one number of a correction is, with the name that it had on the ballot."""
+        if change.field:
+            return words.field(change.field)
+        contest = self._contest(correction.contest)
+        district = self._catalogue.district(correction.contest, correction.precinct)
+        if change.list in (None, 0):
+            person = contest.persons.get((district, change.candidate or 0))
+            if not change.candidate:
+                return "Votes of all candidates"
+            return f"Candidate {change.candidate}" + (f", {person.name}" if person and person.name else "")
+        one = contest.names.get((district, change.list))
+        told = f"List {change.list}" + (f", {one.name}" if one and one.name else "")
+        if change.candidate is None:
+            return told
+        name = one.named.get(change.candidate) if one else None
+        return f"{told}: candidate {change.candidate}" + (f", {name}" if name else "")
 
     def style(self) -> bytes:
         """``style.css``."""
@@ -163,7 +203,3 @@ def _plain(name: str) -> str:
 def _letter(name: str) -> str:
     first = _plain(name)[:1].upper()
     return first if first.isalpha() else "#"
-
-
-def _clock(second: int) -> str:
-    return f"{second // 3600 % 24:02d}:{second // 60 % 60:02d} UTC"

@@ -76,7 +76,7 @@ class Publishing:
         self._archive = number
         changed = self._changed(run, manifest)
         self._write(run, manifest, changed)
-        note = Note(run.event, run.id, run.phase, manifest.number, newest.sha256, LAYOUT)
+        note = Note(run.event, run.id, run.phase, manifest.number, newest.sha256, LAYOUT, manifest.state)
         self._folder.finish(note)
         return manifest
 
@@ -141,10 +141,13 @@ class Publishing:
     def _write(self, run: Run, manifest: Manifest, changed: dict[str, ManifestRow]) -> None:
         event = self._event()
         if self._pages is None:
-            self._pages = Pages(Night(run, event.made_up, self._fingerprint(run, manifest)), self._catalogue)
+            night = Night(run, event.made_up, self._fingerprint(run, manifest))
+            self._pages = Pages(night, self._catalogue, self._contest)
         everything = self._folder.note.release == 0
         if everything:
             self._folder.put("style.css", self._pages.style())
+        declared = self._folder.note.state != manifest.state
+        if declared:
             self._folder.put("contests.html", self._pages.contests(manifest))
         by_kind: dict[str, list[str]] = {}
         for path in sorted(changed):
@@ -158,11 +161,11 @@ class Publishing:
         self._write_precincts({*by_kind.get("precinct", ()), *touched})
         self._write_contests({*by_kind.get("contest", ()), *self._voted_in(by_kind.get("precinct", ()))})
         self._write_areas(by_kind.get("area", ()))
-        if by_kind.get("corrections") or everything:
+        if by_kind.get("corrections") or declared:
             for number in by_kind.get("corrections", ()):
                 path = f"corrections/{number}.xml"
                 self._folder.put(path, self._reader.object(self._rows[path].sha256))
-            self._folder.put("corrections.html", self._pages.corrections())
+            self._folder.put("corrections.html", self._pages.corrections(manifest))
         self._write_start(event, manifest)
 
     def _voted_in(self, precincts: Iterable[str]) -> set[str]:

@@ -20,6 +20,7 @@ from skrutinium_server.archive.public.model import (
     Precinct,
     Progress,
     Protocol,
+    Question,
     Row,
     Stamp,
     Unit,
@@ -120,6 +121,16 @@ def _list(element: etree._Element) -> List:
     )
 
 
+def _question(element: etree._Element) -> Question:
+    return Question(
+        number=whole(element, "number"),
+        text=told(element, "text"),
+        yes=number(element, "yes"),
+        no=number(element, "no"),
+        answer=told(element, "answer"),
+    )
+
+
 def _first_round(element: etree._Element) -> FirstRound:
     return FirstRound(
         event=told(element, "event"),
@@ -144,6 +155,7 @@ def _district(element: etree._Element) -> District:
         figures=_figures(count),
         lists=tuple(map(_list, children(element, "list"))),
         candidates=tuple(map(_candidate, children(element, "candidate"))),
+        questions=tuple(map(_question, children(element, "question"))),
         unnumbered=tuple(told(one, "name") for one in children(element, "unnumbered-list")),
         lots=tuple(
             Lot(
@@ -212,20 +224,19 @@ def precinct(root: etree._Element) -> Precinct:
         number=whole(root, "number"),
         kind=told(root, "kind"),
         name=told(root, "name"),
+        state=told(root, "state"),
         protocols=(*map(_protocol, children(root, "protocol")), *awaited),
     )
 
 
 def _change(element: etree._Element) -> Change:
-    if element.get("field") is not None:
-        what = told(element, "field")
-    elif element.get("candidate") is not None:
-        what = f"list {told(element, 'list')}, candidate {told(element, 'candidate')}"
-        if element.get("list") == "0":
-            what = f"candidate {told(element, 'candidate')}"
-    else:
-        what = f"list {told(element, 'list')}"
-    return Change(what, number(element, "old"), number(element, "new"))
+    return Change(
+        field=told(element, "field"),
+        list=number(element, "list"),
+        candidate=number(element, "candidate"),
+        old=number(element, "old"),
+        new=number(element, "new"),
+    )
 
 
 def corrections(root: etree._Element) -> tuple[Correction, ...]:

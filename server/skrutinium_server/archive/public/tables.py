@@ -8,7 +8,7 @@ from skrutinium_server.archive.public.model import Contest, Unit
 _UNIT = ("row", "kind", "id", "name", "reporting", "expected", "reported", "votes", "seats")
 _CONTEST = (
     *("contest", "district", "list", "candidate", "name", "votes", "seats", "elected"),
-    *("outcome", "reporting", "expected", "reported"),
+    *("outcome", "reporting", "expected", "reported", "question", "vote"),
 )
 
 
@@ -48,14 +48,14 @@ def _unit_rows(unit: Unit) -> Iterator[Sequence[Cell]]:
 
 
 def contest_table(contest: Contest) -> bytes:
-    """Contest: a row for each list and each candidate; ``list`` is empty where persons stand."""
+    """Contest: a row for each list, each candidate, each vote on a question; ``list`` is empty where persons stand."""
     return table(_CONTEST, _contest_rows(contest))
 
 
 def _contest_rows(contest: Contest) -> Iterator[Sequence[Cell]]:
     for district in contest.districts:
         progress = district.progress
-        end = (district.outcome, progress.reporting, progress.expected, progress.reported)
+        end = (district.outcome, progress.reporting, progress.expected, progress.reported, None, None)
         for one in district.lists:
             yield contest.id, district.id, one.number, None, one.name, one.votes, one.seats, None, *end
             for row in one.candidates:
@@ -72,3 +72,7 @@ def _contest_rows(contest: Contest) -> Iterator[Sequence[Cell]]:
                 )
         for row in district.candidates:
             yield contest.id, district.id, None, row.number, row.name, row.votes, None, row.elected, *end
+        for question in district.questions:
+            for vote, count in (("yes", question.yes), ("no", question.no)):
+                told = (contest.id, district.id, None, None, question.text, count, None, None)
+                yield *told, *end[:-2], question.number, vote

@@ -1,5 +1,6 @@
 """The words and numbers of the pages. Percentages are made by whole numbers, half away from zero."""
 
+import datetime
 from typing import Final
 
 STATES: Final = {
@@ -22,6 +23,20 @@ OUTCOMES: Final = {
     "runoff": "Nobody has more than half of the votes: a second round follows.",
     "unknown": "Seats are not known: the source does not tell",
 }
+ANSWERS: Final = {
+    "yes": "Yes",
+    "no": "No",
+    "not-binding": "Not binding: too few voted",
+}
+REASONS: Final = {
+    "source-resend": "Sent again by the source",
+    "court-order": "Ordered by a court",
+    "recount": "Counted again",
+    "commission-mistake": "Mistake of the commission",
+    "entry-mistake": "Mistake while entering",
+}
+"""The codebook of correction reasons; another reason is shown as it was given."""
+
 KINDS: Final = {
     "municipal-council": "Municipal councils",
     "ward-council": "Ward councils",
@@ -85,10 +100,10 @@ def field(id: str) -> str:
     return FIELDS.get(id, id.replace("-", " ").capitalize())
 
 
-def moment(time: str) -> str:
-    """A time of a document for people: ``6 October 2018, 20:49:57 UTC`` from ``2018-10-06T20:49:57Z``."""
-    date, _, clock = time.removesuffix("Z").partition("T")
-    return f"{day(date)}, {clock} UTC"
+def moment(time: str, zone: datetime.tzinfo) -> str:
+    """A time of a document for people: ``6 October 2018, 22:49:57 CEST`` from ``2018-10-06T20:49:57Z`` in Prague."""
+    local = datetime.datetime.fromisoformat(time).astimezone(zone)
+    return f"{day(local.date().isoformat())}, {local:%H:%M:%S %Z}"
 
 
 def day(date: str) -> str:
