@@ -20,7 +20,7 @@ from skrutinium_server.release.formats.volby.collation import czech_order
 from skrutinium_server.release.formats.volby.errors import NotExpressible
 from skrutinium_server.release.formats.volby.heading import local
 from skrutinium_server.release.formats.volby.rounding import half_up, truncated
-from skrutinium_server.release.formats.volby.writer import VolbyWriter
+from skrutinium_server.release.formats.volby.writer import VolbyWriter, carries
 from skrutinium_server.release.model import Document
 from skrutinium_server.release.validate import Validator
 from tests.release.volby_event import CITY, DIVIDED, LAW, TOWN, WARD, Night, definition, protocol, protocols
@@ -455,3 +455,11 @@ def tree_text(document: Document, kind: str) -> str:
     """The block of one kind of council in the national document."""
     (block,) = (block for block in tree(document) if block.attrib["OZNAC_TYPU"] == kind)
     return etree.tostring(block).decode()
+
+
+def test_format_carries_only_laws_whose_fields_it_has_attributes_for() -> None:
+    """A law with a field that no attribute of the format is named for is published without it."""
+    assert carries(LAW)
+    first, *others = LAW.fields
+    unnamed = msgspec.structs.replace(first, volby=None)
+    assert not carries(msgspec.structs.replace(LAW, fields=(unnamed, *others)))

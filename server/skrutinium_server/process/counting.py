@@ -54,7 +54,7 @@ class Taken:
     refused_count: int = 0
 
 
-class Change(NamedTuple):
+class Cause(NamedTuple):
     """Why protocols that count are changed, and who says so."""
 
     reason: str
@@ -203,7 +203,21 @@ class Counting:
         whole = len(self._sequences) >= len(self.index.definition.polls)
         return whole and not any(aside for _, aside in self.held.values())
 
-    def _changed(self, admission: Admission, change: Change) -> Admission:
+    def _brought(self, admission: Admission) -> Admission:
+        """The admission as its source sends it; raises :class:`IntakeError` when it would change declared results."""
+        protocol = admission.protocol
+        current = self._sequences.get((protocol.precinct, protocol.contest), -1)
+        if self.standing != COUNTED and protocol.sequence > current:
+            raise IntakeError(
+                f"Precinct {protocol.precinct}, contest {protocol.contest}",
+                "the results are declared, and this would change them",
+                "what is there already, or a correction with its reason and authority",
+                "It was not taken over; bring it by protocols correct.",
+                code="results-declared",
+            )
+        return admission
+
+    def _changed(self, admission: Admission, cause: Cause) -> Admission:
         """The admission as a change of what counts; raises :class:`NumberError` for one that would change nothing."""
         protocol = admission.protocol
         current = self._sequences.get((protocol.precinct, protocol.contest))
@@ -222,28 +236,38 @@ class Counting:
                 f"one above {current}, that of the protocol that counts",
                 code="sequence-not-later",
             )
-        return msgspec.structs.replace(admission, reason=change.reason, authority=change.authority)
+        return msgspec.structs.replace(admission, reason=cause.reason, authority=cause.authority)
 
-    async def take(self, brought: Iterable[TakenOver], origin: Origin, change: Change | None = None) -> Taken:
-        """Bring protocols: those that pass the door are in the ledger, durable, when this returns.
-
-        With ``change`` each has to change one that is there already, for that reason and by that authority.
-        Raises :class:`RunError` while the run is being closed.
-        """
-        if self.closing:
-            raise RunError(f"The run {self.run!r} is being closed; nothing more is accepted.")
-        taken = Taken()
+    def examine(
+        self, brought: Iterable[TakenOver], origin: Origin, cause: Cause | None = None
+    ) -> tuple[list[Admission], list[str]]:
+        """What of the protocols passes the door, and why the others do not; nothing is taken over."""
         admissions: list[Admission] = []
+        refused: list[str] = []
         for taken_over in brought:
             try:
                 protocol = read_protocol(taken_over, self.law)
                 admission = admit(protocol, taken_over, origin, self.index, self.law)
-                admissions.append(admission if change is None else self._changed(admission, change))
+                admissions.append(
+                    self._brought(admission) if cause is None else self._changed(admission, cause)
+                )
             except IntakeError as error:
-                taken.refused_count += 1
-                taken.refused.append(str(error))
+                refused.append(str(error))
+        return admissions, refused
+
+    async def take(self, brought: Iterable[TakenOver], origin: Origin, cause: Cause | None = None) -> Taken:
+        """Bring protocols: those that pass the door are in the ledger, durable, when this returns.
+
+        With a ``cause`` each has to change one that is there already, for that reason and by that authority; without it none may
+        change results that people declared.
+        Raises :class:`RunError` while the run is being closed.
+        """
+        if self.closing:
+            raise RunError(f"The run {self.run!r} is being closed; nothing more is accepted.")
+        admissions, refused = self.examine(brought, origin, cause)
+        taken = Taken(refused=refused, refused_count=len(refused))
         now = self.clock.now()
-        if change is not None and taken.refused:  # a decision is carried out as a whole
+        if cause is not None and taken.refused:  # a decision is carried out as a whole
             admissions = []
         if admissions:
             receipts = await self._ledger.append(admissions, now)

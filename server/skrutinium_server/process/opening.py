@@ -13,7 +13,7 @@ from skrutinium_server.election.model import Definition
 from skrutinium_server.ledger.model import Phase
 from skrutinium_server.process.basis import Basis, RunRecord
 from skrutinium_server.process.errors import RunError
-from skrutinium_server.process.publisher import WRITERS
+from skrutinium_server.process.publisher import CARRIES, WRITERS
 from skrutinium_server.process.registers import publish_registers
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
@@ -125,6 +125,5 @@ def _check_alone_live(site: Site, event: str, phase: Phase) -> None:
 
 
 def _series(site: Site, law: Law) -> tuple[str, ...]:
-    """The series of a new run: those of the settings, without volby where the law names no attributes of it."""
-    carried = all(field.volby is not None for field in law.fields)
-    return tuple(name for name in site.settings().series if name != "volby" or carried)
+    """The series of a new run: those of the settings whose format can carry what is counted by the law."""
+    return tuple(name for name in site.settings().series if CARRIES[name](law))

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skrutinium_server.election.errors import ElectionError
+from skrutinium_server.election.law import Law
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.basis import Basis
@@ -27,7 +28,7 @@ from skrutinium_server.process.logs import log_to_stderr
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.formats.skrutinium.writer import SkrutiniumWriter
-from skrutinium_server.release.formats.volby.writer import volby_writer
+from skrutinium_server.release.formats.volby.writer import carries, volby_writer
 from skrutinium_server.release.model import Writer
 from skrutinium_server.release.publisher import Publisher
 from skrutinium_server.release.store.errors import StoreError
@@ -47,6 +48,9 @@ WRITERS: dict[str, Callable[[Basis], Writer]] = {
     "volby": lambda basis: volby_writer(basis.index, basis.law, basis.record.volby_encoding),
 }
 """The writer of each series: what it writes is fixed by what the run was opened with."""
+
+CARRIES: dict[str, Callable[[Law], bool]] = {"skrutinium": lambda _law: True, "volby": carries}
+"""Whether the format of each series has room for what is counted by a law."""
 
 
 def make_publisher(site: Site, run: str, series: str) -> Publisher:

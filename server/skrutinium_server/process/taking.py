@@ -5,14 +5,10 @@ from typing import Any
 
 import msgspec
 
-from skrutinium_server.authority.persons import Authority
 from skrutinium_server.intake.model import Origin, TakenOver
-from skrutinium_server.process.counting import Change
 from skrutinium_server.process.errors import ProcessError, RunError
 from skrutinium_server.process.open_run import OpenRun
-from skrutinium_server.process.person import prove
-from skrutinium_server.process.reasons import correction_reasons
-from skrutinium_server.process.request import moment, said
+from skrutinium_server.process.request import moment
 
 log = logging.getLogger("skrutinium.count")
 
@@ -23,7 +19,7 @@ FASTEST = 100_000
 """No night is replayed faster."""
 
 
-async def take(run: OpenRun, request: dict[str, Any], authority: Authority, cutting: bool) -> dict[str, Any]:
+async def take(run: OpenRun, request: dict[str, Any], cutting: bool) -> dict[str, Any]:
     """Take over ``records`` (maps of :class:`TakenOver`), at the run's time ``now`` when it is replayed.
 
     ``cutting`` says whether releases are cut by themselves.
@@ -34,7 +30,7 @@ async def take(run: OpenRun, request: dict[str, Any], authority: Authority, cutt
         await run.counting.cut_volby(run.counting.clock.now(), aggregates=False)
     brought = msgspec.convert(request["records"], tuple[TakenOver, ...])
     origin = Origin(who=str(request.get("who") or "operator"), path=str(request.get("path") or "import"))
-    taken = await run.counting.take(brought, origin, await _change(run, request, authority))
+    taken = await run.counting.take(brought, origin)
     run.wake.set()
     return {
         "ok": True,
@@ -61,16 +57,3 @@ async def _advance(run: OpenRun, request: dict[str, Any], cutting: bool) -> None
         except RunError as error:  # protocols are taken over whether they can be published or not
             log.error("%s", error)  # noqa: TRY400
             return
-
-
-async def _change(run: OpenRun, request: dict[str, Any], authority: Authority) -> Change | None:
-    """Why protocols that count are changed, when they are: for a live run only by somebody who proves to be a person."""
-    if request.get("reason") is None:
-        return None
-    reason, authorised_by = said(request, "reason"), said(request, "authority")
-    if reason not in correction_reasons():
-        raise RunError(
-            f"{reason!r} is no reason of a correction; expected one of {', '.join(correction_reasons())}."
-        )
-    await prove(authority, request.get("who"), request.get("passphrase"), run.counting.phase)
-    return Change(reason, authorised_by)

@@ -21,6 +21,11 @@ from skrutinium_server.tally.model import Changes
 from skrutinium_server.tally.tally import Tally
 
 
+def carries(law: Law) -> bool:
+    """Whether the format has an attribute for every field of the law's protocols."""
+    return all(field.volby is not None for field in law.fields)
+
+
 def volby_writer(index: DefinitionIndex, law: Law, encoding: Encoding = "utf-8") -> Writer:
     """The writer for what is elected by that law: one person a constituency, or councils."""
     return (VolbyWriter if law.majority is None else SenateWriter)(index, law, encoding)
