@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skrutinium_server.feed.access import parse_access
@@ -159,6 +159,7 @@ LISTS = [
 
 @MANY
 @given(mutated(LISTS, 5))
+@example(b"number = " + b"9" * 5_000)
 def test_any_access_list_is_read_or_refused(data: bytes) -> None:
     """An access list is read or refused with its place; what is read never lets in who is no address."""
     try:

@@ -69,7 +69,7 @@ def read_list(data: bytes) -> tuple[int, tuple[Granted, ...]]:
     """Number and entries of a list; raises ValueError when it is none of this form."""
     try:
         told = msgspec.convert(tomllib.loads(data.decode("utf-8")), _File)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise ValueError(str(error)) from error
     return told.number, told.subscriber
 

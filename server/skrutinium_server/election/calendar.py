@@ -105,7 +105,7 @@ def read_calendar(data: bytes) -> Calendar:
         raise CalendarError(data.count(b"\n", 0, error.start) + 1, "not UTF-8", "UTF-8") from error
     try:
         told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         found = _SYNTAX_LINE.search(str(error))
         raise CalendarError(int(found[1]) if found else None, str(error), "TOML") from error
     lines = text.splitlines()

@@ -148,7 +148,7 @@ def parse_access(path: Path, data: bytes) -> AccessList:
         told = tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise AccessError(path, f"is not UTF-8 (byte {error.start})") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise AccessError(path, f"is not TOML: {error}") from error
     strange = sorted(set(told) - {"number", "subscriber"})
     if strange:

@@ -120,7 +120,7 @@ def read_settings(path: Path) -> SiteSettings:
     """Read a ``site.toml``; raises :class:`SiteError` naming what is wrong."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), SiteSettings)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise SiteError(
             f"{path}: {error}. The comments in a newly created site.toml show what is expected."
         ) from error
