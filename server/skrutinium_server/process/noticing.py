@@ -12,9 +12,12 @@ from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.site import Site
 from skrutinium_server.release.formats.skrutinium.notices import write_notices
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA
+from skrutinium_server.release.store.layout import Layout
 from skrutinium_server.release.store.model import Incident, Notices, Planned, SecondSite
 from skrutinium_server.release.store.notices import NoticesReader
+from skrutinium_server.release.store.signing import split_signed
 from skrutinium_server.release.store.writing import write_whole
+from skrutinium_server.release.trust import check_signed
 from skrutinium_server.release.validate import Validator
 
 Change = Callable[[Notices], Notices]
@@ -31,14 +34,19 @@ def tell(
 ) -> Notices:
     """Change the notices and publish them, signed and valid; the event log says who did it. Returns what is told now."""
     with site.alone():
-        reader = NoticesReader(site.store)
-        told = change(reader.read())
+        reader, signer = NoticesReader(site.store), site.signer()
+        before = reader.read()
+        if before.number:
+            check_signed(
+                Layout(site.store), signer.public, reader.path, *split_signed(reader.path.read_bytes())
+            )
+        told = change(before)
         told = msgspec.structs.replace(told, number=told.number + 1)
         document = write_notices(told, now)
         Validator().validate("notices.xml", document, SCHEMA)
         # Recorded first: what readers were told without anybody's name would be the worse of the two.
         Authority(site.root, who=who).record(NoticeGiven(what, text))
-        write_whole(reader.path, document + site.signer().line(document))
+        write_whole(reader.path, document + signer.line(document))
     return told
 
 

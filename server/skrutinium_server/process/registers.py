@@ -24,6 +24,7 @@ from skrutinium_server.release.registers.publish import (
 from skrutinium_server.release.registers.rows import row_registers
 from skrutinium_server.release.store.registers import Registers, RegistersReader
 from skrutinium_server.release.store.writing import StoreWriter
+from skrutinium_server.release.trust import check_signed
 from skrutinium_server.release.validate import Validator
 
 BUNDLE = "bundle.zip"
@@ -39,7 +40,7 @@ def publish_registers(site: Site, definition: Definition, now: datetime.datetime
     try:
         writer.publish_key()
         with alone(writer, definition.event):
-            before = newest_registers(RegistersReader(site.store), definition.event)
+            before = _before(site, definition.event)
             edition = edition_of(definition, now)
             settled = _settled(site, definition, edition, before)
             return publish(writer, Validator(), definition, settled, edition, before)
@@ -49,9 +50,19 @@ def publish_registers(site: Site, definition: Definition, now: datetime.datetime
 
 def make_bundle(site: Site, definition: Definition, now: datetime.datetime) -> bytes:
     """The bundle as it would be published at the moment ``now``; publishes nothing. Raises as :func:`publish_registers`."""
-    before = newest_registers(RegistersReader(site.store), definition.event)
+    before = _before(site, definition.event)
     settled = _settled(site, definition, edition_of(definition, now), before)
     return next(data for paper, _, data in settled if paper.path == BUNDLE)
+
+
+def _before(site: Site, event: str) -> Registers | None:
+    """The registers that are continued, None before the first; raises ``StoreDamaged`` unless this site signed them."""
+    reader = RegistersReader(site.store)
+    before = newest_registers(reader, event)
+    if before is not None:
+        path = reader.layout.registers_index(event, before.definition, before.edition)
+        check_signed(reader.layout, site.signer().public, path, *reader.index_bytes(event, before.definition))
+    return before
 
 
 def calendar_of(site: Site) -> Calendar:

@@ -9,7 +9,9 @@ from skrutinium_server.process.site import Site
 from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.store.model import Run
 from skrutinium_server.release.store.reading import StoreReader
+from skrutinium_server.release.store.signing import split_signed
 from skrutinium_server.release.store.writing import StoreWriter
+from skrutinium_server.release.trust import check_signed
 
 
 def write_state(
@@ -33,7 +35,11 @@ def write_state(
 def _write_state(
     site: Site, opened: str | None, closed: str | None, reopened: str | None, now: datetime.datetime
 ) -> None:
-    number, known = StoreReader(site.store).state()
+    reader, signer = StoreReader(site.store), site.signer()
+    number, known = reader.state()
+    if number:
+        path = reader.layout.state
+        check_signed(reader.layout, signer.public, path, *split_signed(path.read_bytes()))
     runs = {run.id: run for run in known}
     if opened is not None:
         runs = _with_opened(runs, _row(site, site.run(opened)))
@@ -41,7 +47,6 @@ def _write_state(
         runs[closed] = msgspec.structs.replace(runs[closed], open=False)
     if reopened is not None:
         runs[reopened] = msgspec.structs.replace(runs[reopened], open=True)
-    signer = site.signer()
     writer = StoreWriter(site.store, signer)
     writer.write_state(papers.feed_state(number + 1, now, tuple(runs.values())))
     writer.close()

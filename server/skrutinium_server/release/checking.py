@@ -132,9 +132,14 @@ class _Checking:
                 self._checkpoint(key, number, digest, snapshot)
         if previous and previous != newest.sha256:
             self._findings.fault(self._reader.layout.newest(key), "names another manifest than the last one")
-        beat = self._reader.heartbeat(key)
+        path = self._reader.layout.heartbeat(key)
+        try:
+            beat = self._reader.heartbeat(key)
+        except StoreError as error:
+            self._findings.fault(path, str(error))
+            return
         if beat is not None:
-            self._signatures.whole(self._reader.layout.heartbeat(key), beat)
+            self._signatures.whole(path, beat)
 
     def notices(self) -> None:
         """Check what is said to all readers, when something was."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from skrutinium_server.release.findings import Findings
+from skrutinium_server.release.store.errors import StoreDamaged
 from skrutinium_server.release.store.layout import Layout
 from skrutinium_server.release.store.signing import key_id, read_public_key, signature_holds, split_signed
 
@@ -53,6 +54,17 @@ def trusted_keys(
             return trusted
         newest = signers[0]
         trusted[key_id(newest)] = newest
+
+
+def check_signed(layout: Layout, own: Ed25519PublicKey, path: Path, data: bytes, line: bytes) -> None:
+    """Raise :class:`StoreDamaged` unless ``line`` signs ``data`` with ``own``, or with a key that it goes back to.
+
+    For what is going to be continued and signed anew: a store that was tampered with must not get our signature.
+    """
+    findings = Findings()
+    Signatures(trusted_keys(layout, own, Findings()), findings).apart(path, data, line)
+    for fault in findings.faults:
+        raise StoreDamaged(path, fault.what)
 
 
 class Signatures:

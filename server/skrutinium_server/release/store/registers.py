@@ -65,6 +65,8 @@ class RegistersReader:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StoreDamaged(path, f"cannot be read ({error.strerror or error})") from error
         found = _NEWEST.fullmatch(data)
         if found is None:
             raise StoreDamaged(path, "does not hold a number and a hash")
