@@ -1,9 +1,9 @@
 """From one published state to the next: what is served from then on, who is told, and what everybody is going to ask for."""
 
-import asyncio
 import datetime
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Final
 
 from skrutinium_server.feed.fetching import no_then
 from skrutinium_server.feed.handling import Handling
@@ -14,6 +14,9 @@ from skrutinium_server.feed.push import Listening, heartbeat_event
 from skrutinium_server.feed.released import changes_key
 from skrutinium_server.feed.shelf import Published
 from skrutinium_server.release.store.model import SeriesKey
+
+AT_ONCE: Final = 32
+"""Documents that are read ahead in one go of a thread."""
 
 
 class Adopting:
@@ -28,8 +31,8 @@ class Adopting:
         self._memory = memory
         self._now = now
 
-    def adopt(self, published: Published) -> list[Fetch]:
-        """Serve a new state from now on and tell it to all who listen; returns what is worth reading ahead."""
+    def adopt(self, published: Published) -> list[list[Fetch]]:
+        """Serve a new state from now on and tell it to all who listen; returns what is worth reading ahead, in groups."""
         before = self._answers.published
         self._answers.published = published
         self._handling.objects.adopt(published.series)
@@ -40,7 +43,7 @@ class Adopting:
             self._handling.connections.adopt(published.runs)
             self._handling.broadcaster.end_where(self._misplaced)
             self._handling.waiting.wake_all()
-        ahead: list[Fetch] = []
+        ahead: list[list[Fetch]] = []
         for key, series in published.series.items():
             known = before.series.get(key)
             if series is not known:
@@ -59,25 +62,29 @@ class Adopting:
         run = self._answers.published.run(key.event, key.run)
         return run is None or key.series not in run.series or (listener.whole_event and not run.current)
 
-    def _ahead(self, key: SeriesKey, since: int) -> Iterable[Fetch]:
+    def _ahead(self, key: SeriesKey, since: int) -> Iterable[list[Fetch]]:
         """What everybody asks for next: the changes since the last release, then the documents that changed."""
         series = self._answers.published.series[key]
         newest = series.number
-        yield Fetch(
-            changes_key(series, since, "gzip"),
-            lambda: self._past.changes(key, since, newest, "gzip"),
-            no_then,
-        )
+        yield [
+            Fetch(
+                changes_key(series, since, "gzip"),
+                lambda: self._past.changes(key, since, newest, "gzip"),
+                no_then,
+            )
+        ]
+        due = []
         for row in series.fresh:
             name = ("object", row.sha256, "gzip")
             if not self._memory.holds(name):
-                yield Fetch(name, partial(self._past.document, row.sha256, "gzip"), no_then)
+                due.append(Fetch(name, partial(self._past.document, row.sha256, "gzip"), no_then))
+        for start in range(0, len(due), AT_ONCE):
+            yield due[start : start + AT_ONCE]
 
-    async def read_ahead(self, fetches: Iterable[Fetch]) -> None:
-        """Read one after the other, so that requests come first."""
-        for fetch in fetches:
-            await self._handling.fetching.fetch(fetch)
-            await asyncio.sleep(0)
+    async def read_ahead(self, groups: Iterable[list[Fetch]]) -> None:
+        """Read one group after the other, so that requests come first; each document by itself would cost the loop more than reading does."""
+        for group in groups:
+            await self._handling.fetching.fetch_all(group)
 
 
 def _alive(heartbeat: bytes) -> str:

@@ -6,9 +6,10 @@ Only the event loop touches it; reading happens in threads, once for all who ask
 import asyncio
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from skrutinium_server.feed.choosing import Chosen, Territory
@@ -84,10 +85,50 @@ class Memory:
         # One who goes away does not end the reading for the others.
         return await asyncio.shield(reading)
 
+    async def fetch_all(self, fetches: Iterable[Fetch], executor: Executor) -> None:
+        """Read all that nobody is reading yet, in one thread; whoever asks for one of them meanwhile waits until all are read."""
+        loop = asyncio.get_running_loop()
+        due: list[tuple[Fetch, asyncio.Future[Any]]] = []
+        for fetch in fetches:
+            if fetch.key not in self._reading:
+                reading = self._reading[fetch.key] = loop.create_future()
+                reading.add_done_callback(partial(self._done, fetch.key))
+                due.append((fetch, reading))
+        if due:
+            job = loop.run_in_executor(executor, _load_all, [fetch.load for fetch, _ in due])
+            job.add_done_callback(partial(_tell_all, [reading for _, reading in due]))
+            # One who goes away does not end the reading for the others.
+            await asyncio.shield(job)
+
     def _done(self, key: Hashable, reading: "asyncio.Future[Any]") -> None:
         del self._reading[key]
         if not reading.cancelled() and reading.exception() is None:
             self.keep(key, reading.result())
+
+
+def _load_all(loads: list[Callable[[], Any]]) -> list[tuple[Any, Exception | None]]:
+    """In a thread: what each loads, or raises."""
+    found: list[tuple[Any, Exception | None]] = []
+    for load in loads:
+        try:
+            found.append((load(), None))
+        except Exception as error:  # noqa: BLE001 - who waits for it is told
+            found.append((None, error))
+    return found
+
+
+def _tell_all(
+    readings: "list[asyncio.Future[Any]]", job: "asyncio.Future[list[tuple[Any, Exception | None]]]"
+) -> None:
+    if job.cancelled():
+        for reading in readings:
+            reading.cancel()
+        return
+    for reading, (value, error) in zip(readings, job.result(), strict=True):
+        if error is None:
+            reading.set_result(value)
+        else:
+            reading.set_exception(error)
 
 
 def _weight(value: Any) -> int:
