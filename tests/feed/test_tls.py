@@ -173,3 +173,18 @@ def test_pair_that_cannot_be_used_stops_the_start(night_store: MadeStore, pair: 
     pair.write(1, passphrase=b"secret")
     with pytest.raises(CertificateError, match="passphrase"):
         Certificate(pair.certificate, pair.key)
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_readers_who_take_their_leave_are_no_trouble(night_store: MadeStore, pair: Pair, loop: str) -> None:
+    """A connection that its reader closes in order is closed, wherever it was answered, and the log has no line about it."""
+    process = served(night_store, pair, loop)
+    for target in (DOCUMENT, "/status"):
+        with connect(process) as connection:
+            assert ask(connection, target)
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                connection.unwrap()
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                assert connection.recv(1) == b""
+    assert process.end() == 0
+    assert "eof_received" not in process.errors.read_text()

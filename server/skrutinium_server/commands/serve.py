@@ -117,10 +117,11 @@ async def _run(
     watching: Watching | None = None,
 ) -> None:
     said = partial(_said, "https" if settings and settings.certificate else "http")
+    last = "the last releases are published" if "count" in parts else "what was asked for is answered"
     await serve_until_told(
         Service(site, said, host, port, parts, settings, feeds, watching),
         ready=lambda: click.echo("Stop with Ctrl-C."),
-        stopping=lambda: click.echo("Stopping: the last releases are published first."),
+        stopping=lambda: click.echo(f"Stopping: {last} first."),
     )
 
 

@@ -9,6 +9,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from skrutinium_server.feed.blocks import HEADER, HEADERS, LINE
 from skrutinium_server.feed.connections import Registered
 from skrutinium_server.feed.handling import Handling
+from skrutinium_server.feed.tls import over_tls
 
 
 class Connection(RequestHandler):
@@ -70,7 +71,7 @@ class Connection(RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
-        if self.streams:
+        if self.streams or self.transport is None or over_tls(self.transport):
             return False
         self._close_when_idle()
         return True

@@ -15,7 +15,9 @@ class AccessError(FeedError):
     code = "access-list"
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path}: {what}. The last good list stays in force; without one nobody is let in.")
+        super().__init__(
+            f"{path}: {what}. A broken list leaves the last good one in force; where there is none, nobody is let in."
+        )
         self.path = path
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from skrutinium_server.feed.response import STALL
+from skrutinium_server.feed.tls import over_tls
 from skrutinium_server.release.store.model import SeriesKey
 
 WAITING: Final = 512 * 1024
@@ -54,7 +55,7 @@ class Flow(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
-        if self.listening is None and self._busy:
+        if self.listening is None and self._busy and not over_tls(self.transport):
             self._ending = True
             return True
         return False

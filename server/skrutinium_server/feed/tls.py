@@ -4,12 +4,18 @@ Connections go on with the certificate they began with; each new handshake takes
 keeps the last good one and raises an alarm. TLS 1.2 and later, forward secrecy only. Source: issue "Who may read".
 """
 
+import asyncio
 import ssl
 from pathlib import Path
 
 from skrutinium_server.feed.errors import CertificateError
 
 _Stamp = tuple[int, int, int]
+
+
+def over_tls(transport: asyncio.BaseTransport) -> bool:
+    """Whether a connection is over TLS: there the end of what comes in ends it both ways, and asyncio warns of any other wish."""
+    return transport.get_extra_info("sslcontext") is not None
 
 
 class Certificate:
