@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from skrutinium_server.authority.access_list import export, granted, read_list, rendered
 from skrutinium_server.authority.errors import AuthorityError, EventRefused, SubscriberError
 from skrutinium_server.authority.examining import Application, is_email, is_telephone
-from skrutinium_server.authority.importing import read_rows, write_rows
+from skrutinium_server.authority.importing import moment, read_rows, write_rows
 from skrutinium_server.authority.log import EventLog
 from skrutinium_server.authority.model import Approved, State
 from skrutinium_server.authority.ranges import networks, overlap
@@ -383,3 +383,16 @@ def test_names_with_odd_characters_round_trip(tmp_path: Path) -> None:
     grant = load_access(tmp_path / "access.toml").find("192.0.2.3")
     assert grant is not None
     assert grant.name == name
+
+
+def test_end_within_a_second_makes_no_new_versions(tmp_path: Path) -> None:
+    """An end that is told with parts of a second is recorded as the list can hold it, so that the list agrees with what is recorded."""
+    registrations = registry(tmp_path)
+    until = moment("2030-12-31T18:00:00.75+01:00")
+    assert until == datetime.datetime(2030, 12, 31, 17, 0, tzinfo=datetime.UTC)
+    registrations.request(application(until=until))
+    registrations.approve("radio-example")
+    path = tmp_path / "access.toml"
+    assert export(path, registrations.authority, EXAMPLES).written
+    again = export(path, registrations.authority, EXAMPLES)
+    assert (again.written, again.kept) == (False, None)

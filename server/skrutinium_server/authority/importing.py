@@ -60,7 +60,10 @@ def read_rows(file: str, data: bytes) -> tuple[Row, ...]:
 
 
 def moment(text: str) -> datetime.datetime:
-    """``2030-12-31`` (the end of that day, UTC) or ``2030-12-31T18:00:00Z``; raises ValueError saying what is expected."""
+    """``2030-12-31`` (the end of that day, UTC) or ``2030-12-31T18:00:00Z``, to the second, as the access list has it.
+
+    Raises ValueError saying what is expected.
+    """
     try:
         if len(text) == 10:
             day = datetime.date.fromisoformat(text)
@@ -73,7 +76,7 @@ def moment(text: str) -> datetime.datetime:
         raise ValueError(
             f"{text!r} is no time; expected 2030-12-31 (all of that day), or 2030-12-31T18:00:00Z"
         )
-    return found.astimezone(datetime.UTC)
+    return found.astimezone(datetime.UTC).replace(microsecond=0)
 
 
 def write_rows(state: State) -> str:

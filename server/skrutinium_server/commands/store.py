@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from skrutinium_server.commands.arguments import SITE
@@ -81,7 +82,7 @@ def _show(findings: Findings) -> None:
             f"{findings.unfinished} unfinished files of killed writers lie in the store; they are never served."
         )
     for fault in findings.faults[:SHOWN]:
-        console.print(f"[bold red]broken[/] {fault.where}: {fault.what}", soft_wrap=True)
+        console.print(f"[bold red]broken[/] {escape(fault.where)}: {escape(fault.what)}", soft_wrap=True)
     if len(findings.faults) > SHOWN:
         console.print(f"… and {len(findings.faults) - SHOWN} more")
     console.print("[bold red]BROKEN[/]" if findings.faults else "[bold green]WHOLE[/]")

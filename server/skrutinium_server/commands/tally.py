@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from skrutinium_server.commands.arguments import RUN, SITE
@@ -80,7 +81,7 @@ def _table(rows: Iterator[Row]) -> None:
         lists = list(group)
         first = lists[0]
         table = Table(
-            title=f"{first['contest_name']} ({first['district']}): {first['reported']} of {first['expected']} protocols, "
+            title=f"{escape(str(first['contest_name']))} ({first['district']}): {first['reported']} of {first['expected']} protocols, "
             f"outcome {first['outcome']}",
             title_justify="left",
             box=box.SIMPLE_HEAD,
@@ -91,7 +92,7 @@ def _table(rows: Iterator[Row]) -> None:
         table.add_column("seats", justify="right")
         for row in lists:
             shown = (row["list"], row["name"] or "(name not known)", row["votes"], row["seats"])
-            table.add_row(*("" if value is None else str(value) for value in shown))
+            table.add_row(*("" if value is None else escape(str(value)) for value in shown))
         console.print(table)
 
 
