@@ -56,11 +56,15 @@ class PublicFolder:
             raise PublicFolderLocked(
                 f"{root} is kept by another process: a public folder has one writer. End it first, or name another folder."
             ) from None
-        self.note = self._read_note() or Note(event, run, phase)
-        if self.note.layout != LAYOUT:
-            self.note = Note(event, run, phase)
-        if not (root / _OWN / "note.json").exists():
-            self.finish(self.note)
+        try:
+            self.note = self._read_note() or Note(event, run, phase)
+            if self.note.layout != LAYOUT:
+                self.note = Note(event, run, phase)
+            if not (root / _OWN / "note.json").exists():
+                self.finish(self.note)
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def _check(self, event: str, run: str, phase: str) -> None:
         if not self.root.exists():
