@@ -46,6 +46,8 @@ def test_life_of_a_rehearsal(tmp_path: Path) -> None:
     told = ("--authority", "Court, 1 A 2/2030", "--by", "j.novakova")
     assert "sequence" in command(*correct, *told, source, code=1)
     late = protocols_folder(tmp_path / "late", [changed(PROTOCOLS[0])])
+    imported = command("protocols", "import", site, "night", "--format", "csv", late, code=1)
+    assert "the results are declared" in imported
     assert "1 protocols corrected" in command(*correct, *told, late)
     command("run", "close", site, "night")
     assert "AGREEMENT" in skrutinium_command("verify", site / "store")

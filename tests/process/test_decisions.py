@@ -284,13 +284,19 @@ async def test_court_changes_certified_results_weeks_later(tmp_path: Path) -> No
         assert reopened["ok"], reopened
         assert site.told()[RUN].open
         brought = await asyncio.to_thread(records, tmp_path, (changed(PROTOCOLS[0]),))
-        told = {"reason": reason, "authority": authority, "who": "j.novakova", "path": "correction"}
-        assert (await take(house, brought, **told))["error"] == "decision"
-        told["passphrase"] = PASSPHRASES["j.novakova"]
-        late = await take(house, await asyncio.to_thread(records, tmp_path, PROTOCOLS[:1]), **told)
-        assert "sequence" in late["reasons"][0]
-        assert (await take(house, brought, **told))["accepted"] == 1
-        await until_out(house)
+        imported = await take(house, brought)
+        assert (imported["accepted"], imported["refused"]) == (0, 1)
+        assert "the results are declared" in imported["reasons"][0]
+        told = {"do": "correct", "run": RUN, "reason": reason, "authority": authority}
+        assert (await house.answer({**told, "records": brought}))["error"] == "decision"
+        known = await asyncio.to_thread(records, tmp_path, PROTOCOLS[:1])
+        assert (await take(house, known))["duplicates"] == 1
+        late = await house.answer({**told, **FIRST, "records": known})
+        assert late["error"] == "correction"
+        assert "sequence" in late["message"]
+        corrected = await both(house, **{**told, "records": brought})
+        assert corrected["corrected"] == 1, corrected
+        assert corrected["persons"] == ["j.novakova", "p.dvorak"]
         assert await asyncio.to_thread(state, site) == "corrected"
         reader, key = StoreReader(site.store), site.series_key(RUN, "skrutinium")
         newest = await asyncio.to_thread(reader.newest, key)

@@ -8,7 +8,10 @@ import click
 
 from skrutinium_server.commands.asking import ask_house
 from skrutinium_server.commands.passphrase import FILE, passphrase_of
+from skrutinium_server.intake.reading import read_protocol
+from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.site import Site
+from skrutinium_server.process.wishes import Wishes
 
 BY = click.option(
     "--by", metavar="NAME", help="Who decides; for a live run a person of the site, who proves it."
@@ -49,3 +52,29 @@ def told_pending(answer: dict[str, Any], site: Site) -> bool:
         f"  skrutinium-server run confirm {site.root} {pending['run']} --by NAME"
     )
     return True
+
+
+def say_corrected(answer: dict[str, Any]) -> None:
+    """Say that protocols were corrected."""
+    release = answer["releases"].get("skrutinium", 0)
+    click.echo(f"{answer['corrected']} protocols corrected; published by release {release}.")
+
+
+def say_waiting(site: Site, run: str) -> str:
+    """Say what waits for a second person, so that it is seen before it is confirmed; the hash of what was said.
+
+    Raises :class:`DecisionError` when nothing waits.
+    """
+    asked = Wishes(site.root).get(run, wall_time())
+    click.echo(f"{asked.by} asks to {asked.do} the live run {run}.")
+    for name, told in asked.told.items():
+        if told is not None:
+            click.echo(f"  {name.replace('_', ' ')}: {told}")
+    if asked.records:
+        law = site.basis(run).law
+        for record in asked.records:
+            protocol = read_protocol(record, law)
+            click.echo(
+                f"  precinct {protocol.precinct}, contest {protocol.contest}, sequence {protocol.sequence}, from {record.source}"
+            )
+    return asked.sha256

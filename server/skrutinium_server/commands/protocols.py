@@ -8,7 +8,14 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skrutinium_server.commands.arguments import RUN, SITE
-from skrutinium_server.commands.deciding import AUTHORITY, BY_REQUIRED, PASSPHRASE_FILE, ask
+from skrutinium_server.commands.deciding import (
+    AUTHORITY,
+    BY_REQUIRED,
+    PASSPHRASE_FILE,
+    ask,
+    say_corrected,
+    told_pending,
+)
 from skrutinium_server.intake.model import Received
 from skrutinium_server.intake.reading import FORMATS, read_path
 from skrutinium_server.process.errors import RunError
@@ -99,26 +106,13 @@ def correct_protocols(
 ) -> None:
     """Replace protocols that count by those in PATH, all or none, and publish the correction with reason and authority.
 
-    Each needs a sequence above that of the protocol it replaces.
+    Each needs a sequence above that of the protocol it replaces. In a live run whose results are declared it takes two persons.
     """
-    brought = _read(site, run, form, path)
-    records = [item.taken_over for item in brought]
-    told = {
-        "run": run,
-        "records": records,
-        "who": by,
-        "path": "correction",
-        "reason": reason,
-        "authority": authority,
-    }
-    taken = ask(site, site.run(run).phase, by, passphrase_file, do="take", **told)
-    _say_refused(taken)
-    if taken["refused"]:
-        raise RunError(f"{taken['refused']} of {len(brought)} corrections were refused; nothing was changed.")
-    cut = ask(site, "", None, None, do="cut", run=run)
-    click.echo(
-        f"{taken['accepted']} protocols corrected, {taken['duplicates']} known already; published by release {cut['releases'].get('skrutinium', 0)}."
-    )
+    records = [item.taken_over for item in _read(site, run, form, path)]
+    told = {"run": run, "records": records, "reason": reason, "authority": authority}
+    answer = ask(site, site.run(run).phase, by, passphrase_file, do="correct", **told)
+    if not told_pending(answer, site):
+        say_corrected(answer)
 
 
 @click.command()

@@ -15,6 +15,8 @@ from skrutinium_server.commands.deciding import (
     REASON,
     answered_for,
     ask,
+    say_corrected,
+    say_waiting,
     told_pending,
 )
 from skrutinium_server.process.site import Site
@@ -74,11 +76,14 @@ def _say_opened(answer: dict[str, Any], phase: str) -> None:
 @BY_REQUIRED
 @PASSPHRASE_FILE
 def confirm(site: Site, run: str, by: str, passphrase_file: Path | None) -> None:
-    """Confirm what another person asked for about the live RUN: to open, close or reopen it, or to declare its results."""
-    answer = ask(site, "live", by, passphrase_file, do="confirm", run=run)
+    """Show and confirm what another person asked for about the live RUN: to open, close or reopen it, to declare or correct its results."""
+    saw = say_waiting(site, run)
+    answer = ask(site, "live", by, passphrase_file, do="confirm", run=run, saw=saw)
     first, second = answer["persons"]
     if "definition" in answer:
         _say_opened(answer, "live")
+    if "corrected" in answer:
+        say_corrected(answer)
     click.echo(f"Done for the live run {run}, by {first} and {second}.")
 
 

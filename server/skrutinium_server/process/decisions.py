@@ -10,9 +10,12 @@ from typing import Any, Literal
 import msgspec
 
 from skrutinium_server.authority.persons import Authority
+from skrutinium_server.intake.model import Origin
 from skrutinium_server.ledger.model import Declared, Held, Lifted, Phase, Step
+from skrutinium_server.ledger.standing import COUNTED
 from skrutinium_server.process.clock import WallTime
-from skrutinium_server.process.errors import DecisionError, RunError
+from skrutinium_server.process.counting import Cause
+from skrutinium_server.process.errors import CorrectionError, DecisionError, RunError
 from skrutinium_server.process.open_run import OpenRun
 from skrutinium_server.process.opening import (
     check_publishable,
@@ -21,6 +24,7 @@ from skrutinium_server.process.opening import (
     publish_its_registers,
 )
 from skrutinium_server.process.person import prove
+from skrutinium_server.process.reasons import correction_reasons
 from skrutinium_server.process.request import moment, said
 from skrutinium_server.process.runs import OpenRuns
 from skrutinium_server.process.site import Site
@@ -28,6 +32,9 @@ from skrutinium_server.process.state import write_state
 from skrutinium_server.process.wishes import Wish, Wishes, check_second, wish
 
 log = logging.getLogger("skrutinium.count")
+
+SHOWN = 20
+"""So many refused protocols are named."""
 
 
 class Decisions:
@@ -48,7 +55,7 @@ class Decisions:
         async with self._deciding:
             asked = wish(request, by, self._wall(), None)
             asked = msgspec.structs.replace(asked, rests_on=await self._check(asked))
-            if phase != "live":
+            if phase != "live" or not await self._takes_two(asked):
                 return await self._carry_out(asked, (by,))
             await asyncio.to_thread(self._wishes.put, asked)
         log.info("run %s: %s asks to %s it; another person has to confirm", asked.run, by, asked.do)
@@ -65,6 +72,10 @@ class Decisions:
             self._site.run_folder(run)
             asked = await asyncio.to_thread(self._wishes.get, run, self._wall())
             check_second(asked, by)
+            if request.get("saw") not in (None, asked.sha256):
+                raise DecisionError(
+                    f"Something else waits for the run {run!r} now than what you saw. Look at it and confirm again."
+                )
             # Who is no person any more asked for nothing.
             await asyncio.to_thread(self._authority.person, asked.by)
             if await self._check(asked) != asked.rests_on:
@@ -87,6 +98,10 @@ class Decisions:
             else Lifted(contest, by, now)
         )
         return await self._step(run, step)
+
+    async def _takes_two(self, asked: Wish) -> bool:
+        """Whether a decision about a live run needs another person: all do but corrections of what is not declared yet."""
+        return asked.do != "correct" or (await self._runs.find(asked.run)).counting.standing != COUNTED
 
     async def _person(self, request: dict[str, Any], phase: Phase) -> str:
         return await prove(self._authority, request.get("by"), request.get("passphrase"), phase)
@@ -113,6 +128,9 @@ class Decisions:
                 await self._runs.find(asked.run)
             case "declare":
                 (await self._runs.find(asked.run)).counting.check(self._declared(asked, ()))
+            case "correct":
+                counting = (await self._runs.find(asked.run)).counting
+                _check_refused(counting.examine(asked.records, _origin(asked.by), _cause(asked))[1], asked)
         return None
 
     def _check_open(self, asked: Wish) -> str:
@@ -134,6 +152,15 @@ class Decisions:
                 return answer
             case "reopen":
                 return await self._reopen(asked, persons)
+            case "correct":
+                return await self._correct(asked, persons)
+
+    async def _correct(self, asked: Wish, persons: tuple[str, ...]) -> dict[str, Any]:
+        """Replace protocols that count, all or none, and publish that."""
+        run = await self._runs.find(asked.run)
+        taken = await run.counting.take(asked.records, _origin(*persons), _cause(asked))
+        _check_refused(taken.refused, asked)
+        return {"ok": True, "corrected": taken.accepted, "releases": await run.cut_everything()}
 
     def _declared(self, asked: Wish, persons: tuple[str, ...]) -> Declared:
         state: Literal["final", "certified"] = msgspec.convert(
@@ -177,3 +204,27 @@ class Decisions:
             "definition": record.definition,
             "not_before": minute,
         }
+
+
+def _origin(*persons: str) -> Origin:
+    """Who brings a correction."""
+    return Origin(", ".join(persons), "correction")
+
+
+def _cause(asked: Wish) -> Cause:
+    """Why protocols that count are changed; raises :class:`RunError` for a reason that is none."""
+    reason, authority = said(asked.told, "reason"), said(asked.told, "authority")
+    if reason not in correction_reasons():
+        raise RunError(
+            f"{reason!r} is no reason of a correction; expected one of {', '.join(correction_reasons())}."
+        )
+    return Cause(reason, authority)
+
+
+def _check_refused(refused: list[str], asked: Wish) -> None:
+    """Raise :class:`CorrectionError` when protocols of a correction are refused."""
+    if refused:
+        told = "\n".join(refused[:SHOWN])
+        raise CorrectionError(
+            f"{len(refused)} of {len(asked.records)} corrections are refused; nothing was changed:\n{told}"
+        )

@@ -25,6 +25,12 @@ class DecisionError(ProcessError):
     code = "decision"
 
 
+class CorrectionError(ProcessError):
+    """Protocols that were to replace others cannot; nothing was changed."""
+
+    code = "correction"
+
+
 class CountingRefused(ProcessError):
     """The running counting process refused a command."""
 

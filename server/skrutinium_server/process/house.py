@@ -74,14 +74,14 @@ class House:
         """Carry out one command; errors that a person can act on come back as ``error`` with code and message."""
         try:
             match request.get("do"):
-                case "open" | "close" | "declare" | "reopen":
+                case "open" | "close" | "declare" | "reopen" | "correct":
                     return await self._decisions.decide(request)
                 case "confirm":
                     return await self._decisions.confirm(request)
                 case "hold" | "lift":
                     return await self._decisions.hold(request)
                 case "take":
-                    return await take(await self._run(request), request, self._authority, self._runs.cutting)
+                    return await take(await self._run(request), request, self._runs.cutting)
                 case "cut":
                     return {"ok": True, "releases": await (await self._run(request)).cut_everything()}
                 case "status":

@@ -6,30 +6,36 @@ Source: requirement M5.
 """
 
 import datetime
+import hashlib
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
+from skrutinium_server.intake.model import TakenOver
 from skrutinium_server.process.errors import DecisionError
 from skrutinium_server.release.store.writing import write_whole
 
 VALID: Final = datetime.timedelta(minutes=15)
 """So long a request waits for its second person."""
 
-Do = Literal["open", "close", "declare", "reopen"]
+Do = Literal["open", "close", "declare", "reopen", "correct"]
 
 TOLD: Final[dict[Do, tuple[str, ...]]] = {
     "open": ("phase", "event", "not_before", "not_before_reason"),
     "close": (),
     "declare": ("state", "reason", "authority"),
     "reopen": ("reason", "authority"),
+    "correct": ("reason", "authority"),
 }
 """What is told with each decision; nothing else of a request is kept."""
 
 
 class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one person asked for. ``rests_on`` is the hash of the definition that a run would be opened with."""
+    """What one person asked for.
+
+    ``rests_on`` is the hash of the definition that a run would be opened with, ``records`` the protocols of a correction.
+    """
 
     do: Do
     run: str
@@ -37,13 +43,21 @@ class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: str
     until: datetime.datetime
     rests_on: str | None = None
+    records: tuple[TakenOver, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all of it: what the second person confirms is what that person saw."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
 
 def wish(request: dict[str, object], by: str, now: datetime.datetime, rests_on: str | None) -> Wish:
     """The wish in a request of the command line, without anything secret; raises ``msgspec.ValidationError``."""
     do = msgspec.convert(request["do"], Do)
     told = {name: None if request.get(name) is None else str(request[name]) for name in TOLD[do]}
-    return Wish(do, str(request["run"]), told, by, now + VALID, rests_on)
+    brought = request["records"] if do == "correct" else ()
+    records = msgspec.convert(brought, tuple[TakenOver, ...])
+    return Wish(do, str(request["run"]), told, by, now + VALID, rests_on, records)
 
 
 class Wishes:
