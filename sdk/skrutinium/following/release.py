@@ -10,7 +10,9 @@ from skrutinium.documents import results as d
 from skrutinium.documents.book import Book
 from skrutinium.documents.series import Manifest
 from skrutinium.errors import MixedPhases, SchemaError
-from skrutinium.following.snapshot import Snapshot, Taken
+from skrutinium.following.snapshot import Snapshot
+from skrutinium.following.statefile import Seen
+from skrutinium.following.taking import Taken
 from skrutinium.sources.books import Books
 
 T = TypeVar("T", bound=d.Stamp)
@@ -18,12 +20,18 @@ _SMALL = 16 * 1024
 
 
 class Release:
-    """A numbered, signed publication. ``snapshot`` is true for the first one met, which stands for all before it."""
+    """A numbered, signed publication. ``snapshot`` is true for the first one met, which stands for all before it.
 
-    def __init__(self, taken: Taken, documents: Snapshot, books: Books, *, snapshot: bool) -> None:
+    ``mark`` is what is kept when it is done; a sink stores it in the same transaction as its rows.
+    """
+
+    def __init__(
+        self, taken: Taken, documents: Snapshot, books: Books, mark: Seen, *, snapshot: bool
+    ) -> None:
         self._taken = taken
         self._documents = documents
         self._books = books
+        self.mark = mark
         self.snapshot = snapshot
 
     def __repr__(self) -> str:
@@ -39,6 +47,11 @@ class Release:
     def sha256(self) -> str:
         """Hash of the manifest."""
         return self._taken.sha256
+
+    @property
+    def source(self) -> str:
+        """Where it came from: the address or path of the source that delivered it first."""
+        return self._taken.source
 
     @property
     def number(self) -> int:
@@ -93,7 +106,7 @@ class Release:
     async def document(self, path: str) -> bytes:
         """The bytes of any document as of this release, checked; raises :class:`NotYet` when there is none."""
         row = await self._documents.row(path, self._taken)
-        return await self._documents.data(row)
+        return await self._documents.data(row, self._taken)
 
     async def event(self) -> d.EventResults:
         """The whole event."""
@@ -138,7 +151,7 @@ class Release:
 
     async def _typed(self, path: str, read: Callable[[bytes, str], T]) -> T:
         row = await self._documents.row(path, self._taken)
-        data = await self._documents.data(row)
+        data = await self._documents.data(row, self._taken)
         # A thread costs more than reading a small document does, and many readers of one process would queue for it.
         document = read(data, path) if len(data) < _SMALL else await asyncio.to_thread(read, data, path)
         told = self.manifest

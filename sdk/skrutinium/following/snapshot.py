@@ -4,31 +4,19 @@ Joining late needs the newest checkpoint and what follows; both are checked by s
 """
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from skrutinium.documents.series import ZEROS, Document, Manifest, Run
 from skrutinium.documents.series_reading import read_checkpoint
-from skrutinium.errors import ChainError, DamagedError, Gone, NotYet
-from skrutinium.sources.address import AddressSeries
+from skrutinium.errors import ChainError, Gone, NotYet
+from skrutinium.following.reaching import Reaching
+from skrutinium.following.taking import Taken
 from skrutinium.sources.choosing import Choice
-from skrutinium.sources.source import matches
 from skrutinium.trust.chain import Chain
 from skrutinium.trust.signing import KeyRing
 
 _KEPT_RELEASES = 64
-_AT_ONCE = 100
-"""Releases read one by one before they are handed on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """An accepted manifest and its hash."""
-
-    manifest: Manifest
-    sha256: str
 
 
 class DocumentCache:
@@ -57,71 +45,12 @@ class DocumentCache:
             self._size -= len(dropped)
 
 
-async def read_changes(
-    source: AddressSeries,
-    since: int,
-    chain: Chain,
-    cache: DocumentCache,
-    until: int | None = None,
-    choice: Choice | None = None,
-) -> list[Taken]:
-    """Fetch what follows release ``since``, take its manifests into ``chain`` in order and its documents into ``cache``.
-
-    Manifests after ``until`` are left aside. What a feed does not send in one piece any more is read manifest by manifest,
-    its documents when asked for; so are documents that are not of the ``choice``. Raises :class:`DamagedError` when a document is not what a manifest says.
-    """
-    try:
-        parts = dict(await source.changes(since, choice))
-    except Gone:
-        return await _read_manifests(source, since, chain, until)
-    taken: list[Taken] = []
-    rows: dict[str, Document] = {}
-    for name in sorted(name for name in parts if name.startswith("manifest/") and name.endswith(".xml")):
-        line = parts.get(name + ".sig")
-        if line is None:
-            raise DamagedError(f"{name} comes without its signature", address=source.where)
-        data = parts[name]
-        if until is not None and int(name.removeprefix("manifest/").removesuffix(".xml")) > until:
-            continue
-        manifest = await chain.take(data, line, f"{source.where} {name}")
-        taken.append(Taken(manifest, hashlib.sha256(data).hexdigest()))
-        rows.update((row.path, row) for row in manifest.documents)
-    for name, data in parts.items():
-        row = rows.get(name)
-        if name.startswith("manifest/") or (row is None and until is not None):
-            continue
-        if row is None:
-            raise DamagedError(f"{name} is in no manifest", address=source.where)
-        if wrong := matches(row, data, f"{source.where} {name}"):
-            if until is not None:
-                continue  # a version after ``until``: fetched by its hash when asked for
-            raise wrong
-        cache.put(row.sha256, data)
-    if until is None and choice is None and (missing := rows.keys() - parts.keys()):
-        raise DamagedError(
-            f"{len(missing)} documents are missing, {min(missing)} for one", address=source.where
-        )
-    return taken
-
-
-async def _read_manifests(source: AddressSeries, since: int, chain: Chain, until: int | None) -> list[Taken]:
-    """The manifests after release ``since``, in order: all up to ``until``, without it the next few."""
-    newest, _ = await source.newest()
-    last = min(newest, since + _AT_ONCE) if until is None else until
-    taken: list[Taken] = []
-    for number in range(since + 1, last + 1):
-        data, line = await source.manifest(number)
-        manifest = await chain.take(data, line, f"{source.where} release {number}")
-        taken.append(Taken(manifest, hashlib.sha256(data).hexdigest()))
-    return taken
-
-
 class Snapshot:
     """Which document has which hash, as of any of the last releases."""
 
     def __init__(
         self,
-        source: AddressSeries,
+        source: Reaching,
         keys: KeyRing,
         run: Run,
         series: str,
@@ -176,13 +105,14 @@ class Snapshot:
                 return row
         raise NotYet(f"release {number} has no document {path}", address=self._source.where)
 
-    async def data(self, row: Document) -> bytes:
-        """The bytes of a document, checked; raises :class:`DamagedError`."""
+    async def data(self, row: Document, taken: Taken) -> bytes:
+        """The bytes of a document, checked: from where the release came, else from another source.
+
+        Raises :class:`DamagedError`, :class:`NotDelivered` when no source has it.
+        """
         held = self._cache.get(row.sha256)
         if held is None:
-            held = await self._source.object(row.sha256)
-            if wrong := matches(row, held, f"{self._source.where} {row.path}"):
-                raise wrong
+            held = await self._source.document(row, taken.source)
             self._cache.put(row.sha256, held)
         return held
 
@@ -200,7 +130,7 @@ class Snapshot:
         self._add(start, documents)
         chain = Chain(self._keys, self._run, self._series, start, start_sha256)
         if start < target:
-            for each in await read_changes(self._source, start, chain, self._cache, target, self._choice):
+            for each in await self._source.following(chain, self._cache.put, target, self._choice):
                 self._add(each.manifest.release, each.manifest.documents)
         if (chain.number, chain.sha256) != (target, taken.sha256):
             raise ChainError(f"checkpoint {start} and what follows do not lead to release {target}")

@@ -109,6 +109,11 @@ class AddressSeries(Below):
         """The newest manifest, or no body when it is the one with that ``etag``."""
         return await self.transport.get(f"{self.prefix}/newest/manifest.xml", etag=etag)
 
+    async def look(self, etag: str | None = None, *, after: int = 0, wait: float = 0) -> Answer:
+        """The same by one request; with ``wait`` it is answered in so many seconds, sooner when there is another than ``etag`` or a later than ``after``."""
+        query = f"?after={after}" if wait and after and etag is None else ""
+        return await self.transport.once(f"{self.prefix}/newest/manifest.xml{query}", etag=etag, wait=wait)
+
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest manifest."""
         data = await body(self.transport, f"{self.prefix}/newest/manifest.xml")

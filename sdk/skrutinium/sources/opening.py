@@ -41,9 +41,13 @@ async def source_at(
 async def open_source(
     place: Place, patience: Patience | None = None, session: aiohttp.ClientSession | None = None
 ) -> AsyncIterator[Source]:
-    """The source at ``place``, closed at the end: an address of a feed or of a release store, or a folder with one."""
+    """The source at ``place``: an address of a feed or of a release store, or a folder with one.
+
+    At the end it is closed, unless it was passed in open.
+    """
     source = await source_at(place, patience, session)
     try:
         yield source
     finally:
-        await source.close()
+        if source is not place:
+            await source.close()

@@ -12,15 +12,19 @@ _LONGEST_EVENT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its kind (``release``, ``heartbeat``), id and data."""
+    """One event: its kind (``release``, ``heartbeat``), id and data; the kind is ``comment`` where there are no data."""
 
     kind: str
     id: str | None
     data: str
 
 
+COMMENT = Event("comment", None, "")
+"""What stands for a block without data."""
+
+
 async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
-    """Yield events until the stream ends; raises :class:`ServerFault` when it is no such stream."""
+    """Yield events until the stream ends, comments too: they are signs of life; raises :class:`ServerFault` when it is no such stream."""
     where = str(response.url)
     if response.content_type != "text/event-stream" or response.headers.get("Content-Encoding"):
         raise ServerFault(f"{response.content_type} where a stream of events was due", address=where)
@@ -30,9 +34,7 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
         buffer = (buffer + piece).replace(b"\r\n", b"\n")
         *whole, buffer = buffer.split(b"\n\n")
         for block in whole:
-            event = parse(block)
-            if event is not None:
-                yield event
+            yield parse(block) or COMMENT
         if len(buffer) > _LONGEST_EVENT:
             raise DamagedError(f"an event of more than {_LONGEST_EVENT} bytes", address=where)
 

@@ -4,6 +4,7 @@ Nothing here is trusted: signatures, chain and hashes are checked by those who r
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Protocol
 from skrutinium.documents.registers import RegisterRow, RegistersSource
 from skrutinium.documents.series import Document, Run
 from skrutinium.errors import DamagedError, SkrutiniumError
+
+_NEWEST = re.compile(rb"\s*([0-9]{1,9})\s+([0-9a-f]{64})\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,10 @@ class Source(Protocol):
 
 def number_and_hash(data: bytes, where: str) -> tuple[int, str]:
     """What a file ``newest`` of a store says; raises :class:`DamagedError`."""
-    words = data.decode("ascii", "replace").split()
-    if len(words) != 2 or not words[0].isdecimal() or len(words[1]) != 64:
+    found = _NEWEST.fullmatch(data)
+    if found is None:
         raise DamagedError("does not hold a number and a hash", address=where)
-    return int(words[0]), words[1]
+    return int(found[1]), found[2].decode("ascii")
 
 
 def matches(row: Document | RegisterRow, data: bytes, where: str) -> SkrutiniumError | None:

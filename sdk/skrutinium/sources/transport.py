@@ -8,7 +8,9 @@ import asyncio
 import datetime
 import email.utils
 import logging
+import math
 import random
+import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -40,6 +42,9 @@ _LONGEST_WAIT: Final = 60.0
 _PIECE: Final = 256 * 1024
 _AT_ONCE: Final = 10
 """Connections of one client: a subscriber has many clients, and a limit for all of them."""
+_DAY: Final = 86_400
+_DIGITS: Final = 9
+_SECONDS: Final = re.compile(r"[0-9]+")
 _UNKNOWN_CHOICE: Final = frozenset({"no-area", "no-contest", "no-registers", "bad-choice"})
 
 _log = logging.getLogger("skrutinium")
@@ -47,11 +52,15 @@ _log = logging.getLogger("skrutinium")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; ``body`` is None when it has not changed since the ``etag`` that was sent."""
+    """A whole answer; ``body`` is None when it has not changed since the ``etag`` that was sent.
+
+    ``waited``: the server says that it waits for news when it is asked to (``Preference-Applied``, RFC 7240).
+    """
 
     address: str
     body: bytes | None
     etag: str | None
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +82,20 @@ def retry_after(value: str | None, now: datetime.datetime) -> float | None:
     """Seconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3), None when it says nothing usable."""
     if value is None:
         return None
-    if value.strip().isdecimal():
-        return float(min(int(value.strip()), 86_400))
+    if _SECONDS.fullmatch(value.strip()):
+        return float(min(int(value.strip()[:_DIGITS]), _DAY))
     try:
         when = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
     if when.tzinfo is None:
         return None
-    return min(max(0.0, (when - now).total_seconds()), 86_400)
+    return min(max(0.0, (when - now).total_seconds()), _DAY)
+
+
+def spread(seconds: float, pick: Callable[[], float]) -> float:
+    """About so many seconds, by a quarter more or less: clients that began together do not ask together for ever."""
+    return seconds * (0.75 + 0.5 * pick())
 
 
 def expand(data: bytes, limit: int, where: str) -> bytes:
@@ -113,7 +127,7 @@ class Transport:
         self.patience = patience or Patience()
         self._session = session
         self._owned = session is None
-        self._pick = pick
+        self.pick = pick
 
     async def close(self) -> None:
         """Close the session if it is our own."""
@@ -123,7 +137,7 @@ class Transport:
 
     async def get(self, path: str, *, limit: int = LARGEST, etag: str | None = None) -> Answer:
         """Ask for ``path`` (with ``If-None-Match`` when ``etag`` is given), at most ``limit`` bytes, with retries."""
-        return await self._retried(lambda: self._get(path, limit, etag), path)
+        return await self._retried(lambda: self.once(path, limit=limit, etag=etag), path)
 
     async def _retried(self, ask: Callable[[], Awaitable[Answer]], path: str) -> Answer:
         attempt, limited = 1, 0.0
@@ -147,17 +161,23 @@ class Transport:
         """Seconds before the next attempt: what the server asks for and up to as much again, else exponential with full jitter."""
         asked = error.wait if isinstance(error, LimitReached) else None
         if asked is not None:
-            return asked + self._pick() * max(asked, self.patience.first_pause)
+            return asked + self.pick() * max(asked, self.patience.first_pause)
         ceiling: float = min(self.patience.longest_pause, self.patience.first_pause * (1 << min(attempt, 16)))
-        return self._pick() * ceiling
+        return self.pick() * ceiling
 
-    async def _get(self, path: str, limit: int, etag: str | None) -> Answer:
+    async def once(
+        self, path: str, *, limit: int = LARGEST, etag: str | None = None, wait: float = 0
+    ) -> Answer:
+        """The same by one request without retries; with ``wait`` the server is asked to answer in so many seconds, sooner with news."""
         headers = {"If-None-Match": etag} if etag else {}
-        async with self.open(path, headers) as response:
+        if wait:
+            headers["Prefer"] = f"wait={math.ceil(wait)}"
+        async with self.open(path, headers, silence=wait + self.patience.silence) as response:
+            waited = "wait" in response.headers.get("Preference-Applied", "")
             if response.status == 304:
-                return Answer(str(response.url), None, etag)
+                return Answer(str(response.url), None, etag, waited)
             body = await read_body(response, limit)
-            return Answer(str(response.url), body, response.headers.get("ETag"))
+            return Answer(str(response.url), body, response.headers.get("ETag"), waited)
 
     @asynccontextmanager
     async def open(
@@ -178,6 +198,10 @@ class Transport:
                 yield response
         except TimeoutError as error:
             raise NetworkError("no answer in time", address=address) from error
+        except RuntimeError as error:
+            if not self._opened().closed:
+                raise
+            raise NetworkError("the session that was passed in is closed", address=address) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NetworkError(
                 f"the connection failed: {str(error) or type(error).__name__}", address=address

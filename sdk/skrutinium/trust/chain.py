@@ -20,6 +20,10 @@ class Chain:
         self.number = number
         self.sha256 = sha256
 
+    def copy(self) -> "Chain":
+        """A chain that goes on from here by itself."""
+        return Chain(self._keys, self.run, self._series, self.number, self.sha256)
+
     async def signed(self, data: bytes, line: bytes, where: str) -> Manifest:
         """A manifest of this series whose signature holds; raises :class:`SignatureError`, :class:`MixedPhases`."""
         await self._keys.check(data, line, where)
