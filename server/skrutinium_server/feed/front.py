@@ -130,9 +130,8 @@ class Front(Flow):
             return
         exchange = self._exchanges.get(data)
         if exchange is not None:
-            known, unchanged, scope, kind = exchange
+            face, unchanged, scope, kind, _ = exchange
             reader = self.registered
-            face = known.face
             if face.alive and scope is reader.run and reader.allowed is self._checked:
                 reader.usage.unchanged[kind] += 1
                 self.asked = True

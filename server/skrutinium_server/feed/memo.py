@@ -75,10 +75,10 @@ _DEAD.alive = False
 class Entry:
     """What one address is answered with while its face is alive; ``scope``: whose readers may read it, None for what belongs to no run.
 
-    ``kind``: what kind of request it answers.
+    ``kind``: what kind of request it answers; ``whole``: the whole requests that were answered with it and are remembered.
     """
 
-    __slots__ = ("face", "gzipped", "kind", "plain", "scope")
+    __slots__ = ("face", "gzipped", "kind", "plain", "scope", "whole")
 
     def __init__(self, scope: Scope | None, face: Face, kind: int) -> None:
         self.scope = scope
@@ -86,17 +86,21 @@ class Entry:
         self.face = face
         self.plain: Held | None = None
         self.gzipped: Held | None = None
+        self.whole: list[bytes] = []
 
 
-Exchange = tuple[Entry, bytes, Scope, int]
-"""The entry that a whole request asks for, the head that says that it has not changed, its scope and its kind."""
+Exchange = tuple[Face, bytes, Scope, int, Entry]
+"""What a whole request is answered with: face, head that says that nothing has changed, scope, kind; and the entry that it asks for.
+
+The face is that of the entry: a front need not fetch the entry itself from memory.
+"""
 
 
 class Memo:
     """The entries of a feed by the first bytes of a request, method and target; bounded in number.
 
     ``exchanges`` holds whole requests as they were sent, each good while its entry's face is alive: who asks the same thing again
-    is answered without its request being taken apart.
+    is answered without its request being taken apart. Whenever an entry gets another face, its exchanges go.
     """
 
     __slots__ = (
@@ -157,16 +161,19 @@ class Memo:
             face.tail = self._tail(face.lines)
             for row in series.fresh:
                 for entry in self._paths.pop((key, row.path), ()):
-                    entry.face = _DEAD
-        for data in [data for data, exchange in self.exchanges.items() if not exchange[0].face.alive]:
-            del self.exchanges[data]
+                    self._end(entry)
 
     def remember(self, data: bytes, entry: Entry, held: Held, scope: Scope) -> None:
         """Remember a whole request that was answered with 304."""
         if len(data) <= LONGEST_EXCHANGE:
-            if len(self.exchanges) >= EXCHANGES:
+            before = self.exchanges.get(data)
+            if before is None and len(self.exchanges) >= EXCHANGES:
+                for _, _, _, _, one in self.exchanges.values():
+                    one.whole = []
                 self.exchanges.clear()
-            self.exchanges[data] = (entry, held.unchanged, scope, entry.kind)
+            if before is None or before[4] is not entry:
+                entry.whole.append(data)
+            self.exchanges[data] = (entry.face, held.unchanged, scope, entry.kind, entry)
 
     def tick(self) -> None:
         """Another second: the header line ``Date`` changes."""
@@ -254,11 +261,15 @@ class Memo:
                 if not self._paths[place]:
                     del self._paths[place]
                 for one in entries:
-                    if (
-                        one not in kept
-                    ):  # nobody will tell it of a change any more, but an exchange may know it
-                        one.face = _DEAD
+                    if one not in kept:  # nobody will tell it of a change any more
+                        self._end(one)
         self.entries[start] = entry
+
+    def _end(self, entry: Entry) -> None:
+        entry.face = _DEAD
+        for data in entry.whole:
+            self.exchanges.pop(data, None)
+        entry.whole = []
 
     def forget(self) -> None:
         """Remember nothing of what was."""
