@@ -71,8 +71,8 @@ class Pair:
         """Publish another release and wait until both feeds have it."""
         self.version += 1
         documents = {"event.xml": document("event night", self.version)}
-        if self.version % 3 == 0:
-            documents["contest/1.xml"] = document("contest night", self.version, 3000)
+        if self.version % 3:  # there and back, so that one tag holds again and again, and then does not
+            documents["contest/1.xml"] = CONTESTS[self.version % 2]
         await to_thread(self.store.release, night(), documents)
         await until(
             lambda: all(
@@ -220,8 +220,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory, runner: asyncio.Runner) -> It
 
 AREA = document("area", 2)
 TAGS = [represent(AREA).etag, represent(compress(AREA), "gzip").etag]
-CONTEST = document("contest night", 1, 3000)
-TAGS += [represent(CONTEST).etag, represent(compress(CONTEST), "gzip").etag]
+CONTESTS = [document("contest night", version, 3000) for version in (1, 2)]
+for contest in CONTESTS:
+    TAGS += [represent(contest).etag, represent(compress(contest), "gzip").etag]
 PREFIX = f"/event/{EVENT}"
 
 COMMON = ["newest/area/CZ.xml", "newest/contest/1.xml", "newest/event.xml", "newest/manifest.xml"]
@@ -447,11 +448,30 @@ MIXED = st.lists(
     max_size=4,
 )
 PLAIN_PIECES = st.lists(PLAIN, min_size=1, max_size=3).map(lambda requests: [b"".join(requests)])
-# One conversation in four stays with the front to its end, so that every run sees it answer.
+POLL = st.builds(
+    lambda version, coding, n: (
+        f"GET {PREFIX}/newest/contest/1.xml HTTP/1.1\r\nHost: x\r\n{coding}If-None-Match: {TAGS[2 + 2 * version + n]}\r\n\r\n"
+    ).encode(),
+    st.integers(0, 1),
+    st.sampled_from(["", "Accept-Encoding: gzip\r\n"]),
+    st.integers(0, 1),
+)
+# Whoever polls sends the same bytes again and again.
+REPEATED = st.lists(POLL, min_size=1, max_size=2).flatmap(
+    lambda told: st.lists(
+        st.sampled_from(
+            [*([one] for one in told), *([one] for one in told), "release", "forget", "withdraw", "restore"]
+        ),
+        min_size=3,
+        max_size=8,
+    )
+)
+# Two conversations in five stay with the front to their end, so that every run sees it answer.
 STEPS = st.one_of(
     MIXED,
     MIXED,
     MIXED,
+    REPEATED,
     st.lists(st.one_of(PLAIN_PIECES, st.sampled_from(["release", "forget"])), min_size=1, max_size=4),
 )
 
