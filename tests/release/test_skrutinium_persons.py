@@ -144,6 +144,28 @@ def test_second_round_tells_the_first() -> None:
         for row in told.findall("s:candidate", NAMESPACE)
     ] == [("1", "Saga", "40", "true"), ("2", "Story", "30", "true"), ("9", None, "18", None)]
 
+    stood = (
+        Candidate("S", "S.1", 0, 1, "Ann", "Saga"),
+        Candidate("S", "S.1", 0, 9, "Eve", "Fable", active=False),
+        Candidate("X", "X.1", 0, 2, "Somebody", "Else"),
+    )
+    whole = msgspec.structs.replace(second, first_round=msgspec.structs.replace(first, candidates=stood))
+    told = one(read(Night(whole, SENATE).cut(), "contest/S.xml"), "s:district/s:first-round")
+    assert [
+        (
+            row.get("number"),
+            row.get("given-name"),
+            row.get("family-name"),
+            row.get("active"),
+            row.get("votes"),
+        )
+        for row in told.findall("s:candidate", NAMESPACE)
+    ] == [
+        ("1", "Ann", "Saga", None, "40"),
+        ("2", "Tale", "Story", None, "30"),
+        ("9", "Eve", "Fable", "false", "18"),
+    ]
+
 
 def test_districts_have_documents() -> None:
     """Each district of a divided contest has a document that says what the contest's says; the only one of its contest has none."""

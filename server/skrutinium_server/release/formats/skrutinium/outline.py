@@ -141,6 +141,9 @@ class Outline:
         for row in definition.unnumbered_lists:
             self._unnumbered[row.district].append(row)
 
+        stood = definition.first_round.candidates if definition.first_round else ()
+        self._stood = {(row.contest, row.number): _candidate_head(row) for row in stood}
+
     def contest_ids(self) -> Iterable[str]:
         """Ids of all contests in the order of the definition."""
         return self.contest_rows.keys()
@@ -190,14 +193,15 @@ class Outline:
         )
 
     def _first_round(self, contest: str, persons: dict[int, str]) -> str:
-        """What the first round ended with; names as far as this definition still tells them."""
+        """What the first round ended with; names as far as its facts, or this definition, tell them."""
         facts, first = self._index.first_round(contest), self.definition.first_round
         if facts is None or first is None:
             return ""
         again = facts.outcome.candidates if isinstance(facts.outcome, Runoff) else ()
         rows = []
         for number, votes in sorted(facts.candidates.items()):
-            head = persons.get(number) or f'<candidate number="{number}"'
+            stood = self._stood.get((contest, number)) or persons.get(number)
+            head = stood or f'<candidate number="{number}"'
             mark = ' runoff="true"' if number in again else ""
             rows.append(f'   {head} votes="{votes}"{mark}/>\n')
         return (
