@@ -6,12 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
 from asyncio import to_thread
 
 import aiohttp
+import pytest
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
+from skrutinium_server.feed import metrics as metrics_module
 from skrutinium_server.feed.metrics import MetricsServer
 from tests.feed.made import EVENT, Fed, MadeStore, document, night
 
@@ -135,3 +140,43 @@ def test_the_process_listens_apart_and_writes_a_log(night_store: MadeStore) -> N
     assert (given["phase"], given["address"], given["method"]) == ("live", "127.0.0.1", "GET")
     assert sum(one["count"] for one in after if one["status"] == 304) == 5
     assert night().series == "skrutinium"
+
+
+async def test_loop_that_hangs_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the event loop takes no turn a scrape is answered with 503 and the reason; when it goes on, with metrics."""
+    monkeypatch.setattr(metrics_module, "PATIENCE", 0.2)
+    loop = asyncio.new_event_loop()
+    going_on = threading.Thread(target=loop.run_forever)
+    made = MetricsServer("127.0.0.1", 0, lambda: [GaugeMetricFamily("alive", "It is.", value=1)], loop)
+    try:
+        async with made as server:
+            told = await to_thread(_status, server.address, b"/metrics")
+            assert told.startswith(b"HTTP/1.0 503")
+            assert await to_thread(_body, server.address) == b"the process does not answer: TimeoutError\n"
+            monkeypatch.setattr(metrics_module, "PATIENCE", 60)
+            await to_thread(going_on.start)
+            assert samples(await to_thread(scrape, server.address))["alive", ()] == 1
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        await to_thread(going_on.join)
+        loop.close()
+
+
+def _body(address: tuple[str, int]) -> bytes:
+    """The body of a refused scrape."""
+    with pytest.raises(urllib.error.HTTPError) as told:
+        scrape(address)
+    with told.value as answer:
+        return answer.read()
+
+
+async def test_fault_of_the_metrics_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A fault in what tells the metrics is 500 for who scrapes and in the log, not a connection that just closes."""
+
+    def broken() -> list[GaugeMetricFamily]:
+        raise KeyError("subscriber")
+
+    async with MetricsServer("127.0.0.1", 0, broken, asyncio.get_running_loop()) as server:
+        told = await to_thread(_status, server.address, b"/metrics")
+    assert told.startswith(b"HTTP/1.0 500")
+    assert "KeyError" in caplog.text

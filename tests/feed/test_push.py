@@ -8,7 +8,9 @@ from asyncio import to_thread
 import aiohttp
 import pytest
 
+from skrutinium_server.feed.metrics import MetricsServer
 from tests.feed.made import EVENT, START, Fed, MadeStore, document, feed_on, night
+from tests.feed.test_metrics import samples, scrape
 
 PUSH = f"/event/{EVENT}/push"
 
@@ -140,7 +142,7 @@ async def test_shutdown_ends_all_streams(night_store: MadeStore) -> None:
 
 
 async def test_slow_client_is_dropped_and_the_others_are_told(night_store: MadeStore) -> None:
-    """A client that does not read is dropped once too much waits for it; one that reads gets everything."""
+    """A client that does not read is dropped once too much waits for it; one that reads gets everything; metrics count the dropped."""
     async with feed_on(night_store, slow=2000, interval=0.005) as fed, opened(fed) as response:
         stream = Stream(response)
         await stream.event("release")
@@ -160,5 +162,9 @@ async def test_slow_client_is_dropped_and_the_others_are_told(night_store: MadeS
                     while (await stream.block()).get("") != "x" * 65536:
                         pass
         assert broadcaster.dropped == 1
+        metrics = fed.running.metrics
+        async with MetricsServer("127.0.0.1", 0, metrics, asyncio.get_running_loop()) as server:
+            found = samples(await to_thread(scrape, server.address))
+        assert found["skrutinium_push_dropped_total", ()] == 1
         await to_thread(fed.store.release, night(), {"event.xml": document("event", 4)})
         assert (await stream.event("release"))["id"] == "4"

@@ -96,18 +96,24 @@ async def test_does_not_wait_for_what_is_there(fed: Fed) -> None:
         )
 
 
-async def test_nothing_newer_is_304_when_the_time_is_over(fed: Fed) -> None:
-    """After the wait, or at once without one, there is nothing but a head; it costs the subscriber nothing."""
+async def test_nothing_newer_is_told_when_the_time_is_over(fed: Fed) -> None:
+    """After the wait, or at once without one, there is nothing but a head, 304 only for a condition; it costs the subscriber nothing."""
     _, _, headers = await fed.get(MANIFEST)
     before = fed.running._handling.connections.limits.by_subscriber()["this-machine"].answered[:]
-    for path, sent in (
-        (MANIFEST, {"If_None_Match": headers["ETag"], "Prefer": "wait=1"}),
-        (f"{MANIFEST}?after=3", {"Prefer": "wait=1"}),
-        (f"{MANIFEST}?after=3", {}),
-        (f"{MANIFEST}?after=4", {}),
+    tag = {"If_None_Match": headers["ETag"]}
+    for path, sent, due in (
+        (MANIFEST, {**tag, "Prefer": "wait=1"}, 304),
+        (f"{MANIFEST}?after=3", {"Prefer": "wait=1"}, 204),
+        (f"{MANIFEST}?after=3", {}, 204),
+        (f"{MANIFEST}?after=3", tag, 304),
+        (f"{MANIFEST}?after=3", {"If_None_Match": '"older"'}, 204),
+        (f"{MANIFEST}?after=4", {}, 204),
     ):
         status, body, told = await fed.get(path, **sent)
-        assert (status, body, told["ETag"]) == (304, b"", headers["ETag"])
+        assert (status, body) == (due, b"")
+        assert told.get("ETag") == (headers["ETag"] if due == 304 else None)
+        assert "Content-Length" not in told
+        assert told["Skrutinium-Release"] == "3"
         assert told.get("Preference-Applied") == ("wait=1" if sent.get("Prefer") else None)
     assert fed.running._handling.connections.limits.by_subscriber()["this-machine"].answered == before
     assert not len(fed.running._handling.waiting)
@@ -134,7 +140,7 @@ async def test_wait_ends_with_access_and_with_the_feed(night_store: MadeStore) -
         task = await waiting(fed, f"{MANIFEST}?after=3")
         await asyncio.wait_for(fed.running.close(), 10)
         status, _, told = await task
-        assert (status, told["Connection"]) == (304, "close")
+        assert (status, told["Connection"]) == (204, "close")
 
 
 async def test_setting_says_how_long_anybody_waits(night_store: MadeStore) -> None:
@@ -143,7 +149,7 @@ async def test_setting_says_how_long_anybody_waits(night_store: MadeStore) -> No
         settings = FeedSettings(requests_per_second=0, connections=0, longest_wait=longest)
         async with feed_on(night_store, settings=settings) as fed:
             status, _, told = await fed.get(f"{MANIFEST}?after=3", Prefer="wait=600")
-            assert (status, told.get("Preference-Applied")) == (304, due)
+            assert (status, told.get("Preference-Applied")) == (204, due)
 
 
 async def test_waits_for_the_first_release_and_for_the_run_that_is_current(store: MadeStore) -> None:

@@ -59,6 +59,7 @@ from skrutinium_server.feed.refusing import Refusing, in_format
 from skrutinium_server.feed.representation import Answer, StoredAnswer
 from skrutinium_server.feed.response import (
     Dateline,
+    nothing_later,
     ok,
     options,
     unchanged,
@@ -73,7 +74,8 @@ log = logging.getLogger("skrutinium.feed")
 
 CONDITIONS: Final = ("If-None-Match", "If-Modified-Since")
 
-NOT_MODIFIED: Final = 304
+COSTLESS: Final = frozenset({204, 304})
+"""Answers without anything new: they are not limited, and summed up in the access log."""
 
 LONGEST_WAIT: Final = 60
 """Seconds that a long poll may wait unless a setting says otherwise."""
@@ -148,7 +150,7 @@ class Handling:
             answer = self.refusing.refused(answer, request_id, request.method == "HEAD")
         if self.leaving:
             answer.force_close()
-        if self.log is not None and answer.status != NOT_MODIFIED:
+        if self.log is not None and answer.status not in COSTLESS:
             line = f"{request.method} {request.raw_path}".encode("utf-8", "replace")
             took = (time.monotonic_ns() - began) // 1000
             self.log.note(
@@ -185,9 +187,10 @@ class Handling:
         conditions = read_conditions(request.method, request.headers)
         etag = found.representation.etag
         failed = conditions.failed(etag, found.modified)
-        if not failed and (found.known or conditions.not_modified(etag, found.modified)):
+        same = not failed and conditions.not_modified(etag, found.modified)
+        if same or (found.known and not failed):
             usage.unchanged[kind] += 1
-            return unchanged(found, self.dateline.line()), 0
+            return (unchanged if same else nothing_later)(found, self.dateline.line()), 0
         limited = self.connections.spend(registered)
         if limited is not None or failed:
             return limited or PRECONDITION, 0

@@ -8,7 +8,9 @@ subscribers of the access list, kinds, codes of refusals, series. Source: issue 
 import asyncio
 import concurrent.futures
 import datetime
+import logging
 import socketserver
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +29,8 @@ from skrutinium_server.feed.kinds import KINDS
 from skrutinium_server.feed.limits import Usage
 from skrutinium_server.feed.push import Broadcaster
 from skrutinium_server.feed.shelf import Published
+
+log = logging.getLogger("skrutinium.metrics")
 
 PATIENCE: Final = 5.0
 """Seconds that a scrape waits for the event loop."""
@@ -88,6 +92,11 @@ class _Handler(BaseHTTPRequestHandler):
             told = f"the process does not answer: {type(error).__name__}\n".encode()
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", told)
             return
+        except Exception as error:
+            log.exception("the metrics cannot be told")
+            told = f"the metrics cannot be told: {type(error).__name__}\n".encode()
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", told)
+            return
         self._answer(HTTPStatus.OK, kind, body)
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
@@ -111,8 +120,11 @@ class _Listening(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A scraper that goes away in the middle is nobody's fault."""
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - named by socketserver
+        """A scraper that goes away in the middle is nobody's fault; anything else is told in the log."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("a scrape failed", exc_info=error)
 
 
 class MetricsServer:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from skrutinium_server.feed.choosing import FILES, Territory, read_territory
@@ -89,7 +90,7 @@ class RegistersPast:
         """The last index that was written at or before ``time``."""
         for number, edition in reversed(self._editions(event)):
             path = self._reader.layout.registers_index(event, number, edition)
-            if _written(path.read_bytes()) <= time:
+            if _written(path, path.read_bytes()) <= time:
                 return self._load(event, number, edition)
         return NO_REGISTERS
 
@@ -132,7 +133,7 @@ class RegistersPast:
             represent(compress(data), "gzip"),
             represent(signature_of(path).read_bytes(), kind=TEXT, varies=False),
             index.rows,
-            http_date(min(_written(data), _modified(path.stat().st_mtime))),
+            http_date(min(_written(path, data), _modified(path.stat().st_mtime))),
             self._hashes(event) if hashes else frozenset(),
         )
 
@@ -144,13 +145,17 @@ class RegistersPast:
         return frozenset(found)
 
 
-def _written(data: bytes) -> datetime.datetime:
-    """The time that an index tells of itself; raises ValueError without one."""
+def _written(path: Path, data: bytes) -> datetime.datetime:
+    """The time that an index tells of itself; raises :class:`StoreDamaged` without one."""
     root = _ROOT.search(data)
     told = _TIME.search(root[0]) if root else None
-    if told is None:
-        raise ValueError("an index of registers lacks its time")
-    return datetime.datetime.fromisoformat(told[1].decode("ascii"))
+    try:
+        time = datetime.datetime.fromisoformat(told[1].decode("ascii")) if told else None
+    except ValueError:
+        time = None
+    if time is None or time.utcoffset() is None:
+        raise StoreDamaged(path, "does not tell its time")
+    return time
 
 
 def _modified(seconds: float) -> datetime.datetime:

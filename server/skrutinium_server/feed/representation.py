@@ -141,7 +141,7 @@ class Answer(Headed[Representation]):
     """A representation at an address.
 
     ``lines`` holds caching and marks, which all documents of a series share; ``modified`` is the ``Last-Modified`` value or nothing;
-    ``known``: the address says that the reader has it already, so it is answered with 304.
+    ``known``: the address says that the reader has it already, so it is answered with 204, or 304 where a condition says the same.
     """
 
     representation: Representation

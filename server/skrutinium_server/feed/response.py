@@ -21,6 +21,8 @@ from skrutinium_server.feed.representation import NO_SNIFF, NO_STORE, Answer, St
 JOINED: Final = 64 * 1024
 """Up to so many bytes head and body go out in one piece; larger bodies are shared between clients, not copied."""
 
+_NOTHING_LATER: Final = start_line(204)
+
 STALL: Final = 30.0
 """Seconds without progress after which a client that does not read is dropped."""
 
@@ -122,6 +124,11 @@ def ok(answer: Answer, date: bytes, bodyless: bool, part: Part | None = None) ->
 def unchanged(answer: Answer | StoredAnswer, date: bytes) -> Prepared:
     """Status 304."""
     return Prepared(304, b"".join((answer.unchanged_head(), answer.lines, date)), b"")
+
+
+def nothing_later(answer: Answer | StoredAnswer, date: bytes) -> Prepared:
+    """Status 204: what was asked for is not there yet, and the request had no condition that 304 would answer."""
+    return Prepared(204, b"".join((_NOTHING_LATER, answer.lines, date)), b"")
 
 
 def refusal_head(refusal: Refusal, date: bytes) -> bytes:
