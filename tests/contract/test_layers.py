@@ -30,6 +30,8 @@ MODULES = (
             "release/formats/__init__",
             "feed/__init__",
             "feed/pages",
+            "crisis/__init__",
+            "crisis/reading",
             "archive/__init__",
             "archive/pages",
             "rehearsal/__init__",
@@ -42,6 +44,7 @@ MODULES = (
 ALLOWED = {
     "skrutinium_server/feed/pages": "import skrutinium_server.release.store.reading",
     "skrutinium_server/archive/pages": "import skrutinium_server.release.store.reading, skrutinium_server.xml_parsing",
+    "skrutinium_server/crisis/reading": "import skrutinium_server.release.store.reading, skrutinium_server.xml_parsing",
     "skrutinium_server/rehearsal/__init__": "import skrutinium",
     "skrutinium_server/commands/__init__": "import skrutinium, skrutinium_server.feed.pages, asyncio",
     "skrutinium_server/tally/seats": "import skrutinium_server.election.model, fractions",
@@ -59,6 +62,16 @@ FORBIDDEN = {
         "archive/pages",
         "import skrutinium_server.release.publisher",
         "the archive uses of release only its store",
+    ),
+    "crisis past the store": (
+        "crisis/reading",
+        "import skrutinium_server.release.publisher",
+        "the crisis mail uses of release only its store",
+    ),
+    "crisis at persons": (
+        "crisis/reading",
+        "import skrutinium_server.authority",
+        "the crisis mail reaches no vote and no person",
     ),
     "authority at votes": ("authority/__init__", "import skrutinium_server.ledger", "stages to its left"),
     "feed at the ledger": ("feed/pages", "import skrutinium_server.ledger", "the feed reaches no vote"),

@@ -40,11 +40,11 @@ class Published:
 class MadeStore:
     """A store below ``folder`` with an access list beside it; every release is one minute after the one before."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, signer: Signer | None = None) -> None:
         self.root = folder / "store"
         self.access = folder / "access.toml"
         self.access.write_text(ALLOWED)
-        self.signer = Signer.generate(folder / "keys")
+        self.signer = signer or Signer.generate(folder / "keys")
         self.writer = StoreWriter(self.root, self.signer)
         self.writer.publish_key()
         self.runs: dict[str, Run] = {}

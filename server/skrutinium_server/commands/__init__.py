@@ -12,6 +12,7 @@ import click
 from skrutinium_server import __version__
 from skrutinium_server.archive.errors import ArchiveError
 from skrutinium_server.authority.errors import AuthorityError
+from skrutinium_server.crisis.errors import CrisisError
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.feed.errors import FeedError
 from skrutinium_server.intake.errors import IntakeError
@@ -25,6 +26,7 @@ from skrutinium_server.tally.seats.errors import SeatsError
 REFUSALS = (
     ArchiveError,
     AuthorityError,
+    CrisisError,
     ElectionError,
     FeedError,
     IntakeError,
@@ -57,6 +59,7 @@ WHERE = {
     "tally": "tally",
     "demo": "demo",
     "archive": "archive",
+    "crisis": "crisis",
     "publish": "publish",
     "subscriber": "subscriber",
     "person": "person",

@@ -1,0 +1,407 @@
+"""The crisis mail at work: it looks at the feed, heeds what people decide, queues messages and sends them.
+
+It needs a release store, a list of recipients and a folder of its own. Everything that matters is in the outbox before it is done, so it
+may be killed at any moment.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import fcntl
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from skrutinium_server.crisis.composing import Wanted, compose
+from skrutinium_server.crisis.errors import CrisisError, NothingToSend, OutboxError, RelayError
+from skrutinium_server.crisis.message import operators_message
+from skrutinium_server.crisis.model import Kind, Results
+from skrutinium_server.crisis.outbox import Message, New, Outbox
+from skrutinium_server.crisis.probing import probing, run_name
+from skrutinium_server.crisis.reading import RunReader, sent_runs
+from skrutinium_server.crisis.recipients import Recipient, Recipients, read_recipients
+from skrutinium_server.crisis.sending import Chance, Clock, Refused, Sending
+from skrutinium_server.crisis.triggering import (
+    Announced,
+    Decision,
+    Disarmed,
+    Ending,
+    Input,
+    Running,
+    State,
+    step,
+)
+from skrutinium_server.release.store.errors import StoreError
+from skrutinium_server.release.store.model import SeriesKey
+from skrutinium_server.release.store.reading import StoreReader
+
+log = logging.getLogger("skrutinium.crisis")
+
+EVERY: Final = 1.0
+"""Seconds between two looks at decisions, the store and the list of recipients."""
+KEPT: Final = datetime.timedelta(days=30)
+"""The bytes of messages that were sent are kept for so long."""
+T = TypeVar("T")
+
+Record = Callable[[str, str], None]
+"""Writes into the event log of a site: what (``crisis-begin``, …), and the text; called in a thread."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the crisis mail works: the release store, the list of recipients, its own folder."""
+
+    store: Path
+    recipients: Path
+    folder: Path
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder of the crisis mail; raises :class:`OutboxError` when another process does."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutboxError(f"Another process sends the mail of {folder}. Stop it first.") from None
+        yield
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process sends the mail of that folder."""
+    try:
+        with alone(folder):
+            return False
+    except OutboxError:
+        return True
+
+
+def current_state(outbox: Outbox) -> tuple[int, State]:
+    """The state as of the last decision that was heeded, and how many positions have been heeded."""
+    state: State = Disarmed()
+    heeded = 0
+    for position, _, _, told in outbox.decisions():
+        if told is not None:
+            state, heeded = msgspec.json.decode(told, type=State), position
+    return heeded, state
+
+
+class Crisis:
+    """The process of the crisis mail. ``chance`` spreads repetitions; ``record`` writes into the event log of a site, where there is one."""
+
+    def __init__(
+        self, place: Place, told: Recipients, clock: Clock, chance: Chance, record: Record | None = None
+    ) -> None:
+        self._place = place
+        self.told = told
+        self._clock = clock
+        self._record = record
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._composer = ThreadPoolExecutor(1, thread_name_prefix="compose")
+        self._outbox = Outbox(place.folder)
+        self._heeded, self.state = current_state(self._outbox)
+        self._seen: dict[str, int] = {}
+        self._readers: dict[SeriesKey, RunReader] = {}
+        self._stepping = asyncio.Lock()
+        self._refused: list[Refused] = []
+        self._complained: set[str] = set()
+        self._stamp: tuple[int, int] | None = None
+        self.sending = Sending(
+            told.relay, told.sender.address, self._outbox, self._executor, clock, chance, self._refused.append
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set; what waits in the outbox then is sent at the next start."""
+        tasks = [
+            asyncio.create_task(self.sending.run(), name="sending"),
+            asyncio.create_task(self._follow(), name="following"),
+            asyncio.create_task(self._watch(), name="watching"),
+        ]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()
+        finally:
+            for task in (*tasks, stopped):
+                task.cancel()
+            await asyncio.gather(*tasks, stopped, return_exceptions=True)
+            await self.close()
+
+    async def close(self) -> None:
+        """Let the outbox go, after what is being written."""
+        self._composer.shutdown(wait=False, cancel_futures=True)
+        await self._do(self._outbox.close)
+        self._executor.shutdown(wait=False)
+
+    # ------------------------------------------------------------------ decisions
+    async def take(self, given: Input, position: int | None = None) -> None:
+        """Let an input have its effect: recorded with who or what, told to the operators, then in force."""
+        async with self._stepping:
+            now = self._clock()
+            crisis = position if position is not None else await self._do(self._outbox.next_position)
+            after = step(self.state, given, now, self.told.watch, crisis, self._seen)
+            if after.told:
+                log.warning("%s", after.told)
+                await self._write_down(given, after.state, after.told)
+                await self._tell_operators(f"decision-{crisis}", after.told, after.told, now)
+            if position is not None or after.told or type(after.state) is not type(self.state):
+                await self._do(
+                    self._outbox.heed,
+                    position,
+                    msgspec.json.encode(given),
+                    msgspec.json.encode(after.state),
+                    now,
+                )
+            self.state = after.state
+
+    async def _write_down(self, given: Input, state: State, text: str) -> None:
+        if self._record is None:
+            return
+        what = {Running: "crisis-begin", Ending: "crisis-end"}.get(type(state), "crisis")
+        del given
+        try:
+            await asyncio.to_thread(self._record, what, text)
+        except Exception:  # whatever the site's log suffers from, the mail has to go out
+            log.exception("this could not be written into the event log of the site: %s", text)
+
+    async def _tell_operators(self, id: str, subject: str, text: str, now: datetime.datetime) -> None:
+        messages = []
+        for address in self.told.sender.operators:
+            mark = hashlib.sha256(address.encode()).hexdigest()[:16]
+            name = f"<skrutinium.operators.{id}.{mark}@{self.told.domain}>"
+            line = f"[Skrutinium] {subject}"[:200]
+            headers, shared = operators_message(address, self.told.sender, name, line, f"{text}\n", now)
+            messages.append(
+                New(None, name, f"operator {address}", address, "operators", 1, 0, headers, shared)
+            )
+        await self._do(self._outbox.queue, messages, now)
+        self.sending.wake()
+
+    # ------------------------------------------------------------------ what goes on
+    async def _follow(self) -> None:
+        while True:
+            await self.follow()
+            await asyncio.sleep(EVERY)
+
+    async def follow(self) -> None:
+        """Heed decisions, queue what is due, tell of refusals; what is wrong with store or list is told, and tried again."""
+        try:
+            await self._reload()
+            for position, _, decision, state in await self._do(self._outbox.decisions, self._heeded):
+                if state is None:
+                    await self.take(msgspec.json.decode(decision, type=Decision), position)
+                self._heeded = position
+            await self._queue_due()
+            await self._report_refusals()
+        except (StoreError, CrisisError, OSError) as error:
+            self._complain(str(error))
+
+    def _complain(self, what: str) -> None:
+        """Say it once, until something else is wrong."""
+        if what not in self._complained:
+            log.error("%s", what)
+            self._complained = {what}
+
+    async def _reload(self) -> None:
+        """Read the list of recipients again when it was changed; one that is broken keeps the last good one in force."""
+        told = await asyncio.to_thread(self._place.recipients.stat)
+        stamp = (told.st_mtime_ns, told.st_size)
+        if stamp == self._stamp:
+            return
+        first, self._stamp = self._stamp is None, stamp
+        if first:
+            return
+        new = await asyncio.to_thread(read_recipients, self._place.recipients)
+        if (new.relay, new.sender.address) != (self.told.relay, self.told.sender.address):
+            log.warning("the relay or the sender was changed: that counts from the next start")
+        self.told = msgspec.structs.replace(
+            new,
+            relay=self.told.relay,
+            sender=msgspec.structs.replace(new.sender, address=self.told.sender.address),
+        )
+        log.warning("%d recipients are on the list now", len(new.recipient))
+
+    async def _watch(self) -> None:
+        if not self.told.watch.address:
+            return
+        async with probing(self.told.watch, self._place.store) as probe:
+            while True:
+                looked = await probe.look(self._clock)
+                if looked.verdict == "serves":
+                    self._seen = dict(looked.seen)
+                elif looked.why:
+                    self._complain(f"The feed: {looked.why}")
+                await self.take(looked)
+                await asyncio.sleep(self.told.watch.every)
+
+    # ------------------------------------------------------------------ messages
+    async def _queue_due(self) -> None:
+        match self.state:
+            case Running(crisis=crisis, seen=seen):
+                await self._queue(crisis, seen, ending=False)
+            case Ending(crisis=crisis, seen=seen):
+                await self._queue(crisis, seen, ending=True)
+                await self.take(Announced())
+            case _:
+                pass
+
+    async def _queue(self, crisis: int, seen: Mapping[str, int], *, ending: bool) -> None:
+        for reader, results in await self._results(crisis):
+            wanted = await self._do(self._wanted, results, crisis, seen, ending)
+            await self.queue(reader, results, wanted, crisis)
+
+    async def _results(self, crisis: int) -> list[tuple[RunReader, Results]]:
+        begun = await self._do(self._outbox.runs_of, crisis)
+        return await asyncio.get_running_loop().run_in_executor(self._composer, self._read, begun)
+
+    def _read(self, begun: frozenset[SeriesKey]) -> list[tuple[RunReader, Results]]:
+        found = []
+        for run in sent_runs(StoreReader(self._place.store).state()[1], self._clock(), begun):
+            key = SeriesKey(run.event, run.id, "skrutinium")
+            reader = self._readers.setdefault(key, RunReader(self._place.store, run))
+            results = reader.results(run)
+            if results is not None:
+                found.append((reader, results))
+        return found
+
+    def _wanted(self, results: Results, crisis: int, seen: Mapping[str, int], ending: bool) -> list[Wanted]:
+        """Who is to get a message now, in the thread of the outbox."""
+        found = []
+        for recipient in self.told.recipient:
+            if recipient.events and results.key.event not in recipient.events:
+                continue
+            last = self._outbox.last(recipient.id, results.key.event, results.key.run)
+            kind = self._kind(recipient, results, last, crisis, ending)
+            if kind is None:
+                continue
+            base = min(seen.get(run_name(results.run), results.newest.number - 1), results.newest.number)
+            reached = self._outbox.reached(crisis, recipient.id, results.key.event, results.key.run)
+            found.append(
+                Wanted(recipient, kind, base if reached is None else reached, repeat_of(results, last))
+            )
+        return found
+
+    def _kind(
+        self, recipient: Recipient, results: Results, last: Message | None, crisis: int, ending: bool
+    ) -> Kind | None:
+        """What kind of message a recipient gets now, None for none."""
+        in_this = last is not None and last.crisis == crisis
+        if ending:
+            return "end" if in_this and last is not None and last.kind != "end" else None
+        if last is None or not in_this:
+            return "begin"
+        if (self._clock() - last.queued).total_seconds() < recipient.interval:
+            return None
+        return "release" if results.newest.number > last.number else "unchanged"
+
+    async def queue(self, reader: RunReader, results: Results, wanted: Sequence[Wanted], crisis: int) -> None:
+        """Compose messages and put them into the outbox, each recipient's parts at once; they go out while the rest is composed."""
+        if not wanted:
+            return
+        composed = compose(reader, results, wanted, self.told, crisis, self._place.store, self._clock())
+        loop = asyncio.get_running_loop()
+        left_out: set[str] = set()
+        while chunk := await loop.run_in_executor(self._composer, _chunk, composed):
+            await self._do(
+                self._outbox.queue, [one for messages, _ in chunk for one in messages], self._clock()
+            )
+            self.sending.wake()
+            left_out |= {path for _, paths in chunk for path in paths}
+        if left_out:
+            await self._report_left_out(results, sorted(left_out))
+
+    async def try_out(self, only: Sequence[str] = ()) -> list[Message]:
+        """Send a message that says it is a test to all recipients, or to ``only`` some; what became of each after one attempt.
+
+        Raises :class:`NothingToSend` without a run, :class:`RelayError` when the relay cannot be used.
+        """
+        unknown = set(only) - {one.id for one in self.told.recipient}
+        if unknown:
+            raise NothingToSend(f"Nobody on the list has the id {', '.join(sorted(unknown))}.")
+        people = [one for one in self.told.recipient if not only or one.id in only]
+        sent: list[Message] = []
+        for reader, results in await self._results(0):
+            wanted = await self._do(self._trials, people, results)
+            await self.queue(reader, results, wanted, 0)
+            await self.sending.round()
+            if self.sending.trouble:
+                raise RelayError(self.sending.trouble)
+            for one in people:
+                sent += await self._do(self._outbox.latest, one.id, results.key.event, results.key.run)
+        if not sent:
+            raise NothingToSend("No run has a release that may be sent. Open one, such as a test run.")
+        return sent
+
+    def _trials(self, people: Sequence[Recipient], results: Results) -> list[Wanted]:
+        newest = results.newest.number
+        return [
+            Wanted(
+                one,
+                "test",
+                newest - 1,
+                repeat_of(results, self._outbox.last(one.id, results.key.event, results.key.run)),
+            )
+            for one in people
+            if not one.events or results.key.event in one.events
+        ]
+
+    async def _report_left_out(self, results: Results, paths: list[str]) -> None:
+        text = f"Too large for the limit of some recipients, and left out of release {results.newest.number}: {', '.join(paths[:20])}"
+        if text not in self._complained:
+            self._complained.add(text)
+            log.error("%s", text)
+            now = self._clock()
+            await self._tell_operators(
+                f"large-{int(now.timestamp())}", "A file is too large to be sent", text, now
+            )
+
+    async def _report_refusals(self) -> None:
+        """Tell the operators of recipients that the relay refuses for good, each once; what goes to operators themselves is only logged."""
+        taken, self._refused[:] = list(self._refused), []
+        told = {one.message.recipient: one for one in taken if one.message.kind != "operators"}
+        new = [one for id, one in told.items() if f"refused {id}" not in self._complained]
+        if not new:
+            return
+        self._complained |= {f"refused {one.message.recipient}" for one in new}
+        lines = "\n".join(f"{one.message.recipient} ({one.message.address}): {one.why}" for one in new)
+        now = self._clock()
+        text = f"The relay refuses these recipients for good; they get nothing. Reach them by telephone and correct the list.\n\n{lines}"
+        await self._tell_operators(
+            f"refused-{int(now.timestamp())}", f"{len(new)} recipients are refused by the relay", text, now
+        )
+
+    def _do(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *arguments))
+
+
+def repeat_of(results: Results, last: Message | None) -> int:
+    """How often this release was sent to a recipient before."""
+    return last.repeat + 1 if last is not None and last.number == results.newest.number else 0
+
+
+def _chunk(composed: Any) -> list[tuple[list[New], tuple[str, ...]]]:
+    """The messages of the next few recipients."""
+    chunk = []
+    for one in composed:
+        chunk.append(one)
+        if len(chunk) == 50:
+            break
+    return chunk
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    place: Place, clock: Clock, chance: Chance, record: Record | None = None
+) -> AsyncIterator[Crisis]:
+    """The crisis mail with its folder held; raises :class:`CrisisError`."""
+    told = await asyncio.to_thread(read_recipients, place.recipients)
+    with contextlib.ExitStack() as held:
+        await asyncio.to_thread(held.enter_context, alone(place.folder))
+        yield await asyncio.to_thread(Crisis, place, told, clock, chance, record)

@@ -1,0 +1,244 @@
+"""Handing messages of the outbox to the relay (SMTP, RFC 5321): a few connections, each for many messages.
+
+What the relay refuses for now is tried again after a pause that grows, what it refuses for good is told. When the relay itself cannot be used,
+nothing is counted against a message: all wait. Source: requirement M9.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import socket
+import ssl
+import stat
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiosmtplib
+import msgspec
+
+from skrutinium_server.crisis.errors import RelayError
+from skrutinium_server.crisis.outbox import Message, Outbox, Waiting
+from skrutinium_server.crisis.recipients import Relay
+
+log = logging.getLogger("skrutinium.crisis")
+
+FIRST_PAUSE: Final = 30.0
+LONGEST_PAUSE: Final = 900.0
+RELAY_PAUSE: Final = 5.0
+LONGEST_RELAY_PAUSE: Final = 120.0
+BATCH: Final = 64
+"""So many messages are taken from the outbox at a time."""
+_FULL: Final = 552
+"""The message is larger than the relay takes, which it may say as early as at MAIL (RFC 1870)."""
+
+Clock = Callable[[], datetime.datetime]
+Chance = Callable[[], float]
+"""A number from 0 up to 1, by chance."""
+T = TypeVar("T")
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A message that the relay refused for good, and what it said."""
+
+    message: Message
+    why: str
+
+
+def pause(attempts: int, chance: float, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> float:
+    """Seconds until the next attempt after so many: doubling, and spread by ``chance`` (0 up to 1) so that not all come at once."""
+    return float(min(first * 2 ** min(attempts - 1, 20), longest) * (0.5 + chance / 2))
+
+
+class Sending:
+    """Sends what is due. ``executor`` has one thread, the outbox's; ``refused`` is called for each message that is refused for good."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        sender: str,
+        outbox: Outbox,
+        executor: Executor,
+        clock: Clock,
+        chance: Chance,
+        refused: Callable[[Refused], None],
+    ) -> None:
+        self._relay = relay
+        self._sender = sender
+        self._outbox = outbox
+        self._executor = executor
+        self._clock = clock
+        self._chance = chance
+        self._refused = refused
+        self._under_way: set[str] = set()
+        self._batch: list[Message] = []
+        self._asking = asyncio.Lock()
+        self._queued = asyncio.Event()
+        self._failures = 0
+        self.trouble: str | None = None
+        """Why the relay cannot be used at this moment, None while it can."""
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._queued.set()
+
+    async def run(self) -> None:
+        """Send whatever becomes due, until cancelled."""
+        while True:
+            self._queued.clear()
+            rest = await self.round()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._queued.wait(), rest)
+
+    async def round(self) -> float | None:
+        """Send all that is due now; seconds until there is more to do, None when nothing waits."""
+        waiting = await self._do(self._outbox.due, self._clock(), self._relay.connections)
+        if waiting:
+            self._batch = []
+            async with asyncio.TaskGroup() as group:
+                connections = [group.create_task(self._connection()) for _ in waiting]
+            failures = [why for why in (one.result() for one in connections) if why is not None]
+            # As long as one connection holds, it sends everything: a relay may allow fewer at once.
+            if len(failures) == len(connections):
+                return self._relay_failed(failures[0])
+            self._failures, self.trouble = 0, None
+        due = await self._do(self._outbox.next_due)
+        return None if due is None else max(0.0, due - self._clock().timestamp())
+
+    def _relay_failed(self, why: str) -> float:
+        self._failures += 1
+        rest = pause(self._failures, self._chance(), RELAY_PAUSE, LONGEST_RELAY_PAUSE)
+        self.trouble = why
+        log.error("%s Everything waits in the outbox; the next try is in %.0f s.", why, rest)
+        return rest
+
+    async def _connection(self) -> str | None:
+        """Take one message after the other, all on one connection as long as it lasts; why the relay cannot be used, None at the end."""
+        client: aiosmtplib.SMTP | None = None
+        try:
+            while (message := await self._next()) is not None:
+                try:
+                    if client is None:
+                        client = await connect(self._relay)
+                    if not await self._send(client, message):
+                        client.close()
+                        client = None
+                except RelayError as error:
+                    return str(error)
+                finally:
+                    self._under_way.discard(message.id)
+            return None
+        finally:
+            if client is not None:
+                await _quit(client)
+
+    async def _next(self) -> Message | None:
+        async with self._asking:
+            if not self._batch:
+                self._batch = await self._do(self._outbox.due, self._clock(), BATCH, tuple(self._under_way))
+            if not self._batch:
+                return None
+            message = self._batch.pop(0)
+            self._under_way.add(message.id)
+            return message
+
+    async def _send(self, client: aiosmtplib.SMTP, message: Message) -> bool:
+        """Hand one message in and remember what became of it; whether the connection can be used again."""
+        data = await self._do(self._outbox.bytes_of, message.id)
+        try:
+            _, answer = await client.sendmail(self._sender, [message.address], data)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients[0]
+            await self._not_taken(message, refused.code, refused.message)
+        except aiosmtplib.SMTPSenderRefused as error:
+            if error.code >= 500 and error.code != _FULL:
+                raise RelayError(
+                    f"The relay {self._relay.host} takes no mail from {self._sender}: {error.code} {error.message}"
+                ) from error
+            await self._not_taken(message, error.code, error.message)
+        except aiosmtplib.SMTPResponseException as error:
+            await self._not_taken(message, error.code, error.message)
+            return error.code != aiosmtplib.SMTPStatus.domain_unavailable  # 421: the relay closes
+        except (aiosmtplib.SMTPException, OSError) as error:
+            await self._later(message, f"the connection broke ({error})")
+            return False
+        else:
+            await self._do(self._outbox.sent, [(message.id, answer[:200])], self._clock())
+            return True
+        return True
+
+    async def _not_taken(self, message: Message, code: int, said: str) -> None:
+        why = f"{code} {said}"[:500]
+        if code < 500:
+            await self._later(message, why)
+            return
+        log.error("%s (%s) was refused: %s", message.recipient, message.address, why)
+        await self._do(self._outbox.failed, message.id, why, self._clock())
+        self._refused(Refused(message, why))
+
+    async def _later(self, message: Message, why: str) -> None:
+        assert isinstance(message.state, Waiting)
+        state = Waiting(message.state.attempts + 1, why)
+        rest = datetime.timedelta(seconds=pause(state.attempts, self._chance()))
+        log.warning("%s is tried again in %.0f s: %s", message.recipient, rest.total_seconds(), why)
+        await self._do(self._outbox.later, message.id, state, self._clock() + rest)
+
+    def _do(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *arguments))
+
+
+async def connect(relay: Relay) -> aiosmtplib.SMTP:
+    """A connection that is ready to take messages, its certificate checked and the password told; raises :class:`RelayError`."""
+    context, password = await asyncio.to_thread(_prepared, relay)
+    client = aiosmtplib.SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        local_hostname=socket.gethostname(),
+        timeout=relay.timeout,
+        use_tls=relay.security == "tls",
+        start_tls=relay.security == "starttls",
+        tls_context=context,
+        username=relay.user or None,
+        password=password,
+    )
+    try:
+        await client.connect()
+    except aiosmtplib.SMTPAuthenticationError as error:
+        raise RelayError(
+            f"The relay {relay.host} refuses the user {relay.user}: {error.code} {error.message}. See [relay] in the list of recipients."
+        ) from error
+    except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
+        raise RelayError(
+            f"The relay {relay.host}:{relay.port} cannot be used ({str(error) or type(error).__name__})."
+        ) from error
+    return client
+
+
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Say good-bye; what was taken is taken, however the relay answers."""
+    try:
+        await client.quit(timeout=5)
+    except (aiosmtplib.SMTPException, OSError):
+        client.close()
+
+
+def _prepared(relay: Relay) -> tuple[ssl.SSLContext | None, str | None]:
+    """What TLS trusts, and the password; reads files. Raises :class:`RelayError`."""
+    try:
+        context = None
+        if relay.security != "none":
+            context = ssl.create_default_context(cafile=relay.authority or None)
+        if not relay.password_file:
+            return context, None
+        path = Path(relay.password_file)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise RelayError(
+                f"{path} can be read by others (mode {mode:04o}); expected 0600: chmod 600 {path}"
+            )
+        return context, path.read_text("utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RelayError(f"The relay cannot be used: {error}") from error
