@@ -79,7 +79,7 @@ def test_removed_person_opens_nothing(tmp_path: Path) -> None:
 
 
 def test_verifier_put_there_by_hand_is_noticed(tmp_path: Path) -> None:
-    """The file of one person does not open another one's name."""
+    """The verifier of one person does not open another one's name, nor does one whose person no entry of the log tells of."""
     people = authority(tmp_path)
     people.add_person("novak", "operator", PHRASE)
     people.add_person("dvorak", "operator", "docela jiná slova")
@@ -87,6 +87,9 @@ def test_verifier_put_there_by_hand_is_noticed(tmp_path: Path) -> None:
     (folder / "dvorak.json").write_bytes((folder / "novak.json").read_bytes())
     with pytest.raises(PersonError, match="changed by hand"):
         people.authenticate("dvorak", PHRASE)
+    (folder / "nobody.json").write_bytes((folder / "novak.json").read_bytes())
+    with pytest.raises(NotAuthenticated):
+        people.authenticate("nobody", PHRASE)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ async def test_commands_say_what_is_wrong(tmp_path: Path) -> None:
 
 
 async def test_socket_serves_many_and_survives_nonsense(tmp_path: Path) -> None:
-    """Several connections are served; one that sends nonsense is broken off and the others never notice."""
+    """Several connections are served to the owner alone; one that sends nonsense is broken off and the others never notice."""
     deep = tmp_path / ("x" * 100) / ("y" * 100)
     site = await asyncio.to_thread(Site.create, deep / "site")
     house = House(site, cutting=False)
