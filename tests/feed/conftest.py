@@ -1,10 +1,12 @@
 """A made night and a feed on it."""
 
+import resource
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.feed.hostile import raise_limit
 from tests.feed.made import Fed, MadeStore, feed_on, small_night
 
 
@@ -28,3 +30,12 @@ async def fed(night_store: MadeStore) -> AsyncIterator[Fed]:
     """A feed on the small night."""
     async with feed_on(night_store) as running:
         yield running
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """This process may have as many as the system gives, until the test ends."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raise_limit()
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)

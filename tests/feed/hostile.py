@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.feed.made import EVENT, MadeStore, document, small_night
 from tests.feed.test_process import STARTED, Process, start
 
@@ -180,12 +178,3 @@ def holding(
                 connection.sendall(sent)
             held.append(connection)
         yield held
-
-
-@pytest.fixture
-def many_descriptors() -> Iterator[None]:
-    """This process may have as many as the system gives, until the test ends."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    raise_limit()
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -19,14 +19,12 @@ from tests.feed.hostile import (
     attacked,
     gone,
     holding,
-    many_descriptors,
     read_to_end,
     statuses,
     until,
 )
 from tests.feed.made import EVENT, MadeStore
 
-__all__ = ["many_descriptors"]
 pytestmark = pytest.mark.usefixtures("many_descriptors")
 
 LIMIT = 50

@@ -22,7 +22,6 @@ from tests.feed.hostile import (
     attacked,
     gone,
     holding,
-    many_descriptors,
     raise_limit,
     read_to_end,
     statuses,
@@ -30,7 +29,6 @@ from tests.feed.hostile import (
 )
 from tests.feed.made import EVENT, MadeStore
 
-__all__ = ["many_descriptors"]
 pytestmark = pytest.mark.usefixtures("many_descriptors")
 
 IDLE = 1
