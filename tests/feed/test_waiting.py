@@ -37,11 +37,33 @@ MANIFEST = f"/event/{EVENT}/newest/manifest.xml"
         (['foo="wait=10"'], 0),
         (['foo="a, wait=10", wait = 3'], 3),
         ([",,wait=4"], 4),
+        (['a; b="c, wait=9"; d , wait=5'], 5),
+        (["wait=6 ; c"], 6),
+        (['a;b="c"d;e, wait=8'], 8),
     ],
 )
 def test_preference_is_read_as_rfc_7240_writes_it(lines: list[str], due: int) -> None:
     """The first wait counts, whatever else is preferred; what is no whole number is no wait; nobody waits longer than the setting."""
     assert preferred_wait(lines, 60) == due
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a" + ";" * 8000 + '"',
+        "a" + " ;" * 4000 + '"',
+        "a" + "; " * 4000 + '"',
+        'a; "" ' + '"" ' * 2600 + '"',
+        "a=" + " " * 8000 + '"',
+        'a="' + "\\" * 8000,
+        "," * 8000 + '"',
+        "a" * 8000 + '"',
+    ],
+)
+def test_no_preference_takes_long_to_read(line: str) -> None:
+    """A header that is nearly right, again and again, is read as fast as any other: it would hold up everybody."""
+    assert preferred_wait([line, "wait=1"], 60) in (0, 1)
 
 
 @given(st.lists(st.text(max_size=60), max_size=4), st.integers(0, 100))

@@ -14,8 +14,11 @@ from skrutinium_server.release.store.model import SeriesKey
 AT_ONCE: Final = 200
 """Connections that are woken before anything else gets its turn."""
 
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
+# Possessive throughout: what was matched is never given back, so no header can make this take long.
 _PREFERENCE: Final = re.compile(
-    r'[ \t,]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^\s",;]*))?((?:[ \t]*;[^,"]*(?:"(?:[^"\\]|\\.)*")?)*)[ \t]*(?:,|$)'
+    rf"[ \t,]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+(?:=[ \t]*+({_QUOTED}|[^\s\",;]*+))?+[ \t]*+"
+    rf"(?:;[^,\";]*+(?:{_QUOTED}[^,\";]*+)*+)*+(?:,|$)"
 )
 _DIGITS: Final = 6
 
