@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.errors import CountingRefused
+from skrutinium_server.process.preflight import preflight
 from skrutinium_server.process.site import Site
+from skrutinium_server.process.status import site_status
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition, made_up_night
 from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.release.store.reading import StoreReader
@@ -30,6 +33,9 @@ from tests.soak.working import (
     verified,
     whole,
 )
+
+BLOCK = 2**12
+"""Bytes of the smallest piece of room."""
 
 START = datetime.datetime(2030, 10, 5, 12, tzinfo=datetime.UTC)
 
@@ -53,16 +59,33 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """A file that takes all the room there is."""
+    """A file that takes all the room there is, also what a publisher that stumbles gives back meanwhile."""
     filler = disk / "filler"
     with filler.open("ab", buffering=0) as file:
-        for size in (2**20, 2**12, 1):
-            with contextlib.suppress(OSError):
-                while file.write(bytes(size)) == size:
-                    pass
-    free = os.statvfs(disk)
-    assert free.f_bavail * free.f_frsize < 2**12
+        while room(disk) >= BLOCK:
+            for size in (2**20, BLOCK, 1):
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(size)) == size:
+                        pass
     return filler
+
+
+def room(disk: Path) -> int:
+    """Bytes that are free."""
+    free = os.statvfs(disk)
+    return free.f_bavail * free.f_frsize
+
+
+async def trouble(site: Site) -> bool:
+    """Whether status tells the operator of a trouble of the run."""
+    told = await site_status(site, wall_time())
+    return any(text.startswith(f"Run {RUN}, ") for text in told.alarms)
+
+
+def no_go(site: Site) -> bool:
+    """Whether preflight says that nothing can be written to a disk."""
+    found = preflight(site, site.event(None), wall_time())
+    return any(one.part == "disk" and one.verdict == "no-go" and "No space left" in one.text for one in found)
 
 
 def cut_since(site: Site, before: int) -> bool:
@@ -128,14 +151,20 @@ async def test_full_disk_stops_publishing_and_loses_nothing(tmp_path: Path, fill
                 if filled == "store":
                     await bringer.bring(group)
                     await until(lambda seen=complaints: program.said.count("Free space") > seen)  # type: ignore[misc]
+                    while not await trouble(site):
+                        pass
                     refused = group
                 else:
                     refused = await brought_until_refused(bringer, disk, group, coming)
+                while not no_go(site):
+                    fill(disk)
                 earlier.append(released(site))
                 filler.unlink()
                 await bringer.bring(refused)
                 before = len(earlier[-1])
                 await until(lambda seen=before: len(released(site)) > seen)  # type: ignore[misc]
+                while await trouble(site):
+                    pass
             await bringer.ask(do="cut", run=RUN)
         whole(site, bringer.acknowledged, earlier)
         report = await verified(str(site.store))

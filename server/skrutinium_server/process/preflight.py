@@ -12,6 +12,7 @@ import stat
 import time
 import zoneinfo
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -119,20 +120,31 @@ def _disk(site: Site, protocols: int) -> Iterator[Finding]:
         free = shutil.disk_usage(folder).free
         found = f"{free / 1e9:.1f} GB free for the {name}, {need / 1e9:.1f} GB are advised for {protocols} protocols"
         yield Finding("disk", "go" if free >= need else "no-go" if free < room.LEAST else "warn", found)
-        probe = folder / f".preflight.{os.getpid()}"
         try:
-            began = time.monotonic()
-            with probe.open("wb") as file:
-                file.write(b"\0" * 4096)
-                os.fsync(file.fileno())
-            took = time.monotonic() - began
-        finally:
-            probe.unlink(missing_ok=True)
+            took = _written(folder)
+        except OSError as error:
+            yield Finding(
+                "disk", "no-go", f"the {name} cannot be written: {error.strerror or error} ({folder})"
+            )
+            continue
         slow = took > 0.5
         text = f"the {name} is written and synced in {took * 1000:.0f} ms"
         yield Finding(
             "disk", "warn" if slow else "go", text + ("; a slow disk delays every release" if slow else "")
         )
+
+
+def _written(folder: Path) -> float:
+    """Seconds that it takes to write and sync a small file; raises OSError."""
+    probe = folder / f".preflight.{os.getpid()}"
+    try:
+        began = time.monotonic()
+        with probe.open("wb") as file:
+            file.write(b"\0" * 4096)
+            os.fsync(file.fileno())
+        return time.monotonic() - began
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _clock(site: Site, law: Law) -> Iterator[Finding]:
