@@ -8,15 +8,35 @@
 
 import logging
 
+from skrutinium.documents.book import Book
 from skrutinium.documents.notices import Incident, Notices, Planned, SecondSite, SeriesStatus, Status
-from skrutinium.documents.results import (
-    AreaResults,
-    Candidate,
+from skrutinium.documents.protocols import (
     Change,
-    Committee,
-    ContestResults,
     Correction,
     Corrections,
+    PrecinctResults,
+    Protocol,
+    ProtocolBatch,
+)
+from skrutinium.documents.registered import (
+    Calendar,
+    CalendarEntry,
+    Codebook,
+    RegisteredArea,
+    RegisteredCandidate,
+    RegisteredCommittee,
+    RegisteredContest,
+    RegisteredDistrict,
+    RegisteredList,
+    RegisteredPoll,
+    RegisteredPrecinct,
+)
+from skrutinium.documents.results import (
+    AreaResults,
+    AreaTurnout,
+    Candidate,
+    Committee,
+    ContestResults,
     Count,
     District,
     DistrictResults,
@@ -28,14 +48,15 @@ from skrutinium.documents.results import (
     List,
     Lot,
     Out,
-    PrecinctResults,
-    Protocol,
-    ProtocolBatch,
+    Question,
     Reporting,
     Row,
     Summary,
+    TurnoutReport,
 )
 from skrutinium.documents.series import Checkpoint, Document, FeedState, Heartbeat, Manifest, Run
+from skrutinium.documents.shares import percent
+from skrutinium.documents.votes import Full, NotApplicable, NotReported, NotTold, Partial, Votes
 from skrutinium.errors import (
     AccessRefused,
     ChainError,
@@ -57,10 +78,10 @@ from skrutinium.errors import (
     StateFileError,
 )
 from skrutinium.following.feed import Feed, connect
-from skrutinium.following.news import Health, Timing
+from skrutinium.following.news import Health, SourceHealth, Timing
 from skrutinium.following.release import Release
 from skrutinium.following.statefile import Marks, Seen, StateFile
-from skrutinium.sources.opening import open_source
+from skrutinium.sources.opening import Place, open_source
 from skrutinium.sources.transport import Patience
 from skrutinium.verifying.night import Difference, Report, verify
 
@@ -69,25 +90,18 @@ logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unle
 __version__ = "0.1.0"
 
 __all__ = [
-    "Status",
-    "SeriesStatus",
-    "SecondSite",
-    "Planned",
-    "Notices",
-    "Incident",
-    "DistrictResults",
-    "FirstRound",
-    "KindSummary",
-    "Leading",
-    "Out",
-    "Summary",
     "AccessRefused",
     "AreaResults",
+    "AreaTurnout",
+    "Book",
+    "Calendar",
+    "CalendarEntry",
     "Candidate",
     "ChainError",
     "Change",
     "Checkpoint",
     "ChoiceNeeded",
+    "Codebook",
     "Committee",
     "ContestResults",
     "Correction",
@@ -96,14 +110,20 @@ __all__ = [
     "DamagedError",
     "Difference",
     "District",
+    "DistrictResults",
     "Document",
     "EventResults",
     "Feed",
     "FeedState",
+    "FirstRound",
+    "Full",
     "Gone",
     "Health",
     "Heartbeat",
+    "Incident",
     "Kind",
+    "KindSummary",
+    "Leading",
     "LimitReached",
     "List",
     "Lot",
@@ -112,12 +132,29 @@ __all__ = [
     "MixedPhases",
     "NetworkError",
     "NoSuchPlace",
+    "NotApplicable",
     "NotDelivered",
+    "NotReported",
+    "NotTold",
     "NotYet",
+    "Notices",
+    "Out",
+    "Partial",
     "Patience",
+    "Place",
+    "Planned",
     "PrecinctResults",
     "Protocol",
     "ProtocolBatch",
+    "Question",
+    "RegisteredArea",
+    "RegisteredCandidate",
+    "RegisteredCommittee",
+    "RegisteredContest",
+    "RegisteredDistrict",
+    "RegisteredList",
+    "RegisteredPoll",
+    "RegisteredPrecinct",
     "Release",
     "Report",
     "Reporting",
@@ -125,15 +162,23 @@ __all__ = [
     "Row",
     "Run",
     "SchemaError",
+    "SecondSite",
     "Seen",
+    "SeriesStatus",
     "ServerFault",
     "SignatureError",
     "SkrutiniumError",
+    "SourceHealth",
     "StaleError",
     "StateFile",
     "StateFileError",
+    "Status",
+    "Summary",
     "Timing",
+    "TurnoutReport",
+    "Votes",
     "connect",
     "open_source",
+    "percent",
     "verify",
 ]

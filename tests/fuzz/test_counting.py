@@ -7,8 +7,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrutinium.documents.results import ListVotes as Published
-from skrutinium.documents.results import Protocol as PublishedProtocol
+from skrutinium.documents.protocols import ListVotes as Published
+from skrutinium.documents.protocols import Protocol as PublishedProtocol
 from skrutinium.verifying.recount import EVENT, Recount, Sum, votes_of
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import Definition

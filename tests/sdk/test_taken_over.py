@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from skrutinium.documents.results import ListVotes, Protocol, TakenOver
+from skrutinium.documents.protocols import ListVotes, Protocol, TakenOver
 from skrutinium.errors import SchemaError
 from skrutinium.verifying.taken_over import compare, reread
 from tests.sdk.store_builder import NIGHT, ZEROS, Sent

@@ -4,10 +4,15 @@ Each function raises :class:`SchemaError` that names element, attribute and valu
 """
 
 import datetime
+from fractions import Fraction
 
 from lxml import etree
 
+from skrutinium.documents.parsing import NAMESPACE
 from skrutinium.errors import SchemaError
+
+_LONGEST_NUMBER = 15
+_FIGURE = NAMESPACE + "figure"
 
 
 def _wrong(element: etree._Element, name: str, expected: str) -> SchemaError:
@@ -30,17 +35,17 @@ def optional_number(element: etree._Element, name: str) -> int | None:
     value = element.get(name)
     if value is None:
         return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 15):
+    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER):
         raise _wrong(element, name, "a whole number")
     return int(value)
 
 
 def number(element: etree._Element, name: str) -> int:
     """A required whole number, zero or more."""
-    value = optional_number(element, name)
-    if value is None:
+    value = element.get(name, "")
+    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER):
         raise _wrong(element, name, "a whole number")
-    return value
+    return int(value)
 
 
 def optional_flag(element: etree._Element, name: str) -> bool | None:
@@ -65,9 +70,9 @@ def moment(element: etree._Element, name: str) -> datetime.datetime:
         result = datetime.datetime.fromisoformat(value)
     except ValueError as error:
         raise _wrong(element, name, "a moment such as 2018-10-06T15:00:00Z") from error
-    if result.utcoffset() != datetime.timedelta(0):
+    if result.tzinfo is not datetime.UTC:  # what fromisoformat makes of Z, and of an offset of zero
         raise _wrong(element, name, "a moment in UTC, with Z")
-    return result.astimezone(datetime.UTC)
+    return result
 
 
 def day(element: etree._Element, name: str) -> datetime.date:
@@ -77,3 +82,36 @@ def day(element: etree._Element, name: str) -> datetime.date:
         return datetime.date.fromisoformat(value[:10])
     except ValueError as error:
         raise _wrong(element, name, "a day such as 2018-10-05") from error
+
+
+def optional_moment(element: etree._Element, name: str) -> datetime.datetime | None:
+    """A moment in UTC; None when the attribute is absent."""
+    return moment(element, name) if name in element.attrib else None
+
+
+def optional_day(element: etree._Element, name: str) -> datetime.date | None:
+    """A day; None when the attribute is absent."""
+    return day(element, name) if name in element.attrib else None
+
+
+def share(element: etree._Element, name: str) -> Fraction:
+    """A required share of the whole, told in hundredths of a percent."""
+    value = optional_share(element, name)
+    if value is None:
+        raise _wrong(element, name, "a share in hundredths of a percent")
+    return value
+
+
+def optional_share(element: etree._Element, name: str) -> Fraction | None:
+    """A share of the whole, told in hundredths of a percent; None when the attribute is absent."""
+    value = optional_number(element, name)
+    if value is None:
+        return None
+    if value > 10_000:
+        raise _wrong(element, name, "a share in hundredths of a percent, at most 10000")
+    return Fraction(value, 10_000)
+
+
+def figures(element: etree._Element) -> dict[str, int]:
+    """The fields of the law that an element tells."""
+    return {text(figure, "field"): number(figure, "value") for figure in element.iterchildren(_FIGURE)}

@@ -9,8 +9,8 @@ from typing import Any
 
 from lxml import etree
 
-from skrutinium.documents.attributes import flag, moment, number, optional_number, text
-from skrutinium.documents.parsing import NAMESPACE, children, document
+from skrutinium.documents.attributes import flag, moment, number, optional_moment, optional_number, text
+from skrutinium.documents.streaming import into, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,16 @@ class SecondSite:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """All notices; ``number`` counts the versions of the file, 0 before the first. ``planned`` has the next one first."""
+    """All notices; ``number`` counts the versions of the file, 0 before the first. ``planned`` has the next one first.
+
+    ``additions`` as in a :class:`~skrutinium.documents.stamp.Stamp`.
+    """
 
     number: int = 0
     incidents: tuple[Incident, ...] = ()
     planned: tuple[Planned, ...] = ()
     second_site: SecondSite | None = None
+    additions: tuple[str, ...] = ()
 
     @property
     def open(self) -> tuple[Incident, ...]:
@@ -105,38 +109,54 @@ class Status:
     target_delay: int | None = None
 
 
+class _Told:
+    """What both documents tell, as it comes."""
+
+    def __init__(self) -> None:
+        self.incidents: list[Incident] = []
+        self.planned: list[Planned] = []
+        self.second_site: list[SecondSite] = []
+        self.takes = {
+            "incident": into(self.incidents, _incident),
+            "planned": into(self.planned, lambda one: Planned(moment(one, "time"), text(one, "text"))),
+            "second-site": into(
+                self.second_site, lambda one: SecondSite(text(one, "address"), text(one, "fingerprint"))
+            ),
+        }
+
+    def notices(self, version: int, additions: tuple[str, ...]) -> Notices:
+        """All of it."""
+        second = self.second_site[0] if self.second_site else None
+        return Notices(version, tuple(self.incidents), tuple(self.planned), second, additions)
+
+
 def read_notices(data: bytes, where: str) -> Notices:
     """Read the document part of ``notices.xml``; raises :class:`SchemaError`."""
-    root = document(data, "notices", where)
-    return _told(root, number(root, "number"))
+    told = _Told()
+    head = stream(data, "notices", where, told.takes)
+    return told.notices(number(head.root, "number"), head.additions)
 
 
 def read_status(data: bytes, where: str) -> Status:
     """Read ``status.xml``; raises :class:`SchemaError`. Its notices have the number 0: only ``notices.xml`` tells theirs."""
-    root = document(data, "status", where)
+    told, alarms, series = _Told(), list[str](), list[SeriesStatus]()
+    takes = {"alarm": into(alarms, lambda one: one.text or ""), "series": into(series, _series)}
+    head = stream(data, "status", where, told.takes | takes)
+    root = head.root
     return Status(
         moment(root, "time"),
         number(root, "number"),
         number(root, "listening"),
-        tuple(one.text or "" for one in children(root, "alarm")),
-        tuple(map(_series, children(root, "series"))),
-        _told(root, 0),
+        tuple(alarms),
+        tuple(series),
+        told.notices(0, head.additions),
         optional_number(root, "target-alive"),
         optional_number(root, "target-delay"),
     )
 
 
-def _told(root: etree._Element, version: int) -> Notices:
-    second = root.find(NAMESPACE + "second-site")
-    return Notices(
-        version,
-        tuple(
-            Incident(text(one, "id"), moment(one, "begun"), text(one, "text"), _optional_moment(one, "ended"))
-            for one in children(root, "incident")
-        ),
-        tuple(Planned(moment(one, "time"), text(one, "text")) for one in children(root, "planned")),
-        None if second is None else SecondSite(text(second, "address"), text(second, "fingerprint")),
-    )
+def _incident(one: etree._Element) -> Incident:
+    return Incident(text(one, "id"), moment(one, "begun"), text(one, "text"), optional_moment(one, "ended"))
 
 
 def _series(row: etree._Element) -> SeriesStatus:
@@ -151,13 +171,9 @@ def _series(row: etree._Element) -> SeriesStatus:
         phase=text(row, "phase"),
         current=flag(row, "current"),
         open=flag(row, "open"),
-        time=_optional_moment(row, "time"),
+        time=optional_moment(row, "time"),
         state=row.get("state"),
         refused=row.get("refused"),
-        not_before=_optional_moment(row, "not-before"),
+        not_before=optional_moment(row, "not-before"),
         **numbers,
     )
-
-
-def _optional_moment(element: etree._Element, name: str) -> datetime.datetime | None:
-    return moment(element, name) if name in element.attrib else None

@@ -1,6 +1,6 @@
-"""Parsing a document safely: no entities, no DOCTYPE, no network, valid against its schema.
+"""Parsing a document into a tree safely: no entities, no DOCTYPE, no network, valid against its schema.
 
-A document of a later minor version of the schema (1.x) may hold what this package does not know: it is read without the
+For those who compare documents; what becomes a dataclass is read by :mod:`skrutinium.documents.streaming`. A document of a later minor version of the schema (1.x) may hold what this package does not know: it is read without the
 schema, its additions are passed over, and the log says so once for each version.
 """
 
@@ -102,6 +102,11 @@ def check(root: etree._Element, where: str, name: str = SCHEMA) -> None:
                 "documents of schema %s: read without validation, additions are passed over", version
             )
         return
+    valid(root, where, name)
+
+
+def valid(root: etree._Element, where: str, name: str = SCHEMA) -> None:
+    """Validate a parsed document of whatever version; raises :class:`SchemaError` with the first reason and its line."""
     judge = schema(name)
     if not judge.validate(root):
         first = next(iter(judge.error_log))

@@ -1,45 +1,29 @@
-"""From the bytes of a document to its dataclass.
+"""From the bytes of a document of results to its dataclass.
 
 Each ``read_*`` takes the bytes and ``where`` they came from (for errors), validates by default, and raises
 :class:`SchemaError`.
 """
 
-import base64
-import binascii
-import datetime
-from typing import TypedDict
+from collections.abc import Sequence
 
 from lxml import etree
 
 from skrutinium.documents import results as d
-from skrutinium.documents.attributes import day, flag, moment, number, optional_flag, optional_number, text
-from skrutinium.documents.parsing import NAMESPACE, children, document
+from skrutinium.documents.attributes import (
+    figures,
+    flag,
+    moment,
+    number,
+    optional_day,
+    optional_flag,
+    optional_number,
+    optional_share,
+    share,
+    text,
+)
+from skrutinium.documents.parsing import NAMESPACE, children
+from skrutinium.documents.streaming import into, stream
 from skrutinium.errors import SchemaError
-
-
-class StampValues(TypedDict):
-    """The attributes of a :class:`~skrutinium.documents.Stamp`."""
-
-    event: str
-    run: str
-    phase: str
-    release: int
-    time: datetime.datetime
-    schema: str
-    codebook: int
-
-
-def stamp(root: etree._Element) -> StampValues:
-    """What every root carries."""
-    return StampValues(
-        event=text(root, "event"),
-        run=text(root, "run"),
-        phase=text(root, "phase"),
-        release=number(root, "release"),
-        time=moment(root, "time"),
-        schema=text(root, "schema"),
-        codebook=number(root, "codebook"),
-    )
 
 
 def _reporting(element: etree._Element) -> d.Reporting:
@@ -50,25 +34,30 @@ def _reporting(element: etree._Element) -> d.Reporting:
         raise SchemaError(f"reporting is {value!r}; expected one of {', '.join(d.Reporting)}") from error
 
 
-def _figures(element: etree._Element) -> dict[str, int]:
-    return {text(figure, "field"): number(figure, "value") for figure in children(element, "figure")}
+def _count(element: etree._Element) -> d.Count:
+    return d.Count(
+        _reporting(element),
+        number(element, "expected"),
+        number(element, "reported"),
+        figures(element),
+        optional_number(element, "eligible-out"),
+        {
+            text(one, "field"): number(one, "protocols")
+            for one in children(element, "figure")
+            if "protocols" in one.attrib
+        },
+    )
 
 
-def _count(parent: etree._Element) -> d.Count:
-    for element in children(parent, "count"):
-        return d.Count(
-            _reporting(element),
-            number(element, "expected"),
-            number(element, "reported"),
-            _figures(element),
-            optional_number(element, "eligible-out"),
-            {
-                text(one, "field"): number(one, "protocols")
-                for one in children(element, "figure")
-                if "protocols" in one.attrib
-            },
-        )
-    raise SchemaError(f"{etree.QName(parent).localname} has no count (line {parent.sourceline})")
+def _only(counts: Sequence[d.Count], parent: etree._Element) -> d.Count:
+    """The count of an element, which has one."""
+    if len(counts) != 1:
+        raise SchemaError(f"{etree.QName(parent).localname} has {len(counts)} counts; expected one")
+    return counts[0]
+
+
+def _count_in(parent: etree._Element) -> d.Count:
+    return _only([_count(element) for element in children(parent, "count")], parent)
 
 
 def _kind(element: etree._Element) -> d.Kind:
@@ -77,7 +66,7 @@ def _kind(element: etree._Element) -> d.Kind:
         number(element, "contests"),
         number(element, "decided"),
         number(element, "seats-decided"),
-        _count(element),
+        _count_in(element),
         tuple(
             d.Committee(
                 row.get("id"), row.get("name"), optional_number(row, "votes"), optional_number(row, "seats")
@@ -156,124 +145,117 @@ def _lot(element: etree._Element) -> d.Lot:
     return d.Lot(number(element, "places"), tuple(tied))
 
 
-def _first_round(district: etree._Element) -> d.FirstRound | None:
-    for element in children(district, "first-round"):
-        return d.FirstRound(
-            text(element, "event"),
-            day(element, "date") if "date" in element.attrib else None,
-            _figures(element),
-            tuple(map(_candidate, children(element, "candidate"))),
+def _first_round(element: etree._Element) -> d.FirstRound:
+    return d.FirstRound(
+        text(element, "event"),
+        optional_day(element, "date"),
+        figures(element),
+        tuple(map(_candidate, children(element, "candidate"))),
+    )
+
+
+def _unnumbered(element: etree._Element) -> d.UnnumberedList:
+    return d.UnnumberedList(element.get("committee"), text(element, "name"))
+
+
+class _DistrictParts:
+    """The parts of a district as they come: children of a district of a contest, or of the root of a district's own document."""
+
+    def __init__(self) -> None:
+        self.counts: list[d.Count] = []
+        self.lists: list[d.List] = []
+        self.candidates: list[d.Candidate] = []
+        self.questions: list[d.Question] = []
+        self.lots: list[d.Lot] = []
+        self.unnumbered: list[d.UnnumberedList] = []
+        self.first_round: list[d.FirstRound] = []
+        self.takes = {
+            "count": into(self.counts, _count),
+            "list": into(self.lists, _list),
+            "candidate": into(self.candidates, _candidate),
+            "question": into(self.questions, _question),
+            "lot": into(self.lots, _lot),
+            "unnumbered-list": into(self.unnumbered, _unnumbered),
+            "first-round": into(self.first_round, _first_round),
+        }
+
+    def district(self, element: etree._Element) -> d.District:
+        """The district of an element whose children were taken."""
+        return d.District(
+            id=text(element, "id"),
+            number=number(element, "number"),
+            name=text(element, "name"),
+            seats=optional_number(element, "seats"),
+            outcome=text(element, "outcome"),
+            threshold=optional_number(element, "threshold"),
+            vacant=optional_number(element, "vacant"),
+            count=_only(self.counts, element),
+            lists=tuple(self.lists),
+            candidates=tuple(self.candidates),
+            questions=tuple(self.questions),
+            lots=tuple(self.lots),
+            unnumbered=tuple(self.unnumbered),
+            missing=element.get("missing"),
+            first_round=self.first_round[0] if self.first_round else None,
         )
-    return None
 
 
 def _district(element: etree._Element) -> d.District:
-    return d.District(
-        id=text(element, "id"),
-        number=number(element, "number"),
-        name=text(element, "name"),
-        seats=optional_number(element, "seats"),
-        outcome=text(element, "outcome"),
-        threshold=optional_number(element, "threshold"),
-        vacant=optional_number(element, "vacant"),
-        count=_count(element),
-        lists=tuple(map(_list, children(element, "list"))),
-        candidates=tuple(map(_candidate, children(element, "candidate"))),
-        questions=tuple(map(_question, children(element, "question"))),
-        lots=tuple(map(_lot, children(element, "lot"))),
-        unnumbered=tuple(
-            d.UnnumberedList(one.get("committee"), text(one, "name"))
-            for one in children(element, "unnumbered-list")
-        ),
-        missing=element.get("missing"),
-        first_round=_first_round(element),
-    )
-
-
-def _taken_over(protocol: etree._Element) -> d.TakenOver | None:
-    for element in children(protocol, "taken-over"):
-        try:
-            data = base64.b64decode("".join((element.text or "").split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise SchemaError(f"taken-over bytes are no Base64 (line {element.sourceline})") from error
-        return d.TakenOver(
-            data,
-            text(element, "format"),
-            text(element, "encoding"),
-            text(element, "source"),
-            text(element, "source-sha256"),
-            number(element, "offset"),
-        )
-    return None
-
-
-def protocol(element: etree._Element) -> d.Protocol:
-    """One protocol element."""
-    return d.Protocol(
-        precinct=text(element, "precinct"),
-        contest=text(element, "contest"),
-        district=text(element, "district"),
-        entry=number(element, "entry"),
-        version=number(element, "version"),
-        sequence=number(element, "sequence"),
-        established=moment(element, "established"),
-        accepted=moment(element, "accepted"),
-        sha256=text(element, "sha256"),
-        repeated=flag(element, "repeated"),
-        supersedes=optional_number(element, "supersedes"),
-        reason=element.get("reason"),
-        authority=element.get("authority"),
-        figures=_figures(element),
-        lists=tuple(
-            d.ListVotes(
-                number(votes, "number"),
-                number(votes, "votes"),
-                {number(one, "number"): number(one, "votes") for one in children(votes, "candidate")},
-            )
-            for votes in children(element, "list")
-        ),
-        taken_over=_taken_over(element),
-    )
+    parts = _DistrictParts()
+    for child in element.iterchildren(etree.Element):
+        take = parts.takes.get(str(child.tag).removeprefix(NAMESPACE))
+        if take is not None:
+            take(child)
+    return parts.district(element)
 
 
 def read_event(data: bytes, where: str, *, validate: bool = True) -> d.EventResults:
     """Read ``event.xml``."""
-    root = document(data, "event-results", where, validate=validate)
+    kinds, areas = list[d.Kind](), list[d.Row]()
+    takes = {"kind": into(kinds, _kind), "area": into(areas, _row)}
+    head = stream(data, "event-results", where, takes, validate=validate)
+    root = head.root
     return d.EventResults(
-        **stamp(root),
+        **head.stamp(),
         name=text(root, "name"),
-        date=day(root, "date") if "date" in root.attrib else None,
+        date=optional_day(root, "date"),
         state=text(root, "state"),
         made_up=flag(root, "made-up"),
         out=_out(root),
         held=optional_number(root, "held") or 0,
-        kinds=tuple(map(_kind, children(root, "kind"))),
-        areas=tuple(map(_row, children(root, "area"))),
+        kinds=tuple(kinds),
+        areas=tuple(areas),
     )
 
 
 def read_area(data: bytes, where: str, *, validate: bool = True) -> d.AreaResults:
     """Read ``area/ID.xml``."""
-    root = document(data, "area-results", where, validate=validate)
+    kinds, areas, contests = list[d.Kind](), list[d.Row](), list[d.Row]()
+    takes = {"kind": into(kinds, _kind), "area": into(areas, _row), "contest": into(contests, _row)}
+    head = stream(data, "area-results", where, takes, validate=validate)
+    root = head.root
     return d.AreaResults(
-        **stamp(root),
+        **head.stamp(),
         id=text(root, "id"),
         kind=text(root, "kind"),
         name=text(root, "name"),
         parent=root.get("parent"),
         state=text(root, "state"),
         out=_out(root),
-        kinds=tuple(map(_kind, children(root, "kind"))),
-        areas=tuple(map(_row, children(root, "area"))),
-        contests=tuple(map(_row, children(root, "contest"))),
+        kinds=tuple(kinds),
+        areas=tuple(areas),
+        contests=tuple(contests),
     )
 
 
 def read_contest(data: bytes, where: str, *, validate: bool = True) -> d.ContestResults:
     """Read ``contest/ID.xml``."""
-    root = document(data, "contest-results", where, validate=validate)
+    counts, districts = list[d.Count](), list[d.District]()
+    takes = {"count": into(counts, _count), "district": into(districts, _district)}
+    head = stream(data, "contest-results", where, takes, validate=validate)
+    root = head.root
     return d.ContestResults(
-        **stamp(root),
+        **head.stamp(),
         id=text(root, "id"),
         kind=text(root, "kind"),
         area=text(root, "area"),
@@ -282,17 +264,19 @@ def read_contest(data: bytes, where: str, *, validate: bool = True) -> d.Contest
         round=number(root, "round"),
         state=text(root, "state"),
         made_up=flag(root, "made-up"),
-        count=_count(root),
-        districts=tuple(map(_district, children(root, "district"))),
+        count=_only(counts, root),
+        districts=tuple(districts),
         held=root.get("held"),
     )
 
 
 def read_district(data: bytes, where: str, *, validate: bool = True) -> d.DistrictResults:
     """Read ``district/ID.xml``."""
-    root = document(data, "district-results", where, validate=validate)
+    parts = _DistrictParts()
+    head = stream(data, "district-results", where, parts.takes, validate=validate)
+    root = head.root
     return d.DistrictResults(
-        **stamp(root),
+        **head.stamp(),
         contest=text(root, "contest"),
         contest_name=text(root, "contest-name"),
         kind=text(root, "kind"),
@@ -300,7 +284,7 @@ def read_district(data: bytes, where: str, *, validate: bool = True) -> d.Distri
         round=number(root, "round"),
         state=text(root, "state"),
         made_up=flag(root, "made-up"),
-        district=_district(root),
+        district=parts.district(root),
         held=root.get("held"),
     )
 
@@ -311,7 +295,7 @@ def _leading(element: etree._Element) -> d.Leading:
         optional_number(element, "candidate"),
         element.get("name"),
         number(element, "votes"),
-        number(element, "share"),
+        share(element, "share"),
         optional_number(element, "seats"),
     )
 
@@ -325,8 +309,8 @@ def _kind_summary(element: etree._Element) -> d.KindSummary:
         line,
         number(element, "expected"),
         number(element, "reported"),
-        number(element, "share"),
-        optional_number(element, "turnout"),
+        share(element, "share"),
+        optional_share(element, "turnout"),
         number(element, "contests"),
         number(element, "decided"),
         number(element, "seats-decided"),
@@ -336,65 +320,25 @@ def _kind_summary(element: etree._Element) -> d.KindSummary:
 
 def read_summary(data: bytes, where: str, *, validate: bool = True) -> d.Summary:
     """Read ``summary.xml``."""
-    root = document(data, "summary", where, validate=validate)
+    kinds = list[d.KindSummary]()
+    head = stream(data, "summary", where, {"kind": into(kinds, _kind_summary)}, validate=validate)
     return d.Summary(
-        **stamp(root),
-        name=text(root, "name"),
-        state=text(root, "state"),
-        kinds=tuple(map(_kind_summary, children(root, "kind"))),
+        **head.stamp(), name=text(head.root, "name"), state=text(head.root, "state"), kinds=tuple(kinds)
     )
 
 
-def read_precinct(data: bytes, where: str, *, validate: bool = True) -> d.PrecinctResults:
-    """Read ``precinct/ID.xml``."""
-    root = document(data, "precinct-results", where, validate=validate)
-    return d.PrecinctResults(
-        **stamp(root),
-        id=text(root, "id"),
-        area=text(root, "area"),
-        number=number(root, "number"),
-        kind=text(root, "kind"),
-        name=root.get("name"),
-        protocols=tuple(map(protocol, children(root, "protocol"))),
-        awaited=tuple(
-            d.Awaited(text(one, "contest"), text(one, "district")) for one in children(root, "awaited")
-        ),
-        state=text(root, "state"),
+def _area_turnout(element: etree._Element) -> d.AreaTurnout:
+    return d.AreaTurnout(
+        text(element, "id"),
+        number(element, "expected"),
+        number(element, "reported"),
+        optional_number(element, "eligible"),
+        optional_number(element, "issued"),
     )
 
 
-def read_batch(data: bytes, where: str, *, validate: bool = True) -> d.ProtocolBatch:
-    """Read ``batch/N.xml``."""
-    root = document(data, "protocol-batch", where, validate=validate)
-    protocols = tuple(map(protocol, children(root, "protocol")))
-    return d.ProtocolBatch(**stamp(root), protocols=protocols, state=text(root, "state"))
-
-
-def _change(element: etree._Element) -> d.Change:
-    return d.Change(
-        element.get("field"),
-        optional_number(element, "list"),
-        optional_number(element, "candidate"),
-        optional_number(element, "old"),
-        optional_number(element, "new"),
-    )
-
-
-def _correction(element: etree._Element) -> d.Correction:
-    return d.Correction(
-        precinct=text(element, "precinct"),
-        contest=text(element, "contest"),
-        entry=number(element, "entry"),
-        supersedes=number(element, "supersedes"),
-        reason=text(element, "reason"),
-        authority=text(element, "authority"),
-        time=moment(element, "time"),
-        changes=tuple(map(_change, children(element, "change"))),
-    )
-
-
-def read_corrections(data: bytes, where: str, *, validate: bool = True) -> d.Corrections:
-    """Read ``corrections/N.xml``."""
-    root = document(data, "corrections", where, validate=validate)
-    corrections = tuple(map(_correction, children(root, "correction")))
-    return d.Corrections(**stamp(root), corrections=corrections, state=text(root, "state"))
+def read_turnout(data: bytes, where: str, *, validate: bool = True) -> d.TurnoutReport:
+    """Read ``turnout.xml``."""
+    areas = list[d.AreaTurnout]()
+    head = stream(data, "turnout", where, {"area": into(areas, _area_turnout)}, validate=validate)
+    return d.TurnoutReport(**head.stamp(), hour=moment(head.root, "hour"), areas=tuple(areas))

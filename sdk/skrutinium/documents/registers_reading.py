@@ -1,14 +1,18 @@
-"""From the bytes of registers, codebooks and the calendar to their dataclasses; each function raises :class:`SchemaError`."""
+"""From the bytes of registers, codebooks and the calendar to their dataclasses; each function raises :class:`SchemaError`.
 
-from collections.abc import Callable
+A register is of the event, and written with the definition, that the row of its index says.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from lxml import etree
 
 from skrutinium.documents import registered as r
 from skrutinium.documents.attributes import flag, moment, number, optional_flag, optional_number, text
-from skrutinium.documents.parsing import NAMESPACE, children, document
+from skrutinium.documents.parsing import NAMESPACE, children
 from skrutinium.documents.registers import SCHEMA, RegisterRow, RegistersIndex
+from skrutinium.documents.streaming import Take, into, stream
 from skrutinium.errors import SchemaError
 
 RowT = TypeVar("RowT")
@@ -16,7 +20,8 @@ RowT = TypeVar("RowT")
 
 def read_index(data: bytes, where: str) -> RegistersIndex:
     """Read ``registers.xml``."""
-    root = document(data, "registers", where, schema=SCHEMA)
+    rows = list[RegisterRow]()
+    root = stream(data, "registers", where, {"document": into(rows, _index_row)}, schema=SCHEMA).root
     return RegistersIndex(
         event=text(root, "event"),
         definition=number(root, "definition"),
@@ -24,7 +29,7 @@ def read_index(data: bytes, where: str) -> RegistersIndex:
         edition=number(root, "edition"),
         previous=text(root, "previous"),
         made_up=flag(root, "made-up"),
-        documents=tuple(map(_index_row, children(root, "document"))),
+        documents=tuple(rows),
     )
 
 
@@ -39,11 +44,12 @@ def _index_row(row: etree._Element) -> RegisterRow:
     )
 
 
-def _register(data: bytes, name: str, event: str, row: RegisterRow) -> etree._Element:
-    """A register that the index lists, valid, of that event and written with the definition that the index says."""
+def _register(
+    data: bytes, name: str, event: str, row: RegisterRow, takes: Mapping[str, Take]
+) -> etree._Element:
     if row.schema != SCHEMA:
         raise SchemaError(f"the index says schema {row.schema}; expected {SCHEMA}", address=row.path)
-    root = document(data, name, row.path, schema=SCHEMA)
+    root = stream(data, name, row.path, takes, schema=SCHEMA).root
     told = root.get("event"), root.get("definition"), root.get("definition-sha256")
     due = event, str(row.definition), row.definition_sha256
     if told != due:
@@ -56,7 +62,9 @@ def _register(data: bytes, name: str, event: str, row: RegisterRow) -> etree._El
 def _rows(
     data: bytes, name: str, event: str, row: RegisterRow, tag: str, read: Callable[[etree._Element], RowT]
 ) -> tuple[RowT, ...]:
-    return tuple(map(read, children(_register(data, name, event, row), tag)))
+    rows = list[RowT]()
+    _register(data, name, event, row, {tag: into(rows, read)})
+    return tuple(rows)
 
 
 def read_areas(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredArea, ...]:
@@ -81,8 +89,10 @@ def read_committees(data: bytes, event: str, row: RegisterRow) -> tuple[r.Regist
 
 def read_lists(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredList, ...]:
     """Read ``registers/lists.xml``; lists without a number stand last."""
-    root = _register(data, "lists", event, row)
-    return (*map(_list, children(root, "list")), *map(_list, children(root, "unnumbered-list")))
+    numbered, others = list[r.RegisteredList](), list[r.RegisteredList]()
+    takes = {"list": into(numbered, _list), "unnumbered-list": into(others, _list)}
+    _register(data, "lists", event, row, takes)
+    return (*numbered, *others)
 
 
 def read_precincts(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredPrecinct, ...]:
@@ -92,25 +102,26 @@ def read_precincts(data: bytes, event: str, row: RegisterRow) -> tuple[r.Registe
 
 def read_candidates(data: bytes, event: str, row: RegisterRow) -> tuple[r.RegisteredCandidate, ...]:
     """Read ``registers/candidates/AREA.xml``, in the order of the ballots."""
-    return tuple(one for ballot in _rows(data, "candidates", event, row, "ballot", _ballot) for one in ballot)
+    ballots = _rows(data, "candidates", event, row, "ballot", _ballot)
+    return tuple(one for ballot in ballots for one in ballot)
 
 
 def read_codebook(data: bytes, event: str, row: RegisterRow) -> r.Codebook:
     """Read ``codebooks/ID.xml``."""
-    root = _register(data, "codebook", event, row)
-    return r.Codebook(
-        text(root, "id"),
-        {
-            text(item, "id"): {text(one, "column"): one.text or "" for one in children(item, "value")}
-            for item in children(root, "item")
-        },
-    )
+    items = list[tuple[str, dict[str, str]]]()
+    root = _register(data, "codebook", event, row, {"item": into(items, _item)})
+    return r.Codebook(text(root, "id"), dict(items))
 
 
 def read_calendar(data: bytes, event: str, row: RegisterRow) -> r.Calendar:
     """Read ``calendar.xml``."""
-    root = _register(data, "calendar", event, row)
-    return r.Calendar(text(root, "zone"), tuple(map(_entry, children(root, "entry"))))
+    entries = list[r.CalendarEntry]()
+    root = _register(data, "calendar", event, row, {"entry": into(entries, _entry)})
+    return r.Calendar(text(root, "zone"), tuple(entries))
+
+
+def _item(item: etree._Element) -> tuple[str, dict[str, str]]:
+    return text(item, "id"), {text(one, "column"): one.text or "" for one in children(item, "value")}
 
 
 def _area(row: etree._Element) -> r.RegisteredArea:

@@ -2,15 +2,27 @@
 
 Votes are whole numbers; ``None`` means that there is no number to show. The four kinds of nothing stay apart: nothing
 reported yet is :attr:`Reporting.NONE` with votes ``None``, partly reported is :attr:`Reporting.PART`, zero votes are
-``0``, and where no vote is held stands :attr:`Reporting.NOT_APPLICABLE`. Times are aware, UTC.
+``0``, and where no vote is held stands :attr:`Reporting.NOT_APPLICABLE`; :meth:`Count.votes` gives each a type of its own.
+Shares are fractions of the whole. Times are aware, UTC.
 Source: ``xsd/skrutinium/1.0/skrutinium.xsd``.
 """
 
 import dataclasses
 import datetime
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+
+from skrutinium.documents.shares import share_of
+from skrutinium.documents.stamp import Stamp
+from skrutinium.documents.votes import Full, NotApplicable, NotReported, NotTold, Partial, Votes
+
+
+def _added(votes: Iterable[int | None]) -> int | None:
+    """The sum of what is told; None when nothing is."""
+    told = [one for one in votes if one is not None]
+    return sum(told) if told else None
 
 
 class Reporting(enum.StrEnum):
@@ -20,19 +32,6 @@ class Reporting(enum.StrEnum):
     PART = "part"
     ALL = "all"
     NOT_APPLICABLE = "not-applicable"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """What the root of every document says: which release wrote it, for which event, run and phase."""
-
-    event: str
-    run: str
-    phase: str
-    release: int
-    time: datetime.datetime
-    schema: str
-    codebook: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,38 @@ class Count:
     figures: Mapping[str, int]
     eligible_out: int | None = None
     told_by: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def votes(self, number: int | None) -> Votes:
+        """What stands behind a number of this unit, such as the votes of one of its lists."""
+        match self.reporting:
+            case Reporting.NOT_APPLICABLE:
+                return NotApplicable()
+            case Reporting.NONE:
+                return NotReported()
+            case Reporting.PART:
+                return NotTold() if number is None else Partial(number)
+            case Reporting.ALL:
+                return NotTold() if number is None else Full(number)
+
+    def figure(self, field: str) -> Votes:
+        """What stands behind a field of the law; one that only some of the reported protocols tell is never full."""
+        known = self.votes(self.figures.get(field))
+        return Partial(known.number) if isinstance(known, Full) and field in self.told_by else known
+
+    @property
+    def share(self) -> Fraction | None:
+        """Protocols reported of those expected, exactly; None where none is expected."""
+        return share_of(self.reported, self.expected)
+
+    @property
+    def turnout(self) -> Fraction | None:
+        """Voters who got ballots over voters on the roll, exactly, over what is reported.
+
+        None while that is unknown, and when not every reported protocol tells both.
+        """
+        if {"issued", "eligible"} & self.told_by.keys():
+            return None
+        return share_of(self.figures.get("issued"), self.figures.get("eligible"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +111,15 @@ class Kind:
     seats_decided: int
     count: Count
     committees: tuple[Committee, ...]
+
+    @property
+    def votes(self) -> int | None:
+        """Votes of all committees; None while nothing is reported."""
+        return _added(one.votes for one in self.committees)
+
+    def share(self, committee: Committee) -> Fraction | None:
+        """What share of these votes a committee has, exactly; None while there are none."""
+        return share_of(committee.votes, self.votes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +198,11 @@ class Question:
     no: int | None
     answer: str | None
 
+    @property
+    def share(self) -> Fraction | None:
+        """Votes for yes as a share of yes and no, exactly; None while there are none."""
+        return share_of(self.yes, None if self.yes is None or self.no is None else self.yes + self.no)
+
 
 @dataclass(frozen=True, slots=True)
 class Tied:
@@ -205,48 +250,15 @@ class District:
     missing: str | None = None
     first_round: FirstRound | None = None
 
+    @property
+    def votes(self) -> int | None:
+        """Votes of all lists, or of all who stand alone; None while nothing is reported, and in a referendum."""
+        standing: Sequence[List | Candidate] = self.lists or self.candidates
+        return _added(one.votes for one in standing)
 
-@dataclass(frozen=True, slots=True)
-class ListVotes:
-    """Votes of one list in one protocol; ``candidates`` maps number to votes, empty where the source does not tell."""
-
-    number: int
-    votes: int
-    candidates: Mapping[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class TakenOver:
-    """The bytes exactly as they were taken over, and where they stood in their source."""
-
-    data: bytes
-    format: str
-    encoding: str
-    source: str
-    source_sha256: str
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """What one precinct commission established for one contest, as the ledger holds it."""
-
-    precinct: str
-    contest: str
-    district: str
-    entry: int
-    version: int
-    sequence: int
-    established: datetime.datetime
-    accepted: datetime.datetime
-    sha256: str
-    repeated: bool
-    supersedes: int | None
-    reason: str | None
-    authority: str | None
-    figures: Mapping[str, int]
-    lists: tuple[ListVotes, ...]
-    taken_over: TakenOver | None
+    def share(self, one: List | Candidate) -> Fraction | None:
+        """What share of these votes a list, or one who stands alone, has, exactly; None while there are none."""
+        return share_of(one.votes, self.votes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,26 +327,30 @@ class DistrictResults(Stamp):
 
 @dataclass(frozen=True, slots=True)
 class Leading:
-    """One of those ahead: a committee or a ``candidate``; ``share`` of the votes in hundredths of a percent."""
+    """One of those ahead: a committee or a ``candidate``; ``share`` of the votes of all, as told: to a hundredth of a percent."""
 
     committee: str | None
     candidate: int | None
     name: str | None
     votes: int
-    share: int
+    share: Fraction
     seats: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class KindSummary:
-    """One kind of contest in one ``line`` for tickers, with its numbers; shares are hundredths of a percent."""
+    """One kind of contest in one ``line`` for tickers, with its numbers.
+
+    ``share`` of the protocols and ``turnout`` (None: not known) are as told, to a hundredth of a percent: the share of protocols
+    stays below 1 while one is out.
+    """
 
     id: str
     line: str
     expected: int
     reported: int
-    share: int
-    turnout: int | None
+    share: Fraction
+    turnout: Fraction | None
     contests: int
     decided: int
     seats_decided: int
@@ -351,66 +367,24 @@ class Summary(Stamp):
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
-    """A contest whose protocol has not come in yet."""
-
-    contest: str
-    district: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrecinctResults(Stamp):
-    """``precinct/ID.xml``: the protocols of one precinct that count now."""
+class AreaTurnout:
+    """Precincts that have to report and did, voters and ballots issued there; None while nothing is reported."""
 
     id: str
-    area: str
-    number: int
-    kind: str
-    name: str | None
-    protocols: tuple[Protocol, ...]
-    awaited: tuple[Awaited, ...]
-    state: str
+    expected: int
+    reported: int
+    eligible: int | None
+    issued: int | None
+
+    @property
+    def turnout(self) -> Fraction | None:
+        """Ballots issued over voters, exactly; None while unknown, or without a voter."""
+        return share_of(self.issued, self.eligible)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolBatch(Stamp):
-    """``batch/N.xml``: every protocol published since the release before; ``state`` is that of the event."""
+class TurnoutReport(Stamp):
+    """``turnout.xml``: voters and ballots issued at a reporting ``hour``, by area."""
 
-    protocols: tuple[Protocol, ...]
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One number of a protocol that changed: a field, or the votes of a list or of a candidate of a list."""
-
-    field: str | None
-    list: int | None
-    candidate: int | None
-    old: int | None
-    new: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """One protocol that replaced an earlier one, with every number that changed."""
-
-    precinct: str
-    contest: str
-    entry: int
-    supersedes: int
-    reason: str
-    authority: str
-    time: datetime.datetime
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corrections(Stamp):
-    """``corrections/N.xml``: what changed in protocols that had been published before.
-
-    ``state`` is that of the event: ``corrected`` when this changes what was certified before.
-    """
-
-    corrections: tuple[Correction, ...]
-    state: str
+    hour: datetime.datetime
+    areas: tuple[AreaTurnout, ...]

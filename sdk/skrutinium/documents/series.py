@@ -6,7 +6,7 @@ Source: ``xsd/skrutinium/1.0/skrutinium.xsd``; ``docs/architecture.md``, the rel
 import datetime
 from dataclasses import dataclass
 
-from skrutinium.documents.results import Stamp
+from skrutinium.documents.stamp import Stamp
 
 ZEROS = "0" * 64
 """What the first manifest names as the hash of the one before."""
@@ -79,12 +79,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """``state.xml``: the runs of every event; ``number`` counts its versions and never goes back."""
+    """``state.xml``: the runs of every event; ``number`` counts its versions and never goes back; ``additions`` as in a :class:`Stamp`."""
 
     number: int
     time: datetime.datetime
     schema: str
     runs: tuple[Run, ...]
+    additions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,19 @@ import datetime
 from collections.abc import Callable
 from typing import TypeVar
 
-from skrutinium.documents import reading
+from skrutinium.documents import protocols_reading, reading
 from skrutinium.documents import results as d
 from skrutinium.documents.book import Book
+from skrutinium.documents.protocols import Corrections, PrecinctResults, ProtocolBatch
 from skrutinium.documents.series import Manifest
+from skrutinium.documents.stamp import Stamp
 from skrutinium.errors import MixedPhases, SchemaError
 from skrutinium.following.snapshot import Snapshot
 from skrutinium.following.statefile import Seen
 from skrutinium.following.taking import Taken
 from skrutinium.sources.books import Books
 
-T = TypeVar("T", bound=d.Stamp)
+T = TypeVar("T", bound=Stamp)
 _SMALL = 16 * 1024
 
 
@@ -128,19 +130,19 @@ class Release:
         """The event in one line for each kind of contest."""
         return await self._typed("summary.xml", reading.read_summary)
 
-    async def precinct(self, precinct: str) -> d.PrecinctResults:
+    async def precinct(self, precinct: str) -> PrecinctResults:
         """One precinct."""
-        return await self._typed(f"precinct/{precinct}.xml", reading.read_precinct)
+        return await self._typed(f"precinct/{precinct}.xml", protocols_reading.read_precinct)
 
-    async def batch(self) -> d.ProtocolBatch | None:
+    async def batch(self) -> ProtocolBatch | None:
         """The protocols accepted since the release before; None when there are none."""
         path = f"batch/{self.number}.xml"
-        return await self._typed(path, reading.read_batch) if path in self.changed else None
+        return await self._typed(path, protocols_reading.read_batch) if path in self.changed else None
 
-    async def corrections(self) -> d.Corrections | None:
+    async def corrections(self) -> Corrections | None:
         """What changed in protocols that had been published before; None when nothing did."""
         path = f"corrections/{self.number}.xml"
-        return await self._typed(path, reading.read_corrections) if path in self.changed else None
+        return await self._typed(path, protocols_reading.read_corrections) if path in self.changed else None
 
     async def book(self) -> Book:
         """What the registers say of the event, as of the version of the definition that this release was made with.

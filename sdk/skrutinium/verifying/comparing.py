@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from lxml import etree
 
 from skrutinium.documents.parsing import NAMESPACE, children
-from skrutinium.documents.reading import protocol
+from skrutinium.documents.protocols_reading import protocol
 from skrutinium.verifying import majority
 from skrutinium.verifying.recount import EVENT, Precincts, Recount, Sum, Votes, votes_of
 

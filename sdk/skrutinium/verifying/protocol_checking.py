@@ -7,8 +7,8 @@ from lxml import etree
 
 from skrutinium.documents.attributes import moment
 from skrutinium.documents.parsing import children
-from skrutinium.documents.reading import protocol
-from skrutinium.documents.results import Protocol
+from skrutinium.documents.protocols import Protocol
+from skrutinium.documents.protocols_reading import protocol
 from skrutinium.documents.series import Manifest
 from skrutinium.errors import SchemaError
 from skrutinium.verifying import taken_over

@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from skrutinium.documents.results import Protocol
+from skrutinium.documents.protocols import Protocol
 
 EVENT = ""
 """Stands for the whole event where an area is named."""

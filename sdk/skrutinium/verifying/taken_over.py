@@ -12,7 +12,7 @@ from lxml import etree
 
 from skrutinium.documents.attributes import flag, number, text
 from skrutinium.documents.parsing import parser
-from skrutinium.documents.results import Protocol, TakenOver
+from skrutinium.documents.protocols import Protocol, TakenOver
 from skrutinium.errors import SchemaError
 
 FIELDS = {

@@ -3,7 +3,8 @@
 import datetime
 from dataclasses import dataclass
 
-from skrutinium.documents.results import ContestResults, Correction, EventResults, Kind
+from skrutinium.documents.protocols import Correction
+from skrutinium.documents.results import ContestResults, EventResults, Kind
 from skrutinium.following.release import Release
 
 _LATEST = 12
