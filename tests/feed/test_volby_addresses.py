@@ -118,7 +118,7 @@ async def test_who_asks_too_often_is_told_in_the_format_asked_for(
     async with feed_on(night_store, settings=FeedSettings(requests_per_second=1, burst=1)) as fed:
 
         async def limited(path: str) -> tuple[bytes, str]:
-            status = 0
+            status, body, headers = await fed.get(path, **way)
             while status != 429:
                 status, body, headers = await fed.get(path, **way)
             assert (headers["Retry-After"], headers["RateLimit"]) == ("1", '"subscriber";r=0;t=1')
