@@ -9,6 +9,7 @@
 import logging
 
 from skrutinium.documents.book import Book
+from skrutinium.documents.book_changes import BookChange
 from skrutinium.documents.notices import Incident, Notices, Planned, SecondSite, SeriesStatus, Status
 from skrutinium.documents.protocols import (
     Change,
@@ -94,6 +95,7 @@ __all__ = [
     "AreaResults",
     "AreaTurnout",
     "Book",
+    "BookChange",
     "Calendar",
     "CalendarEntry",
     "Candidate",

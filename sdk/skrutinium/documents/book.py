@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from skrutinium.documents import registered as r
 from skrutinium.documents import registers_reading as reading
+from skrutinium.documents.book_changes import BookChange, changes_between
 from skrutinium.documents.registers import RegisterRow, RegistersIndex
 from skrutinium.errors import NotYet
 
@@ -81,6 +82,16 @@ class Book:
         """All committees, in the order of the register."""
         return tuple(self._committees.values())
 
+    @property
+    def districts(self) -> tuple[r.RegisteredDistrict, ...]:
+        """All districts, in the order of the register."""
+        return tuple(self._districts.values())
+
+    @property
+    def lists(self) -> tuple[r.RegisteredList, ...]:
+        """All lists, district by district; those without a number last in their district."""
+        return tuple(row for rows in self._lists.values() for row in rows)
+
     def area(self, id: str) -> r.RegisteredArea:
         """One unit of the country."""
         return self._found(self._areas, id, "area", id)
@@ -136,6 +147,13 @@ class Book:
             return ()
         return (await self._ballots(path)).get((district, list_number), ())
 
+    async def candidates_in(self, area: str) -> tuple[r.RegisteredCandidate, ...]:
+        """Who stands in the contests held in a county, or for one larger area; empty when it is not known."""
+        path = f"{_FOLDER}{area}.xml"
+        if path not in self._rows:
+            return ()
+        return tuple(row for rows in (await self._ballots(path)).values() for row in rows)
+
     async def candidate(self, district: str, list_number: int | None, number: int) -> r.RegisteredCandidate:
         """One person who stands, by the number on a list or (``list_number`` None) on the ballot."""
         there = {one.number: one for one in await self.candidates(district, list_number)}
@@ -155,6 +173,13 @@ class Book:
             if self._calendar is None:
                 self._calendar = await self._read("calendar.xml", reading.read_calendar)
             return self._calendar
+
+    async def changes(self, older: "Book") -> tuple[BookChange, ...]:
+        """What the registers say otherwise than an older book of the same event; what is large is read only where it differs.
+
+        Raises ValueError for a book of another event.
+        """
+        return await changes_between(older, self)
 
     # ------------------------------------------------------------------ how it is done
     async def open(self) -> None:
