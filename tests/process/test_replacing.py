@@ -128,6 +128,42 @@ async def test_killed_it_is_waited_for(folder: FeedFolder) -> None:
         await writer.wait_closed()
 
 
+async def test_one_of_two_that_does_not_come_up_is_not_waited_for(folder: FeedFolder) -> None:
+    """While one of two feeds dies again and again, the other one answers every new connection, and those that waited at the first."""
+    async with Service(folder, nothing, port=0, parts=("feed",), settings=UNLIMITED, feeds=2) as service:
+        child = service.children["feed 2"]
+        command, child._command = child._command, [sys.executable, "-c", "raise SystemExit(3)"]
+        assert child.pid is not None
+        assert service.address is not None
+        # Those that the system gives to the second one while nobody accepts there wait in its socket until it is dead.
+        os.kill(child.pid, signal.SIGSTOP)
+        early = [await asyncio.open_connection(*service.address) for _ in range(32)]
+        child.failed.clear()
+        os.kill(child.pid, signal.SIGKILL)
+        await child.failed.wait()
+        async with asyncio.timeout(120):
+            for reader, writer in early:
+                assert await _asked(reader, writer) == SEEN
+            for _ in range(64):
+                assert await _asked(*await asyncio.open_connection(*service.address)) == SEEN
+            assert child.restarts >= 1
+            assert service.children["feed"].restarts == 0
+            service.ready["feed 2"].clear()
+            child._command = command
+            await service.ready["feed 2"].wait()
+            for _ in range(32):
+                assert await _asked(*await asyncio.open_connection(*service.address)) == SEEN
+
+
+async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """The document that one connection is answered with."""
+    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.partition(b"\r\n\r\n")[2]
+
+
 async def test_push_clients_are_told_when_to_come_back(folder: FeedFolder) -> None:
     """A feed that ends tells its push clients a time to come back, and ends their streams."""
     async with Service(folder, nothing, port=0, parts=("feed",), settings=UNLIMITED) as service:

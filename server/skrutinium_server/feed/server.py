@@ -1,7 +1,8 @@
 """The feed as a process: ``python -m skrutinium_server.feed.server STORE ACCESS HOST PORT``.
 
 It says ``{"listening": [HOST, PORT]}`` on standard output when it is ready, and ends when its standard input ends (whoever
-started it is gone, or wants it to stop) or on SIGTERM. SIGINT is the parent's to decide on. Sources: design § 5; perf § 6.2.
+started it is gone, or wants it to stop) or on SIGTERM. SIGINT is the parent's to decide on. A line ``{"accept_for": [DESCRIPTOR, …]}``
+on standard input tells it on which sockets of others it is to accept from now on. Sources: design § 5; perf § 6.2.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import uvloop
 
 from skrutinium_server.feed.errors import FeedError
@@ -39,19 +41,39 @@ COLLECTED: Final = 50_000
 """So many new objects before the garbage collector looks for cycles; answers make none, releases few."""
 
 
-async def _until_told(ended: asyncio.Event) -> None:
-    """Wait for the end of standard input, or until ``ended`` is set."""
+class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of standard input; ``accept_for``: descriptors of listening sockets."""
+
+    accept_for: list[int]
+
+
+async def _until_told(running: Running, ended: asyncio.Event) -> None:
+    """Do what standard input says until it ends, or until ``ended`` is set."""
     loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
 
     def read() -> None:
         # os.read rather than sys.stdin: a thread inside of that one would hold its lock when the interpreter ends.
-        while os.read(0, 65536):
-            pass
-        with contextlib.suppress(RuntimeError):
+        left = b""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            while data := os.read(0, 65536):
+                *whole, left = (left + data).split(b"\n")
+                for line in whole:
+                    loop.call_soon_threadsafe(lines.put_nowait, line)
             loop.call_soon_threadsafe(ended.set)
 
+    async def hear() -> None:
+        while True:
+            line = await lines.get()
+            try:
+                await running.accept_for(msgspec.json.decode(line, type=Told).accept_for)
+            except (msgspec.MsgspecError, OSError) as error:
+                log.error("what was told is not done: %r (%s)", line[:200], error)  # noqa: TRY400
+
     threading.Thread(target=read, name="standard input", daemon=True).start()
+    hearing = loop.create_task(hear(), name="standard input")
     await ended.wait()
+    hearing.cancel()
 
 
 async def _main(arguments: argparse.Namespace) -> None:
@@ -73,7 +95,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         # What is known of the store lasts: it is not to be walked through again and again in the middle of a night.
         gc.collect()
         gc.freeze()
-        await _until_told(ended)
+        await _until_told(running, ended)
 
 
 async def _serve(arguments: argparse.Namespace) -> Running:

@@ -24,6 +24,7 @@ from skrutinium_server.feed.door import Door
 from skrutinium_server.feed.errors import AddressInUse
 from skrutinium_server.feed.fronts import Fronts
 from skrutinium_server.feed.handling import Handling
+from skrutinium_server.feed.helping import Helping
 from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memory import Memory
 from skrutinium_server.feed.metrics import FeedMetrics
@@ -79,6 +80,8 @@ class Running:
             _utc_now,
         )
         self._servers: list[asyncio.Server] = []
+        self._tls: ssl.SSLContext | None = None
+        self._helping = Helping(self._accept)
         self._drain = drain
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -102,19 +105,28 @@ class Running:
 
     async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> None:
         """Begin to accept connections."""
-        loop = asyncio.get_running_loop()
-        # A handshake that never ends is like a request that never comes.
-        handshake = min(60.0, self._door.idle) if tls else None
-        factory = self._door if self._fronts is None else self._fronts
+        self._tls = tls
         for listening in sockets:
-            self._servers.append(
-                await loop.create_server(
-                    factory, sock=listening, backlog=ACCEPTED, ssl=tls, ssl_handshake_timeout=handshake
-                )
-            )
-            # The loops take one number for both; as many may wait all the same.
-            listening.listen(BACKLOG)
+            self._servers.append(await self._accept(listening))
         self.addresses = tuple(listening.getsockname()[:2] for listening in sockets)
+
+    async def _accept(self, listening: socket.socket) -> asyncio.Server:
+        # A handshake that never ends is like a request that never comes.
+        handshake = min(60.0, self._door.idle) if self._tls else None
+        server = await asyncio.get_running_loop().create_server(
+            self._door if self._fronts is None else self._fronts,
+            sock=listening,
+            backlog=ACCEPTED,
+            ssl=self._tls,
+            ssl_handshake_timeout=handshake,
+        )
+        # The loops take one number for both; as many may wait all the same.
+        listening.listen(BACKLOG)
+        return server
+
+    async def accept_for(self, descriptors: Iterable[int]) -> None:
+        """Accept connections on these listening sockets of other processes too, and on no others any more."""
+        await self._helping.accept_for(descriptors)
 
     def adopt(self, published: Published) -> None:
         """Serve a new state."""
@@ -135,6 +147,7 @@ class Running:
         """Accept nothing more, end the streams, answer what is asked for meanwhile, let answers under way be sent, and stop."""
         for server in self._servers:
             server.close()
+        await self._helping.close()
         self._handling.leaving = True
         self._handling.waiting.wake_all()
         if self._fronts is not None:

@@ -49,6 +49,8 @@ class Child:
         self.restarts = 0
         self.failed = asyncio.Event()
         """Set when it ended although nobody told it to."""
+        self.lost: Callable[[], None] | None = None
+        """Called at that moment."""
 
     @property
     def pid(self) -> int | None:
@@ -101,6 +103,8 @@ class Child:
             if self.stopping:
                 break
             self.failed.set()
+            if self.lost is not None:
+                self.lost()
             pause = FIRST_PAUSE if loop.time() - began > SHORT_LIFE else min(pause * 2, LONGEST_PAUSE)
             log.error("%s %s; it is started again in %.1f s", self.name, how, pause)
             self.restarts += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import socket
@@ -73,6 +74,7 @@ class Service:
         self._where = (host, port)
         self._watching = watching or Watching()
         self._sockets: dict[str, list[socket.socket]] = {}
+        self._absent: set[str] = set()
         self._replacing = asyncio.Lock()
         told = write_settings(settings or site.feed_settings()) if self._feeds else ""
         self._feed = [f"--settings={told}", str(site.store), str(site.access), host, str(port)]
@@ -86,13 +88,33 @@ class Service:
             self.children[part] = self._made(part)
 
     def _made(self, part: str) -> Child:
-        """A process of the feed; it listens on the sockets that this process holds for it."""
+        """A process of the feed; it listens on the sockets that this process holds for it, and is given those of the others."""
         held = [listening.fileno() for listening in self._sockets.get(part, ())]
         more = self._watching.of_feed(self._feeds.index(part))
         arguments = [*more, *(f"--inherited={number}" for number in held), *self._feed]
-        child = Child(part, "skrutinium_server.feed.server", arguments, self._heard(part))
-        child.inherited = tuple(held)
+        heard = self._heard(part)
+
+        def ready(message: dict[str, Any]) -> None:
+            heard(message)
+            if "listening" in message:
+                self._absent.discard(part)
+                self._share_out(child)
+
+        def lost() -> None:
+            if self.children[part] is child:  # not one that has been replaced, or is about to take a place
+                self._absent.add(part)
+                self._share_out()
+
+        child = Child(part, "skrutinium_server.feed.server", arguments, ready)
+        child.inherited = tuple(one.fileno() for of in self._sockets.values() for one in of)
+        child.lost = lost
         return child
+
+    def _share_out(self, *more: Child) -> None:
+        """Let all feeds that are there accept for those that are not: the system gives connections to these all the same."""
+        numbers = [one.fileno() for part in sorted(self._absent) for one in self._sockets[part]]
+        for child in {*more, *(self.children[part] for part in self._feeds if part not in self._absent)}:
+            child.tell(json.dumps({"accept_for": numbers}))
 
     async def __aenter__(self) -> Self:
         try:
@@ -111,6 +133,7 @@ class Service:
         for part in self._feeds:
             self._sockets[part] = await listening_sockets(host, port, reuse_port=len(self._feeds) > 1)
             port = self._sockets[part][0].getsockname()[1]
+        for part in self._feeds:
             self.children[part] = self._made(part)
 
     async def replace_feeds(self) -> None:
