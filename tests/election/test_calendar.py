@@ -63,6 +63,8 @@ def test_windows_of_an_event() -> None:
         ("2030-03-15T16", "2030-03-10T16", 8, "ends before it begins"),
         ("2030-03-11T08:00:00", "2030-03-31T02:30:00", 7, "does not exist in Europe/Prague"),
         ("2030-03-11T08:00:00", "2030-03-11", 7, "is no date and time"),
+        ("2030-03-11T08:00:00", "0001-01-01T00:00:00+14:00", 7, "is too far away"),
+        ("2030-03-11T08:00:00", "0001-01-01T00:00:00", 7, "is too far away"),
         ("Europe/Prague", "Europe/Nowhere", 1, "is no time zone"),
         ('text = "Technical meeting"', "", 11, "has no text"),
         ('"Technical meeting"', '""', 15, "empty or too long"),

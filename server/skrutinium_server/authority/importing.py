@@ -70,13 +70,11 @@ def moment(text: str) -> datetime.datetime:
             start = datetime.datetime.combine(day, datetime.time(), datetime.UTC)
             return start + datetime.timedelta(days=1)
         found = datetime.datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(datetime.UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
-        found = None
-    if found is None or found.tzinfo is None:
-        raise ValueError(
-            f"{text!r} is no time; expected 2030-12-31 (all of that day), or 2030-12-31T18:00:00Z"
-        )
-    return found.astimezone(datetime.UTC).replace(microsecond=0)
+        pass
+    raise ValueError(f"{text!r} is no time; expected 2030-12-31 (all of that day), or 2030-12-31T18:00:00Z")
 
 
 def write_rows(state: State) -> str:

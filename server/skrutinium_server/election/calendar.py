@@ -174,6 +174,13 @@ def _moment(table: _Table, key: str, zone: zoneinfo.ZoneInfo) -> datetime.dateti
     value = table.values[key]
     if not isinstance(value, datetime.datetime):
         raise table.error(key, f"{value!s} is no date and time", "one such as 2018-09-24T08:00:00")
+    try:
+        return _utc(table, key, value, zone)
+    except OverflowError as error:
+        raise table.error(key, f"{value} is too far away", "a time between the years 2 and 9998") from error
+
+
+def _utc(table: _Table, key: str, value: datetime.datetime, zone: zoneinfo.ZoneInfo) -> datetime.datetime:
     if value.tzinfo is not None:
         return value.astimezone(datetime.UTC).replace(microsecond=0)
     local = value.replace(tzinfo=zone, microsecond=0)

@@ -15,13 +15,13 @@ def moment(told: Any) -> datetime.datetime:
     """A time of the run; raises :class:`ProcessError` unless it is one with its zone."""
     try:
         time = datetime.datetime.fromisoformat(str(told))
-    except ValueError:
-        time = None
-    if time is None or time.utcoffset() is None:
-        raise ProcessError(
-            f"The time is {str(told)[:60]!r}; expected one with its zone such as 2030-10-05T14:00:00Z."
-        )
-    return time.astimezone(datetime.UTC)
+        if time.utcoffset() is not None:
+            return time.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ProcessError(
+        f"The time is {str(told)[:60]!r}; expected one with its zone such as 2030-10-05T14:00:00Z."
+    )
 
 
 def said(told: Mapping[str, Any], what: str) -> str:
