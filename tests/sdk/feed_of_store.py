@@ -27,6 +27,7 @@ class StoreFeed:
         self.opened: asyncio.Queue[str | None] = asyncio.Queue()
         self.news = asyncio.Condition()
         self.url = ""
+        self.port = 0
         self._runner: web.AppRunner | None = None
         self._streams: set[asyncio.Task[object]] = set()
 
@@ -35,9 +36,10 @@ class StoreFeed:
         app.router.add_get("/{path:.*}", self.answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.port = self._runner.addresses[0][1]  # the same again after a stop
+        self.url = f"http://127.0.0.1:{self.port}"
         return self
 
     async def stop(self) -> None:
@@ -186,6 +188,7 @@ class StoreFeed:
             raise web.HTTPServiceUnavailable
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        await response.write(b"retry: 1000\n\n")
         last = request.headers.get("Last-Event-ID")
         self.opened.put_nowait(last)
         task = asyncio.current_task()

@@ -116,7 +116,6 @@ class Feed:
         self._marks = marks
         self._terms = terms
         self._session = session
-        self._changed = asyncio.Event()
         self._seen: Seen | None = None
         self._followed: list[Followed] = []
         self._gathering: Gathering | None = None
@@ -226,7 +225,6 @@ class Feed:
             self._chain,
             self._cache.put,
             terms,
-            self._changed,
             lambda address: self._follow(address, True),
         )
         self._books = Books(self._reaching.registers(self.run.event), self._keys, self.run.event)
@@ -250,8 +248,12 @@ class Feed:
         where = place.rstrip("/") if isinstance(place, str) else str(getattr(place, "where", place))
         owned = isinstance(place, str | Path)
         return Followed(
-            where, opening, self._keys, self._terms.timing, self._changed, state_number, owned=owned
+            where, opening, self._keys, self._terms.timing, self._tell_changed, state_number, owned=owned
         )
+
+    def _tell_changed(self) -> None:
+        if self._gathering is not None:
+            self._gathering.changed()
 
     async def _choose_run(self) -> Run:
         """The run meant, by the first place whose state can be read; raises what the first place raised when none can."""

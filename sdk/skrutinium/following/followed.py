@@ -63,7 +63,7 @@ class Followed:
         opening: Callable[[], Awaitable[Source]],
         keys: KeyRing,
         timing: Timing,
-        changed: asyncio.Event,
+        changed: Callable[[], None],
         state_number: int = 0,
         *,
         owned: bool = True,
@@ -159,7 +159,7 @@ class Followed:
             if self.told <= beyond:
                 self.told_at = asyncio.get_running_loop().time()
             self.told = number
-            self._changed.set()
+            self._changed()
 
     def rest(self, seconds: float) -> None:
         """Nothing is fetched from it for a moment."""
@@ -172,7 +172,7 @@ class Followed:
         self.channel, self.trouble = channel, None
         if not self.working:
             self.working = True
-            self._changed.set()
+            self._changed()
 
     def fails(self, what: str, error: SkrutiniumError) -> None:
         """It did not answer as it should."""
@@ -180,7 +180,7 @@ class Followed:
         self.note(what, error)
         if self.working:
             self.working = False
-            self._changed.set()
+            self._changed()
 
     def note(self, what: str, error: SkrutiniumError) -> None:
         """Something is wrong with part of it."""
@@ -194,7 +194,7 @@ class Followed:
         self.error, self.trouble = error, error.message
         self.channel, self.working = "none", False
         self.put_aside.set()
-        self._changed.set()
+        self._changed()
 
     def take_back(self) -> None:
         """Look at it again as if for the first time."""

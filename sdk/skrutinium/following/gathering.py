@@ -60,10 +60,7 @@ class Terms:
 
 
 class Gathering:
-    """The sources of a feed, in order; ``followed`` grows by the second site that the operator tells of.
-
-    ``changed`` is set whenever a source has news or does otherwise than before.
-    """
+    """The sources of a feed, in order; ``followed`` grows by the second site that the operator tells of."""
 
     def __init__(
         self,
@@ -72,7 +69,6 @@ class Gathering:
         chain: Chain,
         put: Callable[[str, bytes], None],
         terms: Terms,
-        changed: asyncio.Event,
         second: Callable[[str], Followed],
     ) -> None:
         self.followed = followed
@@ -81,7 +77,7 @@ class Gathering:
         self._chain = chain
         self._put = put
         self._terms = terms
-        self._changed = changed
+        self._changed = asyncio.Event()
         self._second = second
         self._second_site: SecondSite | None = None
         self._history = History()
@@ -123,6 +119,11 @@ class Gathering:
 
         task.add_done_callback(over)
 
+    def changed(self) -> None:
+        """A source has news, or does otherwise than before."""
+        self._changed.set()
+        self._rank()
+
     def _rank(self) -> None:
         """Listen closely to the first source in order that works; when none does, to the first that is not set aside."""
         usable = [one for one in self.followed if one.error is None]
@@ -140,7 +141,6 @@ class Gathering:
             if all(one.error for one in self.followed):
                 raise self.followed[0].error or StaleError("no source is left")
             self._changed.clear()
-            self._rank()
             due = [(self._due(one), one) for one in self.followed if self._has(one)]
             now = loop.time()
             ready = [one for at, one in due if at <= now]

@@ -111,7 +111,7 @@ class Listening:
                 await self._look()
                 failed = 0
                 feed = self.followed.feed
-                if self._closely and feed is not None:
+                if self._closely and feed is not None and self._older_since is None:
                     await self._listen_closely(feed)
                     continue
             except (*PASSING, AccessRefused) as error:
@@ -144,6 +144,7 @@ class Listening:
     async def _listen_closely(self, feed: AddressSeries) -> None:
         """Push, and what stands in while it does not work; returns when another source is listened to."""
         pushing = asyncio.create_task(self._keep_pushing(feed))
+        pushing.add_done_callback(lambda _: self._turn.set())
         try:
             await self._unless_turned(asyncio.sleep(spread(self._timing.poll, self._pick)))
             while self._closely:
@@ -160,7 +161,7 @@ class Listening:
     async def _stand_in(self, feed: AddressSeries) -> None:
         """One long poll, or a moment and a look where that is not to be had."""
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._wait_due:
+        if loop.time() >= self._wait_due and self._older_since is None:
             began = loop.time()
             try:
                 answer = await feed.look(self._etag, after=self.followed.told, wait=self._timing.wait)
@@ -203,9 +204,8 @@ class Listening:
 
     async def _hear(self, number: int, sha256: str | None, where: str) -> bool:
         """Take note of the newest release of the source; False when it is older than what was seen."""
-        seen = max(self.followed.highest, self._chain.number if self._strict else 0)
-        if number < seen:
-            self._refuse_older(number, seen, where)
+        if number < self._newest_seen:
+            self._refuse_older(number, where)
             return False
         self._older_since = None
         if sha256 is not None and (other := self._history.other(number, sha256)):
@@ -213,12 +213,19 @@ class Listening:
         self.followed.tell(number, self._chain.number)
         return True
 
-    def _refuse_older(self, number: int, seen: int, where: str) -> None:
+    @property
+    def _newest_seen(self) -> int:
+        """What this source may not go back behind."""
+        return max(self.followed.highest, self._chain.number if self._strict else 0)
+
+    def _refuse_older(self, number: int, where: str) -> None:
         """An older release is passed over for a moment (a second server may lag), then it is an error."""
         now = asyncio.get_running_loop().time()
         self._older_since = self._older_since or now
         if now - self._older_since >= self._timing.rollback_grace:
-            raise RollbackError(f"release {number} is offered, but {seen} was seen", address=where)
+            raise RollbackError(
+                f"release {number} is offered, but {self._newest_seen} was seen", address=where
+            )
 
     async def _check_other(self, number: int, other: str) -> None:
         """A release is told with another hash than the one that was taken: what is behind it decides."""
@@ -284,10 +291,13 @@ class Listening:
             self._turn.set()
 
     async def _hear_pushed(self, number: int, kind: str, last: str) -> None:
-        """A stream that begins before the newest, or goes back, tells nothing: looking decides what is older."""
+        """What is behind the newest is told after a break; only a heartbeat tells which one is the newest."""
         self._pushed = max(self._pushed, number)
-        if number < self.followed.highest:
+        if number < self._newest_seen:
+            if kind == "heartbeat":
+                self._refuse_older(number, self.followed.where)
             return
+        self._older_since = None
         if kind == "release" and len(last) == 64 and (other := self._history.other(number, last)):
             await self._check_other(number, other)
         self.followed.tell(number, self._chain.number)
