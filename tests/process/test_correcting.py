@@ -1,6 +1,7 @@
 """Corrections of a live run: one person before the results are declared, two afterwards, for exactly what both saw."""
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 
 from skrutinium_server.process.house import House
-from skrutinium_server.process.wishes import Wishes
+from skrutinium_server.process.status import site_status
+from skrutinium_server.process.wishes import VALID, Wishes
 from tests.process.test_decisions import (
     FIRST,
     PROTOCOLS,
@@ -60,6 +62,19 @@ async def test_one_person_corrects_before_anything_is_declared(house: House, tmp
     number = answer["releases"]["skrutinium"]
     said = await asyncio.to_thread(document, house.site, f"corrections/{number}.xml")
     assert b'authority="Commission, 3/2030"' in said
+
+
+async def test_status_tells_the_legal_minute_and_what_waits(house: House) -> None:
+    """The operator sees that nothing is read yet, and who waits for another person; after a quarter of an hour nobody does."""
+    assert "pending" in await house.answer({**DECLARE, "run": RUN, **FIRST})
+    minute = (await asyncio.to_thread(house.site.told))[RUN].not_before
+    assert minute is not None
+    early = await site_status(house.site, minute - datetime.timedelta(seconds=1))
+    assert [text for text in early.notes if text.startswith("Nothing of run night is read before 2030-")]
+    told = await site_status(house.site, Clock()())
+    (note,) = told.notes
+    assert note.startswith("j.novakova asks to declare run night")
+    assert (await site_status(house.site, Clock()() + VALID)).notes == ()
 
 
 async def test_two_persons_correct_what_is_declared(house: House, tmp_path: Path) -> None:

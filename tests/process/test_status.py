@@ -15,6 +15,7 @@ from skrutinium_server.process.metrics import CountMetrics
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Listener
 from skrutinium_server.process.status import site_status
+from skrutinium_server.process.wishes import VALID, Wish, Wishes
 from skrutinium_server.release.store.model import SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
 from tests.e2e.made_up import made_up_site
@@ -39,7 +40,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def test_status_of_a_site_at_work(house: House) -> None:
-    """Status tells run, releases, progress; a feed that cannot be reached is an alarm; so is a publisher without sign of life."""
+    """Status tells run, releases, progress, what is held and what waits for a person; a feed that cannot be reached is an alarm; so is a publisher without sign of life."""
     told = await site_status(house.site, wall_time())
     assert told.counting
     assert told.alarms == ()
@@ -54,6 +55,16 @@ async def test_status_of_a_site_at_work(house: House) -> None:
         for one in told.series:
             while not await to_thread(reader.heartbeat, SeriesKey(one.event, one.run, one.series)):
                 pass
+    contest = house.runs["night"].counting.index.definition.contests[0].id
+    assert (await house.answer({"do": "hold", "run": "night", "contest": contest, "reason": "Boxes."}))["ok"]
+    wish = Wish("close", "night", {}, "j.novakova", wall_time() + VALID)
+    await to_thread(Wishes(house.site.root).put, wish)
+    noted = await site_status(house.site, wall_time())
+    assert noted.since == house._since
+    assert noted.alarms == ()
+    assert noted.held == {"night": {contest: 0}}
+    assert f"Contest {contest} of run night is held" in noted.notes[0]
+    assert "j.novakova asks to close run night" in noted.notes[1]
     later = await site_status(house.site, wall_time() + datetime.timedelta(minutes=5), [("127.0.0.1", 9)])
     assert sum("sign of life" in text for text in later.alarms) == 2
     assert any("127.0.0.1:9 cannot be read" in text for text in later.alarms)

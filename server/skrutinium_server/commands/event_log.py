@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 import msgspec
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -38,6 +39,8 @@ def show(site: Site, after: int, as_json: bool) -> None:
         "who",
         Column("what", no_wrap=True),
         Column("about", overflow="fold"),
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
     )
     for entry in entries:
         told: dict[str, Any] = msgspec.to_builtins(entry.event)

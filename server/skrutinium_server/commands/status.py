@@ -92,13 +92,7 @@ def _shown(told: SiteStatus) -> Group:
     if told.feeds:
         parts += [Text(), _feeds(told)]
     parts.append(Text())
-    parts += [
-        Text.from_markup(
-            f"[yellow]HELD[/]   run {run}: contest {escape(contest)}, {aside} protocols set aside"
-        )
-        for run, contests in told.held.items()
-        for contest, aside in sorted(contests.items())
-    ]
+    parts += [Text.from_markup(f"[yellow]NOTE[/]   {escape(text)}") for text in told.notes]
     parts += [Text.from_markup(f"[bold red]ALARM[/]  {escape(text)}") for text in told.alarms]
     if not told.alarms:
         parts.append(Text("No alarm.", style="green"))
@@ -120,8 +114,7 @@ def _open_first(told: SiteStatus) -> list[SeriesStatus]:
 
 def _runs(told: SiteStatus) -> Table:
     table = _table("run", "event", "phase", right=("protocols", ""))
-    table.add_column("held contests", overflow="fold")
-    for one in {one.run: one for one in told.series}.values():
+    for one in {one.run: one for one in _open_first(told)}.values():
         reported, expected = told.protocols.get(one.run, (0, 0))
         table.add_row(
             one.run,

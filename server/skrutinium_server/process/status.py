@@ -17,9 +17,10 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from skrutinium_server.process import room
-from skrutinium_server.process.errors import ProcessError
+from skrutinium_server.process.errors import DecisionError, ProcessError
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import connect
+from skrutinium_server.process.wishes import Wishes
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.model import Run, SeriesKey
 from skrutinium_server.release.store.reading import StoreReader
@@ -69,7 +70,8 @@ class SiteStatus(msgspec.Struct, frozen=True):
     """Everything of a moment; ``alarms`` are sentences that say what to do.
 
     ``since``: when the counting process was started (aware, UTC); ``disk_free`` in bytes; by run: ``protocols`` taken over and
-    expected, and ``held`` contests with how many protocols are set aside for each.
+    expected, and ``held`` contests with how many protocols are set aside for each. ``notes`` are sentences on what is not usual
+    and nobody's fault.
     """
 
     counting: bool
@@ -80,6 +82,7 @@ class SiteStatus(msgspec.Struct, frozen=True):
     series: tuple[SeriesStatus, ...]
     feeds: tuple[FeedStatus, ...]
     alarms: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 async def site_status(
@@ -87,8 +90,8 @@ async def site_status(
 ) -> SiteStatus:
     """The state of a site at ``now``; ``metrics``: host and port of each feed that tells some."""
     told = await _counting(site)
-    free, (series, alarms) = await asyncio.to_thread(
-        lambda: (shutil.disk_usage(site.root).free, _series(site, told, now))
+    free, (series, alarms), notes = await asyncio.to_thread(
+        lambda: (shutil.disk_usage(site.root).free, _series(site, told, now), _notes(site, told, now))
     )
     if free < room.LEAST:
         alarms.append(
@@ -113,6 +116,7 @@ async def site_status(
         tuple(series),
         tuple(feeds),
         tuple(alarms),
+        tuple(notes),
     )
 
 
@@ -160,6 +164,30 @@ def _series(
             f"Run {name} is not counted: {text}" for name, text in sorted(told.get("left_alone", {}).items())
         ]
     return found, alarms
+
+
+def _notes(site: Site, told: Mapping[str, Any] | None, now: datetime.datetime) -> list[str]:
+    """What waits for a time or a person; reads files."""
+    try:
+        waiting, runs = Wishes(site.root).waiting(now), StoreReader(site.store).state()[1]
+    except (DecisionError, StoreError) as error:
+        return [str(error)]
+    return [
+        *(
+            f"Nothing of run {run.id} is read before {run.not_before:%Y-%m-%d %H:%M} UTC."
+            for run in runs
+            if run.open and run.not_before is not None and run.not_before > now
+        ),
+        *(
+            f"Contest {contest} of run {name} is held; protocols set aside: {aside}."
+            for name, run in (told["runs"] if told else {}).items()
+            for contest, aside in sorted(run["held"].items())
+        ),
+        *(
+            f"{one.by} asks to {one.do} run {one.run}; another person confirms until {one.until:%H:%M:%S} UTC: run confirm."
+            for one in waiting
+        ),
+    ]
 
 
 def _one(

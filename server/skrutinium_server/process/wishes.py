@@ -74,16 +74,12 @@ class Wishes:
     def get(self, run: str, now: datetime.datetime) -> Wish:
         """What waits for the run; raises :class:`DecisionError` when nothing does any more."""
         try:
-            found = msgspec.json.decode(self._path(run).read_bytes(), type=Wish)
+            found = _read(self._path(run))
         except FileNotFoundError:
             raise DecisionError(
                 f"Nothing waits to be confirmed for the run {run!r}. One person asks first (for instance run open --phase live "
                 "--by NAME), then another one confirms."
             ) from None
-        except msgspec.MsgspecError as error:
-            raise DecisionError(
-                f"{self._path(run)} is no request ({error}). Remove the file and ask again."
-            ) from error
         if now >= found.until:
             self.drop(run)
             raise DecisionError(
@@ -91,12 +87,24 @@ class Wishes:
             )
         return found
 
+    def waiting(self, now: datetime.datetime) -> list[Wish]:
+        """Everything that waits; raises :class:`DecisionError` for a file that is no request."""
+        found = [_read(path) for path in sorted(self._folder.glob("*.json"))]
+        return [one for one in found if now < one.until]
+
     def drop(self, run: str) -> None:
         """Forget what waits for the run."""
         self._path(run).unlink(missing_ok=True)
 
     def _path(self, run: str) -> Path:
         return self._folder / f"{run}.json"
+
+
+def _read(path: Path) -> Wish:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Wish)
+    except msgspec.MsgspecError as error:
+        raise DecisionError(f"{path} is no request ({error}). Remove the file and ask again.") from error
 
 
 def check_second(found: Wish, by: str) -> None:
