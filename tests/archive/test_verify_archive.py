@@ -102,6 +102,7 @@ def test_whole_night_agrees(whole: Path) -> None:
     assert report.fingerprint == fingerprint
     assert report.counting == report.expected == int((whole.parent / "members").read_text())
     assert report.protocols == report.reread > report.counting  # some came twice
+    assert report.decided > 0
     with zipfile.ZipFile(whole.with_name("results-csv.zip")) as archive:
         tables = [archive.read(f"{name}.csv").decode() for name in TABLES]
     assert report.rows == sum(len(list(csv.reader(io.StringIO(table, newline="")))) - 1 for table in tables)
@@ -420,3 +421,35 @@ def test_command_tells_the_verdict_by_its_exit_code(whole: Path, tmp_path: Path)
         assert (done.returncode, done.stdout) == (code, "")
         assert done.stderr.startswith("skrutinium: ")
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("law", "path", "old", "new", "what"),
+    [
+        ("cz-municipal-2018", "contest/", rb' seats="(\d+)"(/?>\n   <candidate)', rb' seats="9\1"\2', "seats of list"),
+        ("cz-municipal-2018", "contest/", rb' elected="1" way="G"', b"", "elected of list"),
+        ("cz-municipal-2018", "contest/", rb' passed="true"', b' passed="false"', "passed"),
+        ("cz-municipal-2018", "contest/", rb'outcome="decided" threshold="5"', b'outcome="decided" threshold="4"', "threshold"),
+        ("cz-municipal-2018", "contest/", rb'outcome="decided"', b'outcome="open"', "outcome"),
+        ("cz-municipal-2018", "event.xml", rb' seats="(\d+)"', rb' seats="9\1"', "seats of committee"),
+        ("cz-municipal-2018", "event.xml", rb' seats-decided="(\d+)"', rb' seats-decided="9\1"', "seats-decided"),
+        ("cz-senate-2018", "event.xml", rb' decided="(\d+)"', rb' decided="9\1"', "decided"),
+    ],
+)  # fmt: skip
+def test_seats_are_given_again(
+    new_night: Callable[..., Night], law: str, path: str, old: bytes, new: bytes, what: str
+) -> None:
+    """Seats, thresholds, who is elected and who takes part follow from the protocols; whoever signs something else is found."""
+    night = new_night(made_up(law))
+    night.whole()
+    forger = Forger(night.store, night.site.root / "keys")
+    number, name = max(
+        (number, name)
+        for number in range(1, forger.newest + 1)
+        for name in forger.rows(number)
+        if name.startswith(path) and re.search(old, forger.document(number, name))
+    )
+    forger.exchange({(number, name): re.sub(old, new, forger.document(number, name), count=1)})
+    report = checked(archive_release(night.store, night.key).xml)
+    assert {one.path for one in report.differences} == {name}
+    assert any(what in one.what for one in report.differences)

@@ -411,7 +411,7 @@ class Written:
         body = (
             f'{HEAD}<feed-state {NS} schema="1.0" number="{number}" time="2026-10-10T12:00:00Z">'
             f'<run event="{EVENT}" id="{self.night.run}" name="Made-up election" date="2026-10-09" '
-            f'law="cz-municipal-2018" phase="{phase or self.night.phase}" open="true" '
+            f'law="made-up-2030" phase="{phase or self.night.phase}" open="true" '
             f'current="{str(current).lower()}"><series id="{SERIES}"/></run></feed-state>\n'
         ).encode()
         self.put("state.xml", body + sign(self.night.key, body))

@@ -11,6 +11,8 @@ from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.registers_builder import Registers, make_registers
 from tests.sdk.store_builder import EVENT, Night, Written, fingerprint, make_night, sign
 
+UNKNOWN_LAW = "seats and who is elected were not checked: the law made-up-2030 is not known"
+
 
 async def checked(root: Path, place: str | None = None, pinned: str | None = None) -> Report:
     async with open_source(place or str(root)) as source:
@@ -55,7 +57,7 @@ async def test_right_registers(tmp_path: Path) -> None:
 
     assert report.differences == []
     assert report.registers == {1: 8}
-    assert report.notes == ["there is no heartbeat"]
+    assert report.notes == ["there is no heartbeat", UNKNOWN_LAW]
 
 
 async def test_no_registers(tmp_path: Path) -> None:

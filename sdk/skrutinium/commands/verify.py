@@ -81,7 +81,12 @@ def verdict(report: Report, seconds: float) -> list[str]:
         f"  {grouped(report.protocols)} protocols taken over, {grouped(report.reread)} of them read again from their bytes",
         (
             f"  {grouped(report.counting)} of {grouped(report.expected)} expected protocols count, added up again and "
-            f"compared in {grouped(sum(one.totals for one in report.series.values()))} documents (seats excepted)"
+            f"compared in {grouped(sum(one.totals for one in report.series.values()))} documents"
+        ),
+        *(
+            [f"  {_counted(report.decided, 'decided contest')}: seats given again, and who is elected"]
+            if report.decided
+            else []
         ),
         *(
             f"  registers {number}: {grouped(size)} documents; every precinct, contest, list and candidate compared with them"

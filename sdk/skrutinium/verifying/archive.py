@@ -22,6 +22,7 @@ from skrutinium.documents.series_reading import read_checkpoint, read_manifest
 from skrutinium.errors import DamagedError, NotYet, SchemaError, SignatureError, SkrutiniumError
 from skrutinium.sources.zipped import Zipped
 from skrutinium.trust.signing import KeyRing
+from skrutinium.verifying import outcomes
 from skrutinium.verifying.document_checking import (
     LASTING,
     OF_ONE_RELEASE,
@@ -228,6 +229,7 @@ class _Documents:
                 everything = dataclasses.replace(self._manifest, documents=tuple(self._rows.values()))
                 loaded = self._load(threads, paths, validate=False)
                 totals(self._report, self._recount, everything, loaded, self._rows)
+                outcomes.tell(self._recount, self._report)
             else:
                 self._report.note("totals were not compared: a batch of protocols cannot be used")
 

@@ -7,7 +7,7 @@ from lxml import etree
 
 from skrutinium.documents.parsing import NAMESPACE, children
 from skrutinium.documents.protocols_reading import protocol
-from skrutinium.verifying import majority
+from skrutinium.verifying import majority, outcomes, seats
 from skrutinium.verifying.recount import EVENT, Precincts, Recount, Sum, Votes, votes_of
 
 Finding = tuple[str, object, object]
@@ -86,6 +86,7 @@ def _kinds(root: etree._Element, recount: Recount, area: str) -> Iterator[Findin
             yield f"{kind}: contests", theirs, len(ours.touching)
         yield from _count(element, recount, ours, f"{kind}: ")
         yield from _committees(element, ours, kind)
+        yield from outcomes.kind(element, recount, area, ours)
     for kind, ours in sums.items():
         if ours.expected and kind not in published:
             yield f"{kind}", None, f"{ours.reported} of {ours.expected} protocols"
@@ -152,7 +153,7 @@ def area(root: etree._Element, recount: Recount) -> Iterator[Finding]:
 
 
 def contest(root: etree._Element, recount: Recount) -> Iterator[Finding]:
-    """``contest/ID.xml``; seats of lists excepted."""
+    """``contest/ID.xml``."""
     ours = recount.contests.get(str(root.get("id"))) or Sum()
     yield from _state(root, ours.expected, ours.reported, held="held" in root.attrib)
     yield from _count(root, recount, ours, "")
@@ -177,6 +178,8 @@ def _district(element: etree._Element, recount: Recount, turn: int, what: str) -
     yield from _lists(element, ours, what)
     if recount.law in majority.LAWS and next(children(element, "list"), None) is None:
         yield from _elected(element, ours, turn, what)
+    if recount.law in seats.LAWS and next(children(element, "candidate"), None) is None:
+        yield from outcomes.lists(element, recount, ours, what)
 
 
 def _elected(element: etree._Element, ours: Sum, turn: int, what: str) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Verifying a whole night: every signature, every link of the chain, every document, and every vote added up again.
 
-The adding is this package's own code and shares nothing with the publisher's: that is its worth. So is who is elected in a
-contest of single persons; the seats of lists are not checked.
+The adding is this package's own code and shares nothing with the publisher's: that is its worth. So are the seats of lists,
+and who is elected.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from skrutinium.sources.choosing import choose_run
 from skrutinium.sources.opening import open_source
 from skrutinium.sources.source import Material, SeriesSource, Source
 from skrutinium.trust.signing import KeyRing, split_signed
+from skrutinium.verifying import outcomes
 from skrutinium.verifying.checking import Checker
 from skrutinium.verifying.registers_verifying import RegistersWalk
 from skrutinium.verifying.report import SERIES, Difference, Report
@@ -51,6 +52,7 @@ async def verify(
         walk = _Walk(source.series(chosen, SERIES), SERIES, checker, keys, chosen, report)
         walk.registers = registers = RegistersWalk(source.registers(chosen.event), keys, chosen, report)
         await walk.all(progress)
+        await asyncio.to_thread(outcomes.tell, checker.recount, report)
         await registers.chain()
     finally:
         await asyncio.to_thread(checker.close)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skrutinium.documents.protocols import Protocol
+from skrutinium.verifying.ballots import Ballot
 
 EVENT = ""
 """Stands for the whole event where an area is named."""
@@ -128,7 +129,7 @@ class Touched:
 
 
 class Recount:
-    """All sums at one release."""
+    """All sums at one release; ``won`` keeps what :mod:`.outcomes` worked out of a contest until its votes change."""
 
     def __init__(self, law: str = "") -> None:
         self.law = law
@@ -140,6 +141,8 @@ class Recount:
         self.nominee: dict[tuple[str, int], str | None] = {}
         self.turn = 1
         self.withdrawn: dict[str, set[int]] = {}
+        self.ballots: dict[str, Ballot] = {}
+        self.won: dict[str, Mapping[str | None, int] | None] = {}
         self.first: dict[str, FirstFacts] = {}
         self.held: dict[str, str] = {}
         self.precincts: dict[str, Precincts] = {}
@@ -223,6 +226,7 @@ class Recount:
         for contest, district in self.polls[precinct].items():
             self.expected += 1
             self.contest_precincts.setdefault(contest, set()).add(precinct)
+            self.won.pop(contest, None)
             for one in self._sums(precinct, contest, district):
                 one.expected += 1
                 _owe(one, self.voters(precinct, contest), 1)
@@ -266,6 +270,7 @@ class Recount:
         other.precinct_number, other.contest_area = self.precinct_number, self.contest_area
         other.divisions = self.divisions
         other.turn, other.withdrawn, other.first = self.turn, self.withdrawn, self.first
+        other.ballots = self.ballots
         for precinct in self.polls:
             other.expect(precinct)
         return other
@@ -312,6 +317,7 @@ class Recount:
 
     def _apply(self, key: tuple[str, str], votes: Votes, sign: int) -> None:
         precinct, contest = key
+        self.won.pop(contest, None)
         district = self.districts.setdefault(votes.district, Sum())
         for one in self._sums(precinct, contest, votes.district):
             one.add_figures(votes, sign)

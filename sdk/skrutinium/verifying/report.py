@@ -53,7 +53,7 @@ class Report:
     ``series`` says what was looked at in each series;
     ``releases``, ``documents`` and ``totals`` are those of the series ``skrutinium``; ``registers`` are the versions of the
     definition whose registers the results were compared with, and how many documents each has; ``rows`` are those of an
-    archive's tables.
+    archive's tables, ``decided`` the contests whose seats were given again.
     """
 
     where: str
@@ -67,6 +67,7 @@ class Report:
     expected: int = 0
     reread: int = 0
     rows: int = 0
+    decided: int = 0
     series: dict[str, Looked] = field(default_factory=dict)
     registers: dict[int, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)

@@ -7,6 +7,7 @@ from lxml import etree
 from skrutinium.documents.parsing import children
 from skrutinium.documents.series import Document, Manifest
 from skrutinium.verifying import registers_checking
+from skrutinium.verifying.ballots import ballots
 from skrutinium.verifying.fixed import Fixed
 from skrutinium.verifying.recount import FirstFacts, Recount
 from skrutinium.verifying.registers import Registers
@@ -82,6 +83,8 @@ class StructureChecker:
             }
             recount.set_committees(str(root.get("id")), str(root.get("kind")), lists, nominees)
             _persons(recount, root)
+            recount.ballots.update(ballots(root))
+            recount.won.pop(str(root.get("id")), None)
             self._hold(str(root.get("id")), root.get("held"))
         elif path.startswith("precinct/"):
             polls = {
