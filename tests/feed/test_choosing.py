@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from skrutinium_server.feed.addresses import Changes, Push
 from skrutinium_server.feed.choosing import Choice, Chosen, Territory
-from skrutinium_server.feed.refusals import BAD_CHOICE, Refusal
+from skrutinium_server.feed.refusals import BAD_CHOICE, NO_CONTEST, Refusal
 from skrutinium_server.feed.targets import parse_target
 from tests.feed.made import EVENT, Fed, MadeStore, document, feed_on, night
 from tests.feed.made_registers import AREAS, CONTESTS, PRECINCTS, publish_registers
@@ -35,7 +35,8 @@ PATHS = [
     "summary.xml",
     "batch/1.xml",
 ]
-TERRITORY = Territory(AREAS, CONTESTS, PRECINCTS)
+KINDS = {id: "senate" if id == "27" else "municipal-council" for id in CONTESTS}
+TERRITORY = Territory(AREAS, CONTESTS, PRECINCTS, KINDS)
 
 
 def paths_of(**choice: tuple[str, ...]) -> set[str]:
@@ -70,6 +71,15 @@ def test_contest_stands_for_its_districts_and_precincts() -> None:
     }
 
 
+def test_kind_stands_for_all_of_its_contests() -> None:
+    """A kind of contest takes what its contests take one by one; a kind that is not held here is refused."""
+    assert paths_of(kinds=("senate",)) == paths_of(contests=("27",))
+    councils = tuple(sorted(CONTESTS.keys() - {"27"}))
+    assert paths_of(kinds=("municipal-council",)) == paths_of(contests=councils)
+    assert paths_of(kinds=("municipal-council", "senate")) == paths_of(contests=tuple(sorted(CONTESTS)))
+    assert TERRITORY.chosen(Choice(kinds=("referendum",))) is NO_CONTEST
+
+
 @given(
     st.sets(st.sampled_from(sorted(AREAS)), min_size=1), st.sets(st.sampled_from(sorted(AREAS)), min_size=1)
 )
@@ -88,6 +98,7 @@ def test_choosing_more_takes_as_much_as_choosing_each(one: set[str], other: set[
         ("&area=6203%2C6202", Choice(("6202", "6203"))),
         ("&only=summary.xml,event.xml", Choice(paths=("event.xml", "summary.xml"))),
         ("&only=area/6202.xml", Choice(paths=("area/6202.xml",))),
+        ("&kind=senate,municipal-council", Choice(kinds=("municipal-council", "senate"))),
         ("&area=", BAD_CHOICE),
         ("&area=a/b", BAD_CHOICE),
         ("&only=/etc/passwd", BAD_CHOICE),

@@ -159,8 +159,10 @@ class StoreFeed:
         return data if end.endswith("sig") else gzip.decompress(data)
 
     async def changes(self, since: int, chosen: Mapping[str, str]) -> bytes:
-        """As a feed: ``only`` and ``contest`` limit the documents; of contests there are those of the store builder."""
+        """As a feed: ``only``, ``contest`` and ``kind`` limit the documents; of contests there are those of the store builder."""
         contests = set(filter(None, chosen.get("contest", "").split(",")))
+        for kind in filter(None, chosen.get("kind", "").split(",")):
+            contests |= {id for id, (held, _) in CONTESTS.items() if held == kind} or {kind}
         if contests - CONTESTS.keys():
             raise web.HTTPNotFound(
                 text='<error xmlns="urn:skrutinium:1" code="no-contest" status="404">'

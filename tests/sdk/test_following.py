@@ -82,6 +82,7 @@ async def test_same_documents_either_way(scene: Scene) -> None:
         {"only": []},
         {"contests": ["100"]},
         {"only": ["event.xml"], "contests": ["200"]},
+        {"kinds": ["ward-council"]},
     )
     for settings in choices:
         await asyncio.to_thread(scene.state_file.write_bytes, seen)
@@ -91,7 +92,7 @@ async def test_same_documents_either_way(scene: Scene) -> None:
                 {f"{one.number} {path}": await one.document(path) for one in releases for path in one.changed}
             )
             assert len(await releases[-1].document("contest/202.xml")) > 0
-    assert told[0] == told[1] == told[2] == told[3]
+    assert all(one == told[0] for one in told)
 
 
 async def test_chain_is_checked_without_documents(scene: Scene) -> None:
@@ -104,10 +105,26 @@ async def test_chain_is_checked_without_documents(scene: Scene) -> None:
             await take(feed, 3)
 
 
-async def test_unknown_contest(scene: Scene) -> None:
-    """A contest that the event does not have: an error that says so, not endless waiting."""
+async def test_kinds_of_contest(scene: Scene) -> None:
+    """With kinds of contest all contests of these kinds are at hand without a request, others are fetched when asked for."""
+    await begun(scene, 3)
+    async with scene.connect(kinds=["municipal-council"]) as feed:
+        releases = await take(feed, 3)
+        before = objects(scene)
+        changed = {one for release in releases for one in release.changed_ids("contest")}
+        for contest in changed & {"100", "200"}:
+            assert (await releases[-1].contest(contest)).kind == "municipal-council"
+        assert objects(scene) == before
+        (ward, *_) = sorted(changed & {"201", "202"})
+        await releases[-1].contest(ward)
+        assert objects(scene) == before + 1
+
+
+@pytest.mark.parametrize("chosen", [{"contests": ["999"]}, {"kinds": ["senate"]}])
+async def test_unknown_contest(scene: Scene, chosen: dict[str, object]) -> None:
+    """A contest, or a kind of contest, that the event does not have: an error that says so, not endless waiting."""
     await begun(scene, 1)
-    async with scene.connect(contests=["999"]) as feed:
+    async with scene.connect(**chosen) as feed:
         with pytest.raises(ChoiceNeeded, match="no such contest"):
             await take(feed, 1)
 

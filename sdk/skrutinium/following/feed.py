@@ -54,6 +54,7 @@ def connect(
     only: Sequence[str] | None = None,
     areas: Sequence[str] | None = None,
     contests: Sequence[str] | None = None,
+    kinds: Sequence[str] | None = None,
     follow_second_site: bool = True,
     pick: Callable[[], float] = random.random,
 ) -> "Feed":
@@ -70,7 +71,7 @@ def connect(
     :attr:`Feed.health` tells. A ``session`` that is passed in is used and not closed. ``pick`` gives numbers from 0 to 1, by
     which pauses are spread.
 
-    ``only`` (paths such as ``summary.xml``), ``areas`` and ``contests`` (ids) say what of each release is sent at once, for a
+    ``only`` (paths such as ``summary.xml``), ``areas``, ``contests`` (ids) and ``kinds`` (of contest) say what of each release is sent at once, for a
     narrow line: manifests with their signatures always are, every other document is fetched when asked for. Raises ValueError
     for more than 100 of them.
     """
@@ -80,7 +81,7 @@ def connect(
         timing or Timing(),
         requests or Patience(),
         patience,
-        choice_of(only, areas, contests),
+        choice_of(only, areas, contests, kinds),
         follow_second_site,
         pick,
     )

@@ -19,27 +19,36 @@ class Choice:
     only: tuple[str, ...]
     areas: tuple[str, ...]
     contests: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
 
     @property
     def query(self) -> str:
         """What is added to the address of changes."""
-        named = (("only", self.only), ("area", self.areas), ("contest", self.contests))
+        named = (
+            ("only", self.only),
+            ("area", self.areas),
+            ("contest", self.contests),
+            ("kind", self.kinds),
+        )
         told = "".join(f"&{name}={','.join(quote(one) for one in each)}" for name, each in named if each)
         return told or f"&only={_NOTHING}"
 
 
 def choice_of(
-    only: Sequence[str] | None, areas: Sequence[str] | None, contests: Sequence[str] | None
+    only: Sequence[str] | None,
+    areas: Sequence[str] | None,
+    contests: Sequence[str] | None,
+    kinds: Sequence[str] | None = None,
 ) -> Choice | None:
     """The choice meant, None for everything; raises ValueError for a text in place of a list, and for more than :data:`MOST`."""
-    given = (only, areas, contests)
+    given = (only, areas, contests, kinds)
     if all(one is None for one in given):
         return None
     if any(isinstance(one, str) for one in given):
-        raise ValueError("only, areas and contests are lists, such as only=['summary.xml']")
+        raise ValueError("only, areas, contests and kinds are lists, such as only=['summary.xml']")
     choice = Choice(*(tuple(sorted(set(one or ()))) for one in given))
-    if (count := len(choice.only) + len(choice.areas) + len(choice.contests)) > MOST:
-        raise ValueError(f"{count} paths, areas and contests are chosen; at most {MOST} can be")
+    if (count := len(choice.only) + len(choice.areas) + len(choice.contests) + len(choice.kinds)) > MOST:
+        raise ValueError(f"{count} paths, areas, contests and kinds are chosen; at most {MOST} can be")
     return choice
 
 

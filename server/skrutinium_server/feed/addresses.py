@@ -44,7 +44,7 @@ class DocumentAt:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """``changes?since=N``, limited to ``choice`` (``&area=``, ``&contest=``, ``&only=``)."""
+    """``changes?since=N``, limited to ``choice`` (``&area=``, ``&contest=``, ``&kind=``, ``&only=``)."""
 
     place: Place
     since: int
@@ -77,7 +77,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """``push``, of releases that touch ``choice`` (``?area=``, ``?contest=``)."""
+    """``push``, of releases that touch ``choice`` (``?area=``, ``?contest=``, ``?kind=``)."""
 
     place: Place
     choice: Choice | None = None

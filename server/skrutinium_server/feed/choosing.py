@@ -1,8 +1,8 @@
-"""Choosing part of a release: areas, contests, paths. Pure, but for what is handed in.
+"""Choosing part of a release: areas, contests, kinds of contest, paths. Pure, but for what is handed in.
 
 What lies where comes from the registers of the event (``areas.xml``, ``contests.xml``, ``precincts.xml``). An area stands for its
 document and for everything below: smaller areas, the contests held there or voted on in one of its precincts, their districts,
-the precincts. A contest stands for itself, its districts, and the precincts that vote in it. Corrections are taken when they are
+the precincts. A contest stands for itself, its districts, and the precincts that vote in it; a kind for all of its contests. Corrections are taken when they are
 of a chosen precinct; batches cover the whole event and are taken only when they are named as a path. Source: issue "What is there to read".
 """
 
@@ -30,16 +30,17 @@ _NAMESPACE: Final = "{urn:skrutinium:1}"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a reader wants to have: ids of areas and contests, and paths; each ascending, without repetition."""
+    """What a reader wants to have: ids of areas and contests, paths, and kinds of contest; each ascending, without repetition."""
 
     areas: tuple[str, ...] = ()
     contests: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @property
     def located(self) -> bool:
         """Whether it takes the registers to know what is meant."""
-        return bool(self.areas or self.contests)
+        return bool(self.areas or self.contests or self.kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,25 @@ class Chosen:
 
 
 class Territory:
-    """What lies where in one event: ``areas`` with what they lie in, ``contests`` with their area, ``precincts`` with area and contests."""
+    """What lies where in one event: ``areas`` with what they lie in, ``contests`` with their area, ``precincts`` with area and contests.
 
-    __slots__ = ("_below", "_contests", "_polls", "_precincts", "areas", "contests", "weight")
+    ``kinds`` names the kind of each contest.
+    """
+
+    __slots__ = ("_below", "_contests", "_kinds", "_polls", "_precincts", "areas", "contests", "weight")
 
     def __init__(
         self,
         areas: Mapping[str, str | None],
         contests: Mapping[str, str],
         precincts: Mapping[str, tuple[str, tuple[str, ...]]],
+        kinds: Mapping[str, str] | None = None,
     ) -> None:
         self.areas = areas
         self.contests = contests
+        self._kinds: defaultdict[str, list[str]] = defaultdict(list)
+        for id, kind in (kinds or {}).items():
+            self._kinds[kind].append(id)
         self._below: defaultdict[str, list[str]] = defaultdict(list)
         self._contests: defaultdict[str, list[str]] = defaultdict(list)
         self._precincts: defaultdict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
@@ -107,7 +115,9 @@ class Territory:
             if id not in self.areas:
                 return NO_AREA
             self._gather(id, found)
-        for id in choice.contests:
+        if not all(kind in self._kinds for kind in choice.kinds):
+            return NO_CONTEST
+        for id in (*choice.contests, *(id for kind in choice.kinds for id in self._kinds[kind])):
             if id not in self.contests:
                 return NO_CONTEST
             found.add(("contest", id))
@@ -131,9 +141,10 @@ class Territory:
 def read_territory(areas: bytes, contests: bytes, precincts: bytes) -> Territory:
     """What the three registers tell; raises ValueError when they are not what they should be."""
     try:
+        held = list(_rows(contests, "contest"))
         return Territory(
             {row.attrib["id"]: row.get("parent") for row in _rows(areas, "area")},
-            {row.attrib["id"]: row.attrib["area"] for row in _rows(contests, "contest")},
+            {row.attrib["id"]: row.attrib["area"] for row in held},
             {
                 row.attrib["id"]: (
                     row.attrib["area"],
@@ -141,6 +152,7 @@ def read_territory(areas: bytes, contests: bytes, precincts: bytes) -> Territory
                 )
                 for row in _rows(precincts, "precinct")
             },
+            {row.attrib["id"]: kind for row in held if (kind := row.get("kind")) is not None},
         )
     except KeyError as error:
         raise ValueError(f"a row lacks {error}") from error

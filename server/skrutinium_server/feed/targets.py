@@ -219,25 +219,25 @@ def _parse_after(place: Place, query: str) -> NewestDocument | Refusal:
 
 
 def _parse_choice(place: Place, query: str) -> Choice | Refusal | None:
-    """What ``area``, ``contest`` and ``only`` of a query choose, None for everything; each may come several times, and holds a list."""
+    """What ``area``, ``contest``, ``kind`` and ``only`` of a query choose, None for everything; each may come several times, and holds a list."""
     told = _query(query)
     if told is None:
         return BAD_QUERY
-    chosen: dict[str, set[str]] = {"area": set(), "contest": set(), "only": set()}
+    chosen: dict[str, set[str]] = {"area": set(), "contest": set(), "kind": set(), "only": set()}
     for key, value in told:
         if key in chosen:
             chosen[key].update(value.split(","))
-    areas, contests, paths = chosen.values()
-    if not (areas or contests or paths):
+    areas, contests, kinds, paths = chosen.values()
+    if not (areas or contests or kinds or paths):
         return None
     if (
-        len(areas) + len(contests) + len(paths) > MOST
-        or not all(map(_SEGMENT.fullmatch, areas | contests))
+        len(areas) + len(contests) + len(kinds) + len(paths) > MOST
+        or not all(map(_SEGMENT.fullmatch, areas | contests | kinds))
         or not all(map(_PATH.fullmatch, paths))
-        or ((areas or contests) and place.series != SERIES)
+        or ((areas or contests or kinds) and place.series != SERIES)
     ):
         return BAD_CHOICE
-    return Choice(tuple(sorted(areas)), tuple(sorted(contests)), tuple(sorted(paths)))
+    return Choice(tuple(sorted(areas)), tuple(sorted(contests)), tuple(sorted(paths)), tuple(sorted(kinds)))
 
 
 def _parse_registers(event: str, version: str, path: list[str]) -> RegistersFile | Refusal:
