@@ -25,7 +25,7 @@ from skrutinium_server.intake.model import Origin, Protocol
 from skrutinium_server.ledger.model import Declared, Held, Lifted, Step
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
 from skrutinium_server.process.clock import RunClock
-from skrutinium_server.process.counting import Counting
+from skrutinium_server.process.counting import Cause, Counting
 from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.state import write_state
@@ -109,9 +109,9 @@ class Town:
             self._store,
         )
 
-    def take(self, rows: Iterable["Row"]) -> None:
+    def take(self, rows: Iterable["Row"], cause: Cause | None = None) -> None:
         """Take protocols and ask for a release."""
-        self._runner.run(self._counting.take([row.due.taken_over for row in rows], ORIGIN))
+        self._runner.run(self._counting.take([row.due.taken_over for row in rows], ORIGIN, cause))
         self._runner.run(self._counting.cut("skrutinium", START, batch=False, checkpoint=False))
         self.publish()
 
@@ -191,7 +191,7 @@ def test_a_night_agrees(town: Town) -> None:
     town.step(Declared("certified", "Resolution 1", "Commission", PEOPLE, START))
     assert town.document("summary.xml").get("state") == "certified"
     assert town.verify().agrees
-    town.take([correction])
+    town.take([correction], Cause("court-order", "Court, 1 A 2/2030"))
     corrections = town.document(f"corrections/{town.publisher.newest}.xml")
     assert {corrections.get("state"), town.document("event.xml").get("state")} == {"corrected"}
     assert corrections[0].get("supersedes") is not None
