@@ -20,11 +20,11 @@ BY_REQUIRED = click.option("--by", metavar="NAME", required=True, help="Who deci
 PASSPHRASE_FILE = click.option(
     "--passphrase-file", type=FILE, help="A file with the passphrase; unless given, it is asked for."
 )
-REASON = click.option("--reason", required=True, help="Why; it is published.")
+REASON = click.option("--reason", required=True, help="Why; it is recorded, and published with a hold.")
 AUTHORITY = click.option(
     "--authority",
     required=True,
-    help="By whose decision, such as a court and its file number; it is published.",
+    help="By whose decision, such as a court and its file number; it is recorded, and published with a correction.",
 )
 
 
