@@ -344,7 +344,7 @@ def test_one_counting_process(site: Path) -> None:
     """A second process that wants to count the same site is refused and the first goes on."""
     with started("count", site, until="Stop with Ctrl-C"):
         said = refused("count", site)
-        assert "run has one writer" in said
+        assert "Another process counts this site" in said
         assert numbers(command("release", "cut", site, "night"))
 
 

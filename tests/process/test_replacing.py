@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from skrutinium_server.feed.errors import AddressInUse
 from skrutinium_server.feed.settings import FeedSettings
+from skrutinium_server.process import serve as serving
 from skrutinium_server.process.serve import Service, Watching
 from skrutinium_server.process.site import FeedFolder
 from tests.feed.made import EVENT, MadeStore, document, small_night
@@ -215,3 +217,35 @@ def test_ports_of_metrics_follow_each_other() -> None:
     assert watching.of_count() == ["127.0.0.1", "9460"]
     assert watching.of_feed(1) == ["--access-log=/log", "--metrics=127.0.0.1:9462"]
     assert (Watching().of_count(), Watching().of_feed(0)) == ([], [])
+
+
+@pytest.mark.parametrize("taken", ["port", "metrics"])
+async def test_port_that_somebody_else_shares_is_refused(
+    folder: FeedFolder, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    """A port at which another program listens is refused, even one that would share it; a parent's that was killed is waited for."""
+    monkeypatch.setattr(serving, "AGAIN", 0.05)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        watching = Watching(("127.0.0.1", port - 1)) if taken == "metrics" else Watching()
+        service = Service(
+            folder,
+            lambda _part, _message: None,
+            port=port if taken == "port" else 0,
+            parts=("feed",),
+            settings=UNLIMITED,
+            feeds=2,
+            watching=watching,
+        )
+        with monkeypatch.context() as patched:
+            patched.setattr(serving, "PATIENCE", 0)
+            with pytest.raises(AddressInUse, match=str(port)):
+                await service.__aenter__()
+        again = asyncio.create_task(service._check_free("127.0.0.1", port if taken == "port" else 0))
+        await asyncio.sleep(0)
+        assert not again.done()
+    async with asyncio.timeout(60):
+        await again

@@ -108,6 +108,20 @@ def test_private_key_is_for_its_owner_only(writer: StoreWriter, tmp_path: Path) 
     assert Signer.load(tmp_path / "keys").key_id == writer.signer.key_id
 
 
+@pytest.mark.parametrize(
+    "data", [None, b"", b"no key\n", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
+def test_key_that_cannot_be_used_is_named(writer: StoreWriter, tmp_path: Path, data: bytes | None) -> None:
+    """A private key that is missing or damaged is refused by the name of its file."""
+    assert writer.signer.key_id
+    path = tmp_path / "keys" / "signing.pem"
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(StoreDamaged, match=r"signing\.pem"):
+        Signer.load(tmp_path / "keys")
+
+
 def test_signed_in_one_file_splits(writer: StoreWriter, tmp_path: Path) -> None:
     """A heartbeat carries its signature as its last line."""
     writer.write_heartbeat(KEY, b"<heartbeat/>\n")

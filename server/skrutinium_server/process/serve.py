@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from skrutinium_server.feed.errors import AddressInUse
 from skrutinium_server.feed.serving import listening_sockets
 from skrutinium_server.feed.settings import FeedSettings, write_settings
 from skrutinium_server.process.children import Child
@@ -21,6 +22,12 @@ log = logging.getLogger("skrutinium.serve")
 
 TRIES = {"count": 4, "feed": 1}
 """So often a part may end before it is ready: the counting process of a killed parent may still be at its last release."""
+
+PATIENCE = 10
+"""Seconds that a port may be taken: so long the feeds of a killed parent may need to end."""
+
+AGAIN = 1.0
+"""Seconds between two looks whether it is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +137,38 @@ class Service:
     async def _bind(self) -> None:
         """Hold the sockets of every feed: who connects while a process is replaced, or starts again, waits in theirs."""
         host, port = self._where
+        await self._check_free(host, port)
         for part in self._feeds:
             self._sockets[part] = await listening_sockets(host, port, reuse_port=len(self._feeds) > 1)
             port = self._sockets[part][0].getsockname()[1]
         for part in self._feeds:
             self.children[part] = self._made(part)
+
+    async def _check_free(self, host: str, port: int) -> None:
+        """Raise AddressInUse when somebody listens where this service will: sockets that share a port would let in another one's.
+
+        Feeds share theirs with each other, and metrics with the process that takes the place of another one. The feeds of a
+        parent that was killed are waited for: they end by themselves.
+        """
+        wanted = [(host, port)] if self._feeds and port else []
+        if self._watching.metrics:
+            place, first = self._watching.metrics
+            counting = "count" in self.children
+            wanted += [
+                (place, first + number) for number in range(0 if counting else 1, len(self._feeds) + 1)
+            ]
+        until = asyncio.get_running_loop().time() + PATIENCE
+        for address in wanted:
+            while True:
+                try:
+                    for probe in await listening_sockets(*address, reuse_port=False):
+                        probe.close()
+                    break
+                except AddressInUse as error:
+                    if asyncio.get_running_loop().time() > until:
+                        raise
+                    log.info("waiting %s s for it: %s", PATIENCE, error)
+                    await asyncio.sleep(AGAIN)
 
     async def replace_feeds(self) -> None:
         """Put a new process into the place of each feed, one after the other; nobody who asks is refused meanwhile.

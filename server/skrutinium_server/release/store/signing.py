@@ -61,9 +61,14 @@ class Signer:
 
     @classmethod
     def load(cls, folder: Path) -> "Signer":
-        """Read the key that :meth:`generate` made; raises :class:`StoreDamaged` when it is no Ed25519 key."""
+        """Read the key that :meth:`generate` made; raises :class:`StoreDamaged` when it is not there or no Ed25519 key."""
         path = folder / "signing.pem"
-        private = load_pem_private_key(path.read_bytes(), password=None)
+        try:
+            private = load_pem_private_key(path.read_bytes(), password=None)
+        except OSError as error:
+            raise StoreDamaged(path, f"cannot be read ({error.strerror or error})") from error
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise StoreDamaged(path, "holds no private key that is usable") from error
         if not isinstance(private, Ed25519PrivateKey):
             raise StoreDamaged(path, "is no Ed25519 private key")
         return cls(private)
