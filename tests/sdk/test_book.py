@@ -241,10 +241,11 @@ class Scene:
         self.written = written
 
     @contextlib.asynccontextmanager
-    async def release(self) -> AsyncIterator[skrutinium.Release]:
+    async def release(self, registers: Path | None = None) -> AsyncIterator[skrutinium.Release]:
         """The newest release, from a client that follows the feed."""
         pinned = fingerprint(self.written.night.key)
-        async with skrutinium.connect(self.feed.url, fingerprint=pinned) as feed, asyncio.timeout(60):
+        client = skrutinium.connect(self.feed.url, fingerprint=pinned, registers=registers)
+        async with client as feed, asyncio.timeout(60):
             yield await anext(feed.releases())
 
 
@@ -356,6 +357,18 @@ async def test_folder_keeps_documents_and_trusts_none(tmp_path: Path) -> None:
     await asyncio.to_thread(shutil.rmtree, store / "objects")
     alone = Books(source.registers(SAMPLE.event), KeyRing(source.key), SAMPLE.event, folder)
     assert len((await alone.get(SAMPLE.version)).areas) == len(SAMPLE.areas)
+
+
+async def test_next_start_fetches_only_the_index(scene: Scene, tmp_path: Path) -> None:
+    """With a folder for registers, a program that starts again asks the feed for the signed index alone."""
+    await asyncio.to_thread(make_registers().write, scene.written)
+    async with scene.release(tmp_path / "kept") as release:
+        await (await release.book()).precincts()
+    scene.feed.asked.clear()
+    async with scene.release(tmp_path / "kept") as release:
+        assert len(await (await release.book()).precincts()) == 4
+    asked = {path.rpartition("/registers/")[2] for path in scene.feed.asked if "/registers/" in path}
+    assert asked == {"1/registers.xml", "1/registers.xml.sig"}
 
 
 async def test_many_ask_for_a_book_at_once(scene: Scene) -> None:

@@ -56,6 +56,7 @@ def connect(
     contests: Sequence[str] | None = None,
     kinds: Sequence[str] | None = None,
     follow_second_site: bool = True,
+    registers: str | Path | None = None,
     pick: Callable[[], float] = random.random,
 ) -> "Feed":
     """A feed to be used as ``async with``.
@@ -68,14 +69,16 @@ def connect(
     other phase (say ``live`` on air). ``fingerprint`` is the publisher's key as given on paper; without it the first key
     met is trusted. ``state`` is the file that remembers what was done, or a sink that keeps that mark (:class:`Marks`).
     ``patience``: seconds of silence of all sources after which :class:`StaleError` is raised; without it, waiting goes on and
-    :attr:`Feed.health` tells. A ``session`` that is passed in is used and not closed. ``pick`` gives numbers from 0 to 1, by
-    which pauses are spread.
+    :attr:`Feed.health` tells. A ``session`` that is passed in is used and not closed. ``registers`` is a folder that keeps what
+    :meth:`Release.book` read from one start to the next; without it the registers are fetched again. ``pick`` gives numbers from
+    0 to 1, by which pauses are spread.
 
     ``only`` (paths such as ``summary.xml``), ``areas``, ``contests`` (ids) and ``kinds`` (of contest) say what of each release is sent at once, for a
     narrow line: manifests with their signatures always are, every other document is fetched when asked for. Raises ValueError
     for more than 100 of them.
     """
-    wanted = Wanted(event, run, phase, fingerprint)
+    kept = None if registers is None else Path(registers)
+    wanted = Wanted(event, run, phase, fingerprint, kept)
     marks = StateFile(Path(state)) if isinstance(state, str | Path) else state
     terms = Terms(
         timing or Timing(),
@@ -90,12 +93,13 @@ def connect(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which run is meant, and whose key."""
+    """Which run is meant, and whose key; ``registers`` is the folder that keeps registers."""
 
     event: str | None
     run: str | None
     phase: str | None
     fingerprint: str | None
+    registers: Path | None = None
 
 
 class Feed:
@@ -228,7 +232,8 @@ class Feed:
             terms,
             lambda address: self._follow(address, True),
         )
-        self._books = Books(self._reaching.registers(self.run.event), self._keys, self.run.event)
+        registers = self._reaching.registers(self.run.event)
+        self._books = Books(registers, self._keys, self.run.event, self._wanted.registers)
         self._snapshot = Snapshot(self._reaching, self._keys, self.run, SERIES, self._cache, terms.choice)
 
     def _follow(self, place: Place, several: bool, state_number: int = 0) -> Followed:
