@@ -9,7 +9,7 @@ from skrutinium.documents import protocols_reading, reading
 from skrutinium.documents import results as d
 from skrutinium.documents.book import Book
 from skrutinium.documents.protocols import Corrections, PrecinctResults, ProtocolBatch
-from skrutinium.documents.series import Manifest
+from skrutinium.documents.series import Document, Manifest
 from skrutinium.documents.stamp import Stamp
 from skrutinium.errors import MixedPhases, SchemaError
 from skrutinium.following.snapshot import Snapshot
@@ -108,6 +108,14 @@ class Release:
     async def document(self, path: str) -> bytes:
         """The bytes of any document as of this release, checked; raises :class:`NotYet` when there is none."""
         row = await self._documents.row(path, self._taken)
+        return await self._documents.data(row, self._taken)
+
+    async def documents(self) -> tuple[Document, ...]:
+        """Every document as of this release, by path: what a reader holds who took all releases up to here."""
+        return await self._documents.all(self._taken)
+
+    async def read(self, row: Document) -> bytes:
+        """The bytes of one of its :meth:`documents`, checked."""
         return await self._documents.data(row, self._taken)
 
     async def event(self) -> d.EventResults:

@@ -96,14 +96,24 @@ class Snapshot:
                     return followed
                 await self._build(taken)
                 self._followed = {}
-        if self._oldest is None or not self._oldest <= number <= self._newest:
-            raise Gone(
-                f"documents as of release {number} are no longer at hand: newer releases were read since"
-            )
+        self._check_kept(number)
         for at, row in reversed(self._rows.get(path, ())):
             if at <= number:
                 return row
         raise NotYet(f"release {number} has no document {path}", address=self._source.where)
+
+    async def all(self, taken: Taken) -> tuple[Document, ...]:
+        """The rows of all documents as of release ``taken``, by path; raises :class:`Gone` when newer releases were read since."""
+        number = taken.manifest.release
+        async with self._lock:
+            if self._oldest is None:
+                await self._build(taken)
+                self._followed = {}
+        self._check_kept(number)
+        newest = (
+            next((row for at, row in reversed(held) if at <= number), None) for held in self._rows.values()
+        )
+        return tuple(sorted((row for row in newest if row is not None), key=lambda row: row.path))
 
     async def data(self, row: Document, taken: Taken) -> bytes:
         """The bytes of a document, checked: from where the release came, else from another source.
@@ -115,6 +125,12 @@ class Snapshot:
             held = await self._source.document(row, taken.source)
             self._cache.put(row.sha256, held)
         return held
+
+    def _check_kept(self, number: int) -> None:
+        if self._oldest is None or not self._oldest <= number <= self._newest:
+            raise Gone(
+                f"documents as of release {number} are no longer at hand: newer releases were read since"
+            )
 
     def _add(self, number: int, documents: Iterable[Document]) -> None:
         for row in documents:
