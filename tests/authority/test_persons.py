@@ -104,10 +104,11 @@ def test_bad_name_or_passphrase_is_refused(name: str, passphrase: str, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nobody_is_added_twice(tmp_path: Path) -> None:
-    """A second person of the same name is refused, and the first one's passphrase stays."""
+@pytest.mark.parametrize("again", ["novak", "Novak"])
+def test_nobody_is_added_twice(tmp_path: Path, again: str) -> None:
+    """A second person of the same name, however it is spelt, is refused, and the first one's passphrase stays."""
     people = authority(tmp_path)
     people.add_person("novak", "operator", PHRASE)
     with pytest.raises(EventRefused):
-        people.add_person("novak", "operator", "docela jiná slova")
+        people.add_person(again, "operator", "docela jiná slova")
     assert people.authenticate("novak", PHRASE) == "novak"

@@ -130,8 +130,9 @@ class Authority:
             raise PersonError(
                 f"{name!r} cannot name a person: letters a to z, digits, '.' and '-' are allowed, at most 64, such as j.novakova."
             )
-        if name in self.state().persons:
-            raise EventRefused(f"{name} is a person of this site already.")
+        same = [one for one in self.state().persons if one.casefold() == name.casefold()]
+        if same:  # two spellings of one name are no two persons
+            raise EventRefused(f"{same[0]} is a person of this site already.")
 
     def add_person(self, name: str, role: Role, passphrase: str) -> Entry:
         """Let a person act; raises :class:`PersonError` for a name or passphrase that will not do."""

@@ -139,11 +139,12 @@ class Site:
 
     def run_folder(self, run: str) -> Path:
         """Where a run lies."""
-        if not IDENTIFIER.fullmatch(run) or run in RESERVED:
+        if not IDENTIFIER.fullmatch(run):
             raise RunError(
-                f"{run!r} cannot name a run: letters, digits, '.' and '-' are allowed, at most 64; "
-                f"{', '.join(sorted(RESERVED))} is something else."
+                f"{run!r} cannot name a run: letters, digits, '.' and '-' are allowed, at most 64."
             )
+        if run in RESERVED:
+            raise RunError(f"{run!r} cannot name a run: it is the name of something else. Take another name.")
         return self.root / "runs" / run
 
     def ledger(self, run: str) -> Path:
