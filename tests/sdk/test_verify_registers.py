@@ -96,6 +96,20 @@ async def test_other_name(
     assert {one[0] for one in told} == {code}
 
 
+@pytest.mark.parametrize("cut", [0, 1, 12, 200])
+async def test_codebook_cut_off(tmp_path: Path, cut: int) -> None:
+    """A codebook that was cut off before it was signed is named; whole, it is not."""
+    root = Path(__file__).resolve().parents[2]
+    sample = root / "samples/skrutinium/1.0/registers/valid/codebooks-phases.xml"
+    data = sample.read_bytes().rstrip()
+    registers = make_registers()
+    registers.documents["codebooks/phases.xml"] = data[: len(data) - cut]
+
+    found = await compared(tmp_path, make_night(), registers)
+
+    assert found == ({("registers", None, "registers/1/codebooks/phases.xml")} if cut else set())
+
+
 async def test_precinct_never_published(tmp_path: Path) -> None:
     """A precinct that the registers have, and no release: it is named, once."""
     registers = make_registers().change(

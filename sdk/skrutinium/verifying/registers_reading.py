@@ -49,14 +49,18 @@ def _valid(data: bytes, schema: str, where: str) -> None:
         load_dtd=False,
         huge_tree=False,
     )
+    ended = False
     try:
         for _, element in steps:
             element.clear()
             parent = element.getparent()
+            ended = parent is None
             if parent is not None and len(parent) > 1:
                 del parent[0]
     except etree.XMLSyntaxError as error:
         raise SchemaError(str(error), address=where) from error
+    if not ended:  # a parser that validates as it goes does not tell that the document was cut off
+        raise SchemaError("not well-formed: it ends before its root element does", address=where)
 
 
 def _areas(registers: Registers, root: etree._Element) -> None:
