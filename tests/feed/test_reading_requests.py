@@ -13,8 +13,10 @@ from skrutinium_server.feed.addresses import (
     Place,
     VolbyProcedure,
 )
-from skrutinium_server.feed.conditional import choose_coding, none_match, not_modified
-from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.conditional import choose_coding, failed, none_match, not_modified
+from skrutinium_server.feed.proxies import Header, Proxies
+from skrutinium_server.feed.ranges import choose_part
+from skrutinium_server.feed.refusals import BAD_FORWARDED, Refusal
 from skrutinium_server.feed.targets import parse_target
 
 PLACE = Place("kv2018", None, "skrutinium")
@@ -143,3 +145,33 @@ def test_date_counts_only_without_tags_and_when_it_is_ours() -> None:
     assert not not_modified('"b"', date, '"a"', date)
     assert not not_modified(None, "Sat, 06 Oct 2018 23:59:59 GMT", '"a"', date)
     assert not not_modified(None, "", '"a"', "")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"' * 8000,
+        "W/" * 4000,
+        "a;" * 4000 + '"',
+        " ," * 4000,
+        'for="' + "\\" * 8000,
+        "for=a;" * 1300,
+        '"a" ' * 2000,
+        ";q=" * 2600,
+        "bytes=" + " \t" * 4000 + "-" + " " * 4000 + "x",
+        "bytes=" + "0" * 8000 + "-",
+        '"' + "a" * 8000,
+    ],
+)
+def test_no_header_takes_long_to_read(line: str) -> None:
+    """Whatever reads a header reads one that is nearly right, again and again, as fast as any other: it would hold up everybody."""
+    date = "Sun, 07 Oct 2040 00:00:00 GMT"
+    choose_coding.__wrapped__(line)
+    none_match(line, '"x"')
+    failed(line, None, '"x"', date)
+    failed(None, line, '"x"', date)
+    choose_part(line, None, '"x"', 10)
+    headers: tuple[Header, ...] = ("x-forwarded-for", "forwarded")
+    for header in headers:
+        assert Proxies(["10.0.0.1"], header).client("10.0.0.1", [line, line]) is BAD_FORWARDED
