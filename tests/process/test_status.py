@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from skrutinium_server.feed.metrics import MetricsServer
+from skrutinium_server.process import status
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.house import House
 from skrutinium_server.process.metrics import CountMetrics
 from skrutinium_server.process.site import Site
-from skrutinium_server.process.socket import Listener
+from skrutinium_server.process.socket import Listener, short_name
 from skrutinium_server.process.status import site_status
 from skrutinium_server.process.wishes import VALID, Wish, Wishes
 from skrutinium_server.release.store.model import SeriesKey
@@ -119,3 +120,27 @@ async def test_nobody_counts(tmp_path: Path) -> None:
     await house.stop()
     told = await site_status(site, wall_time())
     assert [text for text in told.alarms if "nobody counts" in text]
+
+
+async def test_counting_process_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counting process that takes a command and says nothing is an alarm of its own, not one that nobody counts."""
+    monkeypatch.setattr(status, "PATIENCE", 0.2)
+    site = await to_thread(lambda: Site(made_up_site(tmp_path)))
+    house = House(site, cutting=False)
+    await house.start()
+    assert (await house.answer({"do": "open", "run": "night", "phase": "test"}))["ok"]
+    await house.stop()
+    ends = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ends.wait()
+        writer.close()
+
+    with short_name(site.socket) as name:
+        listening = await asyncio.start_unix_server(hang, name)
+    told = await site_status(site, wall_time())
+    assert [text for text in told.alarms if "does not answer" in text]
+    assert not [text for text in told.alarms if "nobody counts" in text]
+    ends.set()
+    listening.close()
+    await listening.wait_closed()

@@ -91,12 +91,20 @@ def _shown(told: SiteStatus) -> Group:
         parts += [Text(), Text("No run yet. Open one: skrutinium-server run open")]
     if told.feeds:
         parts += [Text(), _feeds(told)]
-    parts.append(Text())
-    parts += [Text.from_markup(f"[yellow]NOTE[/]   {escape(text)}") for text in told.notes]
-    parts += [Text.from_markup(f"[bold red]ALARM[/]  {escape(text)}") for text in told.alarms]
-    if not told.alarms:
-        parts.append(Text("No alarm.", style="green"))
+    parts += [Text(), _sentences(told)]
     return Group(*parts)
+
+
+def _sentences(told: SiteStatus) -> Table:
+    """What has to be read: notes, then alarms."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for text in told.notes:
+        table.add_row("[yellow]NOTE[/]", escape(text))
+    for text in told.alarms:
+        table.add_row("[bold red]ALARM[/]", escape(text))
+    if not told.alarms:
+        table.add_row("[green]OK[/]", "[green]No alarm.[/]")
+    return table
 
 
 def _table(*names: str, right: tuple[str, ...] = ()) -> Table:

@@ -32,7 +32,9 @@ LAG: Final = 3
 """So many cuts that are not published are an alarm; one or two are being written."""
 
 PATIENCE: Final = 3.0
-"""Seconds that a feed has to tell its metrics."""
+"""Seconds that the counting process, and a feed with its metrics, have to answer."""
+
+NOBODY: Final = "A run is open and nobody counts it. Start: skrutinium-server serve, or count."
 
 _ALIVE: Final = re.compile(rb' alive="([^"]{1,40})"')
 
@@ -89,10 +91,19 @@ async def site_status(
     site: Site, now: datetime.datetime, metrics: Iterable[tuple[str, int]] = ()
 ) -> SiteStatus:
     """The state of a site at ``now``; ``metrics``: host and port of each feed that tells some."""
-    told = await _counting(site)
+    hangs = False
+    try:
+        told = await _counting(site)
+    except TimeoutError:
+        told, hangs = None, True
     free, (series, alarms), notes = await asyncio.to_thread(
         lambda: (shutil.disk_usage(site.root).free, _series(site, told, now), _notes(site, told, now))
     )
+    if hangs:
+        alarms = [text for text in alarms if text != NOBODY]
+        alarms.append(
+            f"The counting process does not answer within {PATIENCE:.0f} s. Look into the log; end it, and it is started again."
+        )
     if free < room.LEAST:
         alarms.append(
             f"The disk of the site has {free // 1_000_000} MB left. Make room: publishing stops without."
@@ -121,12 +132,13 @@ async def site_status(
 
 
 async def _counting(site: Site) -> dict[str, Any] | None:
-    """What the counting process says, None when there is none."""
+    """What the counting process says, None when there is none; raises TimeoutError when it does not answer."""
     there = await connect(site)
     if there is None:
         return None
     try:
-        return await there.ask(do="status")
+        async with asyncio.timeout(PATIENCE):
+            return await there.ask(do="status")
     except ProcessError:
         return None
     finally:
@@ -145,7 +157,7 @@ def _series(
     except StoreError as error:
         return found, [f"The state file cannot be read: {error}"]
     if told is None and any(run.open for run in runs):
-        alarms.append("A run is open and nobody counts it. Start: skrutinium-server serve, or count.")
+        alarms.append(NOBODY)
     for run in runs:
         counted = told["runs"].get(run.id) if told else None
         for name in run.series:
