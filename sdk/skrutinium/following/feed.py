@@ -6,6 +6,7 @@ the loop body returns; with a state file, a restart goes on with the next one.
 
 import asyncio
 import dataclasses
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import aiohttp
 from skrutinium.documents.notices import Notices, Status, read_status
 from skrutinium.documents.parsing import SCHEMA, schema_text
 from skrutinium.documents.series import FeedState, Run
-from skrutinium.errors import MixedPhases, NotYet, SkrutiniumError
+from skrutinium.errors import ChainError, MixedPhases, NotYet, SkrutiniumError
 from skrutinium.following.followed import SERIES, Followed
 from skrutinium.following.gathering import Gathering, Terms
 from skrutinium.following.news import Health, Timing
@@ -26,6 +27,7 @@ from skrutinium.following.release import Release
 from skrutinium.following.releases import Releases
 from skrutinium.following.snapshot import DocumentCache, Snapshot
 from skrutinium.following.statefile import Marks, Seen, StateFile
+from skrutinium.following.taking import Taken
 from skrutinium.sources.address import Address
 from skrutinium.sources.books import Books
 from skrutinium.sources.choosing import choice_of, choose_run
@@ -182,6 +184,18 @@ class Feed:
         if self._marks is not None:
             await self._marks.write(release.mark)
 
+    async def release(self, number: int | None = None) -> Release:
+        """One release, the newest unless told, apart from the loop over releases: nothing counts as done by it.
+
+        Raises :class:`NotYet` when there is no such release.
+        """
+        data, line, where = await self._reaching.published(self.run, number)
+        manifest = await Chain(self._keys, self.run, SERIES).signed(data, line, where)
+        if number is not None and manifest.release != number:
+            raise ChainError(f"release {manifest.release} in place of release {number}", address=where)
+        taken = Taken(manifest, hashlib.sha256(data).hexdigest(), where)
+        return self._released(taken, self._held(), snapshot=True)
+
     async def state(self) -> FeedState:
         """The signed state as it is now, by the first source that works."""
         return await self._reaching.any(Followed.state)
@@ -234,7 +248,7 @@ class Feed:
         )
         registers = self._reaching.registers(self.run.event)
         self._books = Books(registers, self._keys, self.run.event, self._wanted.registers)
-        self._snapshot = Snapshot(self._reaching, self._keys, self.run, SERIES, self._cache, terms.choice)
+        self._snapshot = self._held()
 
     def _follow(self, place: Place, several: bool, state_number: int = 0) -> Followed:
         """A place to be followed; where there are several, another one is asked before the same is asked again."""
@@ -293,15 +307,15 @@ class Feed:
     async def _more(self) -> list[Release]:
         """What follows, as releases; ``snapshot`` is the very first one."""
         first = self._chain.sha256 is None
-        taken = await self._gathered.more()
-        run = self.run
-        number = max(one.state_number for one in self._followed)
-        keys = self._keys.trusted
-        marks = [
-            Seen(run.event, run.id, run.phase, SERIES, one.manifest.release, one.sha256, keys, number)
-            for one in taken
-        ]
-        return [
-            Release(one, self._snapshot, self._books, mark, snapshot=first)
-            for one, mark in zip(taken, marks, strict=True)
-        ]
+        return [self._released(one, self._snapshot, snapshot=first) for one in await self._gathered.more()]
+
+    def _released(self, taken: Taken, held: Snapshot, *, snapshot: bool) -> Release:
+        run, number = self.run, max(one.state_number for one in self._followed)
+        told = taken.manifest
+        mark = Seen(
+            run.event, run.id, run.phase, SERIES, told.release, taken.sha256, self._keys.trusted, number
+        )
+        return Release(taken, held, self._books, mark, snapshot=snapshot)
+
+    def _held(self) -> Snapshot:
+        return Snapshot(self._reaching, self._keys, self.run, SERIES, self._cache, self._terms.choice)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from skrutinium.documents.registers import RegisterRow, RegistersSource
-from skrutinium.documents.series import Document
+from skrutinium.documents.series import Document, Run
 from skrutinium.errors import NotDelivered, NotYet, SignatureError, SkrutiniumError
 from skrutinium.following.followed import PASSING, Followed
 from skrutinium.following.taking import Taken, read_changes, read_manifests
@@ -87,6 +87,25 @@ class Reaching:
     async def manifest(self, number: int) -> tuple[bytes, bytes]:
         """A manifest and its signature line."""
         return await self.any(lambda one: _series(one).manifest(number))
+
+    async def published(self, run: Run, number: int | None = None) -> tuple[bytes, bytes, str]:
+        """A manifest, the newest unless told, its signature line, and the source that it is from."""
+
+        async def read(one: Followed) -> tuple[bytes, bytes, str]:
+            series = _series(one)
+            wanted = (await series.newest())[0] if number is None else number
+            return *await series.manifest(wanted), one.where
+
+        async def get(one: Followed) -> tuple[bytes, bytes, str]:
+            await one.open_series(run)
+            try:
+                return await read(one)
+            except NotYet:
+                if not await one.try_hosted(run):
+                    raise
+                return await read(one)
+
+        return await self.any(get, opening=True)
 
     async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
         """A checkpoint and its signature line."""
