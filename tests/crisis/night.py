@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,9 +81,11 @@ class MadeNight:
     def release(self, protocols: int = 2, times: int = 1) -> int:
         """Take some protocols and publish, so many times; the number of the newest release."""
         for _ in range(times):
-            for _ in range(protocols if self.number else 0):
-                self._night.take(next(self._coming))
-                self._in += 1
+            coming = list(itertools.islice(self._coming, protocols if self.number else 0))
+            assert coming or not protocols or not self.number, "all protocols are in"
+            for protocol in coming:
+                self._night.take(protocol)
+            self._in += len(coming)
             self._publish()
         return self.number
 
@@ -186,8 +189,8 @@ def _toml(told: Any) -> bytes:
     """The few kinds of values that a list has."""
     lines: list[str] = []
     for name, part in told.items():
-        for table in part if isinstance(part, list) else [part]:
-            lines.append(f"[[{name}]]" if isinstance(part, list) else f"[{name}]")
+        for table in part if isinstance(part, tuple) else [part]:
+            lines.append(f"[[{name}]]" if isinstance(part, tuple) else f"[{name}]")
             lines += [f"{key} = {_value(value)}" for key, value in table.items()]
     return "\n".join(lines).encode() + b"\n"
 

@@ -26,6 +26,7 @@ class Relay:
     at_data: Answer = lambda _address, _attempt: None
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     connections: int = 0
+    logins: int = 0
     attempts: dict[str, int] = field(default_factory=dict)
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     port: int = 0
@@ -94,7 +95,8 @@ async def relay(
 
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         known = password is not None and data == LoginPassword(password[0].encode(), password[1].encode())
-        return AuthResult(success=known)
+        taking.logins += known
+        return AuthResult(success=known, handled=False)
 
     def made() -> SMTP:
         taking.connections += 1
@@ -104,7 +106,8 @@ async def relay(
             tls_context=None if implicit else tls,
             require_starttls=tls is not None and not implicit,
             authenticator=check if password else None,
-            auth_required=password is not None,
+            # The server counts only STARTTLS as TLS, and warns of passwords without.
+            auth_required=password is not None and not implicit,
             auth_require_tls=password is not None and not implicit,
             loop=asyncio.get_running_loop(),
         )
@@ -148,4 +151,4 @@ def text(message: EmailMessage) -> str:
     """The text of a message."""
     body = message.get_body(("plain",))
     assert body is not None
-    return str(body.get_content())
+    return str(body.get_content()).replace("\r\n", "\n")
