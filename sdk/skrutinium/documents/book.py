@@ -191,6 +191,17 @@ class Book:
             self._register("committees", reading.read_committees),
             self._register("lists", reading.read_lists),
         )
+        # For a whole country it is a matter of tens of milliseconds, which nobody who follows a feed should wait for.
+        await asyncio.to_thread(self._put_together, areas, contests, districts, committees, lists)
+
+    def _put_together(
+        self,
+        areas: tuple[r.RegisteredArea, ...],
+        contests: tuple[r.RegisteredContest, ...],
+        districts: tuple[r.RegisteredDistrict, ...],
+        committees: tuple[r.RegisteredCommittee, ...],
+        lists: tuple[r.RegisteredList, ...],
+    ) -> None:
         self._areas = {row.id: r.join(row, self) for row in areas}
         self._contests = {row.id: r.join(row, self) for row in contests}
         self._districts = {row.id: r.join(row, self) for row in districts}
@@ -204,15 +215,18 @@ class Book:
         async with self._lock:
             if self._precincts is None:
                 rows = await self._register("precincts", reading.read_precincts)
-                self._precincts = {row.id: r.join(row, self) for row in rows}
+                self._precincts = await asyncio.to_thread(lambda: {row.id: r.join(row, self) for row in rows})
             return self._precincts
 
     async def _ballots(self, path: str) -> Mapping[tuple[str, int | None], tuple[r.RegisteredCandidate, ...]]:
         async with self._lock:
             if path not in self._candidates:
                 rows = await self._read(path, reading.read_candidates)
-                joined = (r.join(row, self) for row in rows)
-                self._candidates[path] = _grouped(joined, lambda row: (row.district_id, row.list))
+                self._candidates[path] = await asyncio.to_thread(
+                    lambda: _grouped(
+                        (r.join(row, self) for row in rows), lambda row: (row.district_id, row.list)
+                    )
+                )
             return self._candidates[path]
 
     def _county_of(self, area: r.RegisteredArea) -> str:

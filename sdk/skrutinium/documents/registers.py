@@ -28,7 +28,10 @@ class RegisterRow:
 
 @dataclass(frozen=True, slots=True)
 class RegistersIndex:
-    """``registers.xml``: all documents of one version of the definition; a results document names it in ``codebook``."""
+    """``registers.xml``: all documents of one version of the definition; a results document names it in ``codebook``.
+
+    ``additions`` as in a :class:`~skrutinium.documents.stamp.Stamp`.
+    """
 
     event: str
     definition: int
@@ -37,6 +40,7 @@ class RegistersIndex:
     previous: str
     made_up: bool
     documents: tuple[RegisterRow, ...]
+    additions: tuple[str, ...] = ()
 
 
 class RegistersSource(Protocol):

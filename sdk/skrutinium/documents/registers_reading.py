@@ -3,6 +3,7 @@
 A register is of the event, and written with the definition, that the row of its index says.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -21,7 +22,8 @@ RowT = TypeVar("RowT")
 def read_index(data: bytes, where: str) -> RegistersIndex:
     """Read ``registers.xml``."""
     rows = list[RegisterRow]()
-    root = stream(data, "registers", where, {"document": into(rows, _index_row)}, schema=SCHEMA).root
+    head = stream(data, "registers", where, {"document": into(rows, _index_row)}, schema=SCHEMA)
+    root = head.root
     return RegistersIndex(
         event=text(root, "event"),
         definition=number(root, "definition"),
@@ -30,6 +32,7 @@ def read_index(data: bytes, where: str) -> RegistersIndex:
         previous=text(root, "previous"),
         made_up=flag(root, "made-up"),
         documents=tuple(rows),
+        additions=head.additions,
     )
 
 
@@ -124,9 +127,23 @@ def _item(item: etree._Element) -> tuple[str, dict[str, str]]:
     return text(item, "id"), {text(one, "column"): one.text or "" for one in children(item, "value")}
 
 
+def _shared(row: etree._Element, name: str) -> str:
+    """A required text that many rows have: it is held in memory once."""
+    return sys.intern(text(row, name))
+
+
+def _optional_shared(row: etree._Element, name: str) -> str | None:
+    value = row.get(name)
+    return None if value is None else sys.intern(value)
+
+
 def _area(row: etree._Element) -> r.RegisteredArea:
     return r.RegisteredArea(
-        text(row, "id"), text(row, "kind"), text(row, "name"), row.get("parent"), row.get("nuts")
+        text(row, "id"),
+        text(row, "kind"),
+        text(row, "name"),
+        _optional_shared(row, "parent"),
+        row.get("nuts"),
     )
 
 
@@ -135,7 +152,7 @@ def _contest(row: etree._Element) -> r.RegisteredContest:
         text(row, "id"),
         text(row, "kind"),
         text(row, "form"),
-        text(row, "area"),
+        _shared(row, "area"),
         text(row, "name"),
         optional_number(row, "seats"),
         number(row, "round"),
@@ -145,7 +162,7 @@ def _contest(row: etree._Element) -> r.RegisteredContest:
 def _district(row: etree._Element) -> r.RegisteredDistrict:
     return r.RegisteredDistrict(
         text(row, "id"),
-        text(row, "contest"),
+        _shared(row, "contest"),
         number(row, "number"),
         text(row, "name"),
         optional_number(row, "seats"),
@@ -158,10 +175,10 @@ def _committee(row: etree._Element) -> r.RegisteredCommittee:
 
 def _list(row: etree._Element) -> r.RegisteredList:
     return r.RegisteredList(
-        text(row, "contest"),
-        text(row, "district"),
+        _shared(row, "contest"),
+        _shared(row, "district"),
         number(row, "number") if row.tag == NAMESPACE + "list" else None,
-        row.get("committee"),
+        _optional_shared(row, "committee"),
         row.get("name"),
         optional_number(row, "candidates"),
         optional_flag(row, "active") is not False,
@@ -171,19 +188,21 @@ def _list(row: etree._Element) -> r.RegisteredList:
 def _precinct(row: etree._Element) -> r.RegisteredPrecinct:
     return r.RegisteredPrecinct(
         text(row, "id"),
-        text(row, "area"),
+        _shared(row, "area"),
         number(row, "number"),
         text(row, "kind"),
         row.get("name"),
         tuple(
-            r.RegisteredPoll(text(poll, "contest"), text(poll, "district"), optional_number(poll, "eligible"))
+            r.RegisteredPoll(
+                _shared(poll, "contest"), _shared(poll, "district"), optional_number(poll, "eligible")
+            )
             for poll in children(row, "poll")
         ),
     )
 
 
 def _ballot(ballot: etree._Element) -> tuple[r.RegisteredCandidate, ...]:
-    contest, district = text(ballot, "contest"), text(ballot, "district")
+    contest, district = _shared(ballot, "contest"), _shared(ballot, "district")
     of_list = number(ballot, "list") or None
     return tuple(
         r.RegisteredCandidate(
@@ -196,7 +215,7 @@ def _ballot(ballot: etree._Element) -> tuple[r.RegisteredCandidate, ...]:
             row.get("title-before"),
             row.get("title-after"),
             optional_number(row, "age"),
-            row.get("committee"),
+            _optional_shared(row, "committee"),
             optional_flag(row, "active") is not False,
         )
         for row in children(ballot, "candidate")
