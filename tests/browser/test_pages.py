@@ -159,6 +159,9 @@ def test_pages_can_be_read_by_everybody(folder: Path, browser: Browser, address:
             assert page.locator("table:not(:has(caption))").count() == 0
             assert page.locator("th:not([scope])").count() == 0
             assert page.locator("svg:not([aria-hidden=true]):not([aria-label])").count() == 0
+            named = page.eval_on_selector_all("[role=region]", "all => all.map(one => one.ariaLabel)")
+            assert len(set(named)) == len(named), path
+            assert page.locator("body > *:not(aside, header, main, footer, .skip)").count() == 0
             assert page.evaluate(_CONTRAST) == [], path
     context.close()
 
