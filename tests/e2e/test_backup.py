@@ -92,6 +92,17 @@ def test_unchanged_site_copies_little_again(backed_up: tuple[Path, Path]) -> Non
     assert before == {path: path.stat().st_mtime_ns for path in (backup / "store" / "objects").rglob("*.gz")}
 
 
+def test_folders_keep_their_modes(backed_up: tuple[Path, Path], tmp_path: Path) -> None:
+    """What nobody else may list in the site, nobody may list in the backup and in the site made of it."""
+    site, backup = backed_up
+    (site / "keys").chmod(0o700)
+    command("site", "backup", site, backup)
+    command("site", "restore", backup, tmp_path / "again")
+    for folder in (backup, tmp_path / "again"):
+        assert (folder / "keys").stat().st_mode & 0o777 == 0o700
+        assert folder.stat().st_mode & 0o777 == site.stat().st_mode & 0o777
+
+
 @pytest.mark.parametrize(
     "pattern", ["runs/night/ledger.sqlite", "store/objects/*/*/*.gz", "store/event/*/*/*/newest"]
 )

@@ -45,6 +45,7 @@ def backup(site: Site, folder: Path, told: Progress) -> int:
         )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(folder):
+        _make_folders(site.root, folder)
         rewritten = {path: path.read_bytes() for path in _files(site.store) if path.name in REWRITTEN}
         copied = 0
         stored = [path for path in _files(site.store) if path.name not in REWRITTEN]
@@ -84,6 +85,7 @@ def restore(folder: Path, root: Path, told: Progress) -> Site:
         raise SiteError(f"{root} exists and is not empty. Name a folder that does not exist yet.")
     beside = root.with_name(f".{root.name}.restoring")
     shutil.rmtree(beside, ignore_errors=True)
+    _make_folders(folder, beside)
     kept = list(_files(folder))
     for done, path in enumerate(kept, 1):
         _copy(path, beside / path.relative_to(folder))
@@ -136,6 +138,14 @@ def _files(folder: Path) -> Iterator[Path]:
                 and not path.is_socket()
             ):
                 yield path
+
+
+def _make_folders(source: Path, target: Path) -> None:
+    """Make the folders of ``source`` in ``target`` with their modes: keys and persons are nobody else's to list."""
+    for place, _, _ in os.walk(source):
+        made = target / Path(place).relative_to(source)
+        made.mkdir(parents=True, exist_ok=True)
+        shutil.copymode(place, made)
 
 
 def _copy(path: Path, target: Path) -> None:
