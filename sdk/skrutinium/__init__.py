@@ -69,11 +69,13 @@ from skrutinium.errors import (
     NetworkError,
     NoSuchPlace,
     NotDelivered,
+    NotInstalled,
     NotYet,
     RollbackError,
     SchemaError,
     ServerFault,
     SignatureError,
+    SinkError,
     SkrutiniumError,
     StaleError,
     StateFileError,
@@ -84,6 +86,11 @@ from skrutinium.following.release import Release
 from skrutinium.following.statefile import Marks, Seen, StateFile
 from skrutinium.sources.opening import Place, open_source
 from skrutinium.sources.transport import Patience
+from skrutinium.tables.changes import Differences, RecordChange, changes, changes_between, record_changes
+from skrutinium.tables.columns import TABLES, Table
+from skrutinium.tables.frames import to_pandas
+from skrutinium.tables.reading import records
+from skrutinium.tables.records import Record, to_records
 from skrutinium.verifying.night import Difference, Report, verify
 
 logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unless the program sets up logging
@@ -111,6 +118,7 @@ __all__ = [
     "Count",
     "DamagedError",
     "Difference",
+    "Differences",
     "District",
     "DistrictResults",
     "Document",
@@ -136,6 +144,7 @@ __all__ = [
     "NoSuchPlace",
     "NotApplicable",
     "NotDelivered",
+    "NotInstalled",
     "NotReported",
     "NotTold",
     "NotYet",
@@ -149,6 +158,8 @@ __all__ = [
     "Protocol",
     "ProtocolBatch",
     "Question",
+    "Record",
+    "RecordChange",
     "RegisteredArea",
     "RegisteredCandidate",
     "RegisteredCommittee",
@@ -169,6 +180,7 @@ __all__ = [
     "SeriesStatus",
     "ServerFault",
     "SignatureError",
+    "SinkError",
     "SkrutiniumError",
     "SourceHealth",
     "StaleError",
@@ -176,11 +188,19 @@ __all__ = [
     "StateFileError",
     "Status",
     "Summary",
+    "TABLES",
+    "Table",
     "Timing",
     "TurnoutReport",
     "Votes",
+    "changes",
+    "changes_between",
     "connect",
     "open_source",
     "percent",
+    "record_changes",
+    "records",
+    "to_pandas",
+    "to_records",
     "verify",
 ]

@@ -157,6 +157,20 @@ class NoSuchPlace(SkrutiniumError):
     exit_code = 25
 
 
+class SinkError(SkrutiniumError):
+    """A sink cannot be read or written, or holds something else: what it holds is a whole release still. See what the message says."""
+
+    code = "sink"
+    exit_code = 27
+
+
+class NotInstalled(SkrutiniumError):
+    """This needs a package that is not installed: the message names it."""
+
+    code = "not-installed"
+    exit_code = 28
+
+
 class ServerFault(SkrutiniumError):
     """The server failed or answered with something unexpected: try again, then tell the publisher."""
 
