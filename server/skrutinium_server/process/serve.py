@@ -167,7 +167,7 @@ class Service:
                 except AddressInUse as error:
                     if asyncio.get_running_loop().time() > until:
                         raise
-                    log.info("waiting %s s for it: %s", PATIENCE, error)
+                    log.warning("waiting for at most %s s: %s", PATIENCE, error)
                     await asyncio.sleep(AGAIN)
 
     async def replace_feeds(self) -> None:

@@ -233,11 +233,13 @@ def _wrong(one: SeriesStatus, counted: Mapping[str, Any] | None) -> list[str]:
     wrong: list[str] = []
     if not one.open or counted is None:
         return wrong
-    young = one.up is not None and one.up <= DEAD  # it has had no time for a sign of life yet
+    young = (
+        one.up is not None and one.up <= DEAD
+    )  # it has had no time for a sign of life, or to say how far it is
     if not young and (one.beat is None or one.beat > DEAD):
         told = "never" if one.beat is None else f"{one.beat:.0f} s ago"
         wrong.append(f"The publisher of {where} gave its last sign of life {told}. Look into the log.")
-    if one.behind is not None and one.behind >= LAG:
+    if not young and one.behind is not None and one.behind >= LAG:
         wrong.append(f"The {where} is {one.behind} releases behind. Look at disk and load.")
     return wrong
 
