@@ -1,8 +1,8 @@
 """A message as bytes (RFC 5322, MIME): one body for all who get the same, and a head for each recipient. Pure."""
 
+import base64
 import datetime
 import hashlib
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -14,6 +14,10 @@ from skrutinium_server.crisis.model import Kind, Package
 from skrutinium_server.crisis.packing import make_zip
 from skrutinium_server.crisis.recipients import Recipient, Sender
 
+_LONGEST_LINE: Final = 900
+"""Letters of a line that stays below the limit of 998 (RFC 5322)."""
+_WORD: Final = 45
+"""Bytes of text in one encoded word."""
 _TYPES: Final = {
     ".xml": ("application", "xml"),
     ".txt": ("text", "plain"),
@@ -95,29 +99,64 @@ def head(
         "Release": str(identity.number),
         "Part": f"{part[0]}/{part[1]}",
     }
-    named = "".join(f"Skrutinium-{name}: {value}\r\n" for name, value in hints.items())
-    to = Address(recipient.name, addr_spec=recipient.address)
-    return _headers(to, sender, str(identity), subject, now) + named.encode("ascii")
+    named = {f"Skrutinium-{name}": value for name, value in hints.items()}
+    to = _mailbox(recipient.name, recipient.address)
+    return _headers(to, sender, str(identity), subject, now, named)
 
 
 def operators_message(
     address: str, sender: Sender, id: str, subject: str, text: str, now: datetime.datetime
 ) -> tuple[bytes, Content]:
     """A message to an operator of the system: head and content."""
-    return _headers(Address(addr_spec=address), sender, id, subject, now), content(text, None)
+    return _headers(address, sender, id, subject, now, {}), content(text, None)
 
 
-def _headers(to: Address, sender: Sender, id: str, subject: str, now: datetime.datetime) -> bytes:
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(sender.name, addr_spec=sender.address)
-    message["To"] = to
-    message["Subject"] = subject
-    message["Date"] = format_datetime(now.astimezone(datetime.UTC))
-    # RFC 3834; the second header is what Exchange heeds: no answers of people on holiday.
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
-    # By hand, as the library would break the line before a long id.
-    return message.as_bytes().removesuffix(b"\r\n") + f"Message-ID: {id}\r\n".encode("ascii")
+def _headers(
+    to: str, sender: Sender, id: str, subject: str, now: datetime.datetime, more: dict[str, str]
+) -> bytes:
+    """By hand: the library breaks lines before a long id, and moves blanks about in a text of several encoded words."""
+    headers = {
+        "From": _mailbox(sender.name, sender.address),
+        "To": to,
+        "Subject": _encoded(subject),
+        "Date": format_datetime(now.astimezone(datetime.UTC)),
+        "Message-ID": id,
+        # RFC 3834; the second header is what Exchange heeds: no answers of people on holiday.
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+        **more,
+    }
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
+
+
+def _mailbox(name: str, address: str) -> str:
+    if not name:
+        return address
+    quoted = (
+        f'"{name}"'
+        if name.isascii() and '"' not in name and "\\" not in name
+        else _encoded(name, always=True)
+    )
+    return f"{quoted} <{address}>"
+
+
+def _encoded(text: str, *, always: bool = False) -> str:
+    """A text as it may stand in a header: itself, or encoded words (RFC 2047), none of them longer than 75 letters."""
+    if (
+        not always
+        and text.isascii()
+        and text.isprintable()
+        and len(text) <= _LONGEST_LINE
+        and "=?" not in text
+    ):
+        return text
+    chunks = [b""]
+    for letter in text:
+        encoded = letter.encode()
+        if len(chunks[-1]) + len(encoded) > _WORD:
+            chunks.append(b"")
+        chunks[-1] += encoded
+    return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(chunk).decode('ascii')}?=" for chunk in chunks)
 
 
 def whole(head: bytes, content: Content) -> bytes:

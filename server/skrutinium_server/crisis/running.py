@@ -121,8 +121,9 @@ class Crisis:
         tasks = [
             asyncio.create_task(self.sending.run(), name="sending"),
             asyncio.create_task(self._follow(), name="following"),
-            asyncio.create_task(self._watch(), name="watching"),
         ]
+        if self.told.watch.address:
+            tasks.append(asyncio.create_task(self._watch(), name="watching"))
         stopped = asyncio.create_task(stop.wait())
         try:
             done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -229,8 +230,6 @@ class Crisis:
         log.warning("%d recipients are on the list now", len(new.recipient))
 
     async def _watch(self) -> None:
-        if not self.told.watch.address:
-            return
         async with probing(self.told.watch, self._place.store) as probe:
             while True:
                 looked = await probe.look(self._clock)

@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import logging
 import socket
+import sqlite3
 import ssl
 import stat
 from collections.abc import Awaitable, Callable
@@ -20,7 +21,7 @@ from typing import Any, Final, TypeVar
 import aiosmtplib
 import msgspec
 
-from skrutinium_server.crisis.errors import RelayError
+from skrutinium_server.crisis.errors import OutboxError, RelayError
 from skrutinium_server.crisis.outbox import Message, Outbox, Waiting
 from skrutinium_server.crisis.recipients import Relay
 
@@ -89,7 +90,12 @@ class Sending:
         """Send whatever becomes due, until cancelled."""
         while True:
             self._queued.clear()
-            rest = await self.round()
+            try:
+                rest = await self.round()
+            except* (OutboxError, sqlite3.Error) as errors:
+                # A full disk, for instance: what was handed in and could not be marked goes out again, with the same id.
+                log.error("the outbox cannot be used: %s", errors.exceptions[0])  # noqa: TRY400
+                rest = RELAY_PAUSE
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._queued.wait(), rest)
 
