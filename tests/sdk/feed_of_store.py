@@ -23,6 +23,7 @@ class StoreFeed:
         self.faults: dict[str, list[web.Response]] = {}
         self.truncate: set[str] = set()
         self.push = True
+        self.waits = False
         self.asked: Counter[str] = Counter()
         self.opened: asyncio.Queue[str | None] = asyncio.Queue()
         self.news = asyncio.Condition()
@@ -82,10 +83,30 @@ class StoreFeed:
         body = await self.body(path, prefix, request)
         if path in self.truncate:
             body = body[: len(body) // 2]
-        etag = f'"{hash(body)}"'
-        if request.headers.get("If-None-Match") == etag:
-            return web.Response(status=304)
-        return web.Response(body=gzip.compress(body), headers={"ETag": etag, "Content-Encoding": "gzip"})
+        headers = {"ETag": f'"{hash(body)}"'}
+        known = request.headers.get("If-None-Match")
+        if self.waits and path == f"{prefix}newest/manifest.xml" and "Prefer" in request.headers:
+            headers["Preference-Applied"] = request.headers["Prefer"]
+            if known == headers["ETag"]:
+                await self.wait(float(request.headers["Prefer"].removeprefix("wait=")), request)
+                body = await self.body(path, prefix, request)
+                headers["ETag"] = f'"{hash(body)}"'
+        if known == headers["ETag"]:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=gzip.compress(body), headers={**headers, "Content-Encoding": "gzip"})
+
+    async def wait(self, seconds: float, request: web.Request) -> None:
+        """Hold an answer back until there is news, or the time is over."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            async with asyncio.timeout(seconds), self.news:
+                await self.news.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._streams.discard(task)
 
     async def body(self, path: str, prefix: str, request: web.Request) -> bytes:
         if path.startswith("/object/"):

@@ -105,7 +105,6 @@ class Listening:
     async def _listen(self) -> None:
         failed = 0
         while True:
-            self._turn.clear()
             try:
                 await self.followed.open_series(self._chain.run)
                 await self._look()
@@ -120,6 +119,7 @@ class Listening:
                 pause = self._pause(failed, error)
             else:
                 pause = spread(self._timing.poll if self._closely else self._timing.others, self._pick)
+            self._turn.clear()
             await self._unless_turned(asyncio.sleep(pause))
 
     def _pause(self, failed: int, error: SkrutiniumError) -> float:
@@ -162,9 +162,11 @@ class Listening:
         """One long poll, or a moment and a look where that is not to be had."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._wait_due and self._older_since is None:
-            began = loop.time()
+            began, self.followed.channel = loop.time(), "long-poll"
             try:
                 answer = await feed.look(self._etag, after=self.followed.told, wait=self._timing.wait)
+            except LimitReached:
+                raise
             except PASSING:  # something in between may not let anybody wait
                 self._wait_due = loop.time() + spread(self._timing.push_retry, self._pick)
             else:
