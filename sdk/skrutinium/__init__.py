@@ -79,6 +79,7 @@ from skrutinium.errors import (
     SkrutiniumError,
     StaleError,
     StateFileError,
+    StorageError,
 )
 from skrutinium.following.feed import Feed, connect
 from skrutinium.following.news import Health, SourceHealth, Timing
@@ -187,6 +188,7 @@ __all__ = [
     "StateFile",
     "StateFileError",
     "Status",
+    "StorageError",
     "Summary",
     "TABLES",
     "Table",

@@ -171,6 +171,13 @@ class NotInstalled(SkrutiniumError):
     exit_code = 28
 
 
+class StorageError(SkrutiniumError):
+    """Something could not be written: the disk is full, or it is not allowed there. What was there before is whole still."""
+
+    code = "storage"
+    exit_code = 29
+
+
 class ServerFault(SkrutiniumError):
     """The server failed or answered with something unexpected: try again, then tell the publisher."""
 
