@@ -207,19 +207,14 @@ def check(file: Path) -> None:
 @LIST
 def listing(file: Path) -> None:
     """Show the recipients of the list FILE and what is agreed with each."""
-    table = Table("id", "name", "address", "language", "agreed", "every", box=None)
     for one in read_recipients(file).recipient:
-        agreed = ", ".join(
-            (
-                *one.documents,
-                *(f"area {area}" for area in one.areas),
-                *(f"contest {contest}" for contest in one.contests),
-            )
+        agreed = (
+            *one.documents,
+            *(f"area {area}" for area in one.areas),
+            *(f"contest {contest}" for contest in one.contests),
         )
-        table.add_row(
-            one.id, escape(one.name), one.address, one.language, escape(agreed), f"{one.interval} s"
-        )
-    Console().print(table)
+        click.echo(f"{one.id}: {one.name} <{one.address}>, {one.language}, every {one.interval} s")
+        click.echo(f"    {', '.join(agreed)}")
 
 
 # ---------------------------------------------------------------------- trying out
