@@ -206,3 +206,27 @@ async def test_ten_thousand_wait_cheaply() -> None:
     assert (len(held), far.done()) == (1, False)
     held.wake_all()
     await asyncio.wait_for(far, 60)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_what_follows_a_waiting_request_is_answered_after_it(fed: Fed, apart: bool) -> None:
+    """Requests sent behind a long poll, in the same piece or in the next, are answered once it is, in order."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", fed.running.port)
+    poll = f"GET {MANIFEST}?after=3 HTTP/1.1\r\nHost: feed\r\nPrefer: wait=60\r\n\r\n".encode()
+    after = (
+        f"GET /event/{EVENT}/newest/event.xml HTTP/1.1\r\nHost: feed\r\nConnection: close\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(60):
+        writer.write(poll if apart else poll + after)
+        while not len(fed.running._handling.waiting):  # noqa: ASYNC110 - what waits tells nobody
+            await asyncio.sleep(0.01)
+        if apart:
+            writer.write(after)
+        await to_thread(fed.store.release, night(), {"event.xml": document("event", 4)})
+        answers = await reader.read()
+    writer.close()
+    first, _, second = answers.partition(b"</manifest>\n")
+    assert b"\r\nSkrutinium-Release: 4\r\n" in first
+    assert b"\r\nPreference-Applied: wait=60\r\n" in first
+    assert second.startswith(b"HTTP/1.1 200 ")
+    assert second.endswith(document("event", 4))

@@ -159,7 +159,7 @@ class Client:
         protocol = self.transport.get_protocol()
         if queued(self._server_socket(), termios.FIONREAD):
             return False
-        if self.feed.broadcaster.waiting:
+        if self.feed.broadcaster.waiting or len(self.feed._handling.waiting):
             return True
         if isinstance(protocol, Front):
             return not protocol._busy
@@ -470,12 +470,74 @@ REPEATED = st.lists(POLL, min_size=1, max_size=2).flatmap(
         max_size=8,
     )
 )
-# Two conversations in five stay with the front to their end, so that every run sees it answer.
+WAITING = st.builds(
+    written,
+    st.just("GET"),
+    st.sampled_from(
+        [
+            f"{PREFIX}/{path}"
+            for path in (
+                "newest/manifest.xml?after=NEWEST",
+                "newest/manifest.xml?after=1",
+                "run/night/newest/manifest.xml?after=NEWEST",
+                "newest/manifest.xml",
+                "newest/event.xml",
+            )
+        ]
+    ),
+    odd("HTTP/1.1", "HTTP/1.0"),
+    st.just(" "),
+    st.just("\r\n"),
+    HOST,
+    st.tuples(
+        st.sampled_from(
+            [
+                "Prefer: wait=3600",
+                "prefer: respond-async, wait=99",
+                "Prefer: wait=x",
+                "Prefer: a\r\nPrefer: wait=60",
+                "Prefer: wait=60;x",
+            ]
+        ),
+        st.sampled_from(
+            [
+                "Accept: */*",
+                "Accept-Encoding: gzip",
+                "Connection: close",
+                "If-None-Match: *",
+                'If-None-Match: "x"',
+                "Accept-Encoding: identity;q=0",
+            ]
+        ),
+        st.sampled_from(["X: y", "If-None-Match: *", "Accept-Encoding: gzip"]),
+    ).map(list),
+)
+# Some wait, more is sent meanwhile, and then there is a release, or no access any more. ``NEWEST`` is put in when it is sent.
+LATER = st.tuples(
+    st.lists(
+        st.one_of(
+            PLAIN_PIECES,
+            WAITING.map(lambda one: [one]),
+            st.tuples(WAITING, PLAIN).map(lambda two: [b"".join(two)]),
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+    st.lists(
+        st.one_of(
+            PLAIN_PIECES, WAITING.map(lambda one: [one]), st.sampled_from(["release", "release", "withdraw"])
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+).map(lambda told: [*told[0], *told[1]])
+# Some conversations stay with the front to their end, so that every run sees it answer.
 STEPS = st.one_of(
     MIXED,
     MIXED,
     MIXED,
     REPEATED,
+    LATER,
     st.lists(st.one_of(PLAIN_PIECES, st.sampled_from(["release", "forget"])), min_size=1, max_size=4),
 )
 
@@ -486,7 +548,7 @@ async def step_by_step(pair: Pair, clients: list[Client], steps: list[list[bytes
     for step in steps:
         if isinstance(step, list):
             for piece, client in itertools.product(step, clients):
-                await client.send(piece)
+                await client.send(piece.replace(b"=NEWEST", b"=%d" % pair.version))
             continue
         for client in clients:
             await client.answered()
@@ -513,11 +575,14 @@ async def exchange(pair: Pair, steps: list[list[bytes] | str], half_closes: bool
         pair.handed_over += handed_over
         pair.answered += not handed_over and bool(clients[0].received)
         for client in clients:
-            if half_closes or client.transport.is_closing():
+            waits = len(client.feed._handling.waiting)
+            if (half_closes and not waits) or client.transport.is_closing():
                 await client.end()
         return [(client.received, client.closed) for client in clients]
     finally:
         for client in clients:
+            # A reset: who only sends nothing more goes on waiting.
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.socket.close()
         await until(lambda: not any(len(feed._handling.connections) for feed in pair.feeds))
         pair.admit(pair.access)

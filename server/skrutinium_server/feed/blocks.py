@@ -45,7 +45,6 @@ _ELSEWHERE: Final = frozenset(
         "if-match",
         "if-range",
         "if-unmodified-since",
-        "prefer",
         "range",
         "te",
         "trailer",
@@ -61,13 +60,17 @@ _ELSEWHERE: Final = frozenset(
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """What one request asks for besides its target; ``closes``: the client wants the connection closed after the answer."""
+    """What one request asks for besides its target; ``closes``: the client wants the connection closed after the answer.
+
+    ``prefer``: the lines of that name.
+    """
 
     coding: Coding
     if_none_match: str | None
     if_modified_since: str | None
     last_event_id: str
     closes: bool
+    prefer: tuple[str, ...] = ()
 
     @property
     def unconditional(self) -> bool:
@@ -120,6 +123,7 @@ def read_block(block: bytes, loop: asyncio.AbstractEventLoop) -> Facts | None:
         headers.get("If-Modified-Since"),
         headers.get("Last-Event-ID", "").strip(),
         message.should_close,
+        tuple(headers.getall("Prefer", ())),
     )
 
 
@@ -130,12 +134,14 @@ class Blocks:
     forgotten.
     """
 
-    __slots__ = ("_before", "_loop", "known")
+    __slots__ = ("_before", "_loop", "_preferring", "known")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.known: dict[bytes, bool] = {}
         self._before: dict[bytes, bool] = {}
+        # Who waits for news says in the target which, and sends the same block again and again.
+        self._preferring: dict[bytes, Facts] = {}
 
     def read(self, block: bytes) -> Facts | None:
         """What the block asks for, None when it is for the ordinary path; remembers what may be remembered."""
@@ -151,8 +157,13 @@ class Blocks:
         return Facts("gzip" if gzip else "identity", tag.decode("ascii") if tag else None, None, "", False)
 
     def _parse(self, block: bytes) -> Facts | None:
-        facts = read_block(block, self._loop)
-        if (
+        facts = self._preferring.get(block) or read_block(block, self._loop)
+        if facts is not None and facts.prefer:
+            if facts.if_none_match is None and len(block) <= _LONGEST:
+                if len(self._preferring) >= _GENERATION:
+                    self._preferring.clear()
+                self._preferring[block] = facts
+        elif (
             facts is not None
             and not facts.closes
             and facts.if_modified_since is None

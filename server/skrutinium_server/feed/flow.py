@@ -1,11 +1,14 @@
 """How the bytes of one connection flow: large bodies go out in slices, nothing is read that cannot be answered, who is idle leaves."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from skrutinium_server.feed.response import STALL
 from skrutinium_server.feed.tls import over_tls
 from skrutinium_server.release.store.model import SeriesKey
+
+if TYPE_CHECKING:
+    from skrutinium_server.feed.polls import Poll
 
 WAITING: Final = 512 * 1024
 """Bytes that may wait for one client before the front stops to write and to read."""
@@ -30,6 +33,7 @@ class Flow(asyncio.Protocol):
         "_left",
         "_paused",
         "_pieces",
+        "_poll",
         "_task",
         "asked",
         "listening",
@@ -48,6 +52,8 @@ class Flow(asyncio.Protocol):
         self._left: memoryview | None = None
         self._pieces: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
+        # The request that waits for news.
+        self._poll: Poll | None = None
         self.listening: SeriesKey | None = None
         self.asked = True
         self.quiet = 0
@@ -130,6 +136,8 @@ class Flow(asyncio.Protocol):
         if self._left is not None:
             self._pump()
         if self._paused or self._left is not None or self._task is not None or self.listening is not None:
+            return
+        if self._poll is not None:
             return
         self._busy = False
         if self.transport.is_closing():

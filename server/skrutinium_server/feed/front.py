@@ -11,20 +11,21 @@ import time
 from typing import Any, Final, Protocol, cast
 
 from skrutinium_server.feed.access_log import AccessLog
-from skrutinium_server.feed.addresses import Address, ObjectByHash, Push
+from skrutinium_server.feed.addresses import Address, NewestDocument, ObjectByHash, Push
 from skrutinium_server.feed.blocks import CONDITION, TAG, Blocks, Facts
 from skrutinium_server.feed.conditional import not_modified
 from skrutinium_server.feed.connections import Registered
-from skrutinium_server.feed.flow import WAITING, Flow
+from skrutinium_server.feed.flow import WAITING
 from skrutinium_server.feed.kinds import OTHER, PUSH, kind_of
 from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memo import COPIED, JOINED, Held, Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found
 from skrutinium_server.feed.permission import Allowed
 from skrutinium_server.feed.pieces import VERSION, Request, read_requests
+from skrutinium_server.feed.polls import Newest, Poll, Polling
 from skrutinium_server.feed.refusals import FREE, TOO_MANY, Refusal
 from skrutinium_server.feed.representation import Answer
-from skrutinium_server.feed.response import refusal_head, request_id_line
+from skrutinium_server.feed.response import nothing_later_head, refusal_head, request_id_line
 from skrutinium_server.feed.targets import parse_target
 
 log = logging.getLogger("skrutinium.feed")
@@ -32,7 +33,7 @@ log = logging.getLogger("skrutinium.feed")
 _CLOSE: Final = b"Connection: close\r\n\r\n"
 
 
-class Behind(Protocol):
+class Behind(Newest, Protocol):
     """What stands behind the fronts of one feed."""
 
     memo: Memo
@@ -40,10 +41,6 @@ class Behind(Protocol):
     limits: Limits
     idle: float
     log: AccessLog | None
-
-    @property
-    def answers_here(self) -> bool:
-        """Whether fronts still answer."""
 
     def entered(self, front: "Front") -> Registered:
         """Register a connection."""
@@ -58,6 +55,9 @@ class Behind(Protocol):
         self, asked: Address | Refusal, facts: Facts, registered: Registered
     ) -> tuple[Scope | None, Found] | None:
         """What is at an address for this reader, and whose it is; None when the ordinary path must see to it."""
+
+    def wait(self, asked: Address | Refusal, facts: Facts) -> int:
+        """Seconds that a request is to wait for something newer, 0 for at once."""
 
     def date(self) -> bytes:
         """The header line ``Date``."""
@@ -75,7 +75,7 @@ class Behind(Protocol):
         """Begin to answer a request for push; False when the ordinary path must see to it."""
 
 
-class Front(Flow):
+class Front(Polling):
     """One connection that is answered here; ``registered`` tells who it is."""
 
     __slots__ = (
@@ -90,14 +90,11 @@ class Front(Flow):
         "_memo",
         "_scope",
         "_start",
-        "registered",
         "whole_event",
     )
 
-    registered: Registered
-
     def __init__(self, behind: Behind) -> None:
-        super().__init__(behind.idle)
+        super().__init__(behind.idle, behind)
         self._behind = behind
         self._memo = behind.memo
         self._log = behind.log
@@ -121,6 +118,7 @@ class Front(Flow):
         """Forget the connection."""
         if self._task is not None:
             self._task.cancel()
+        self._unpark()
         self._behind.left(self)
 
     def data_received(self, data: bytes) -> None:
@@ -209,6 +207,8 @@ class Front(Flow):
     def _answer(self, request: Request, data: bytes, size: int) -> bool:
         """Answer the request in the first ``size`` bytes; False when somebody else sees to it and to what follows."""
         facts, registered = request.facts, self.registered
+        if facts.prefer:
+            return self._answer_later(request, data, size)
         entry = self._memo.current(request.start)
         held = None if entry is None else entry.gzipped if facts.coding == "gzip" else entry.plain
         if entry is not None and held is not None:
@@ -239,6 +239,24 @@ class Front(Flow):
             held = self._memo.keep(request.start, asked, scope, found, facts.coding)
             return self._reply(held, self._memo.tail(found.lines), facts, data)
         return self._tell(found, facts, data)
+
+    def _answer_later(self, request: Request, data: bytes, size: int) -> bool:
+        asked = parse_target(request.start[4:].decode("ascii"))
+        seconds = self._behind.wait(asked, request.facts)
+        if not seconds or not isinstance(asked, NewestDocument):
+            self._hand_over(data)
+            return False
+        self._note(request.start, kind_of(asked), None)
+        return self._look(Poll(asked, request.facts, seconds, data, size))
+
+    def _tell_waited(self, answer: Answer, scope: Scope, same: bool, facts: Facts, data: bytes) -> bool:
+        self._scope = scope
+        if same or not answer.known:
+            return self._tell(answer, facts, data)
+        self.registered.usage.unchanged[self._kind] += 1
+        head = nothing_later_head(answer, self._behind.date())
+        self.transport.write(head + (_CLOSE if facts.closes else b"\r\n"))
+        return True
 
     def _tell(self, found: Answer | Refusal, facts: Facts, data: bytes) -> bool:
         """Answer with what was found; False when the ordinary path must."""
@@ -327,6 +345,7 @@ class Front(Flow):
 
     def _hand_over(self, data: bytes) -> None:
         """Let the ordinary path go on with the connection, for good."""
+        self._unpark()
         self._busy = True
         taking = self._behind.ordinary(self)
         self.transport.set_protocol(taking)

@@ -20,6 +20,7 @@ from skrutinium_server.feed.memo import Memo, Scope
 from skrutinium_server.feed.memory import Fetch, Found, Memory
 from skrutinium_server.feed.push import FIRST
 from skrutinium_server.feed.refusals import Refusal
+from skrutinium_server.feed.representation import Answer
 from skrutinium_server.feed.settings import DEFAULTS
 from skrutinium_server.feed.shelf import Published
 from skrutinium_server.feed.streams import last_event_id
@@ -50,6 +51,7 @@ class Fronts:
         self.blocks = Blocks(asyncio.get_running_loop())
         self.limits = handling.connections.limits
         self.log = handling.log
+        self.waiting = handling.waiting
         self._handling = handling
         self._ordinary = ordinary
         self._held: set[Front] = set()
@@ -139,6 +141,23 @@ class Fronts:
         if isinstance(run, Refusal) or (run is not None and registered.read(run)):
             return None
         return run, self._handling.answers.look_up(asked, facts.coding)
+
+    def wait(self, asked: Address | Refusal, facts: Facts) -> int:
+        """Seconds that a request is to wait for something newer, 0 for at once."""
+        return self._handling.seconds(asked, facts.if_none_match is not None, facts.prefer)
+
+    def newest(
+        self, asked: NewestDocument, facts: Facts, registered: Registered
+    ) -> tuple[SeriesKey, Scope, Answer] | None:
+        """The newest manifest for this reader; None when the ordinary path must see to it."""
+        key = self._handling.answers.key(asked.place)
+        if registered.allowed.barred or isinstance(key, Refusal):
+            return None
+        scope = (key.event, key.run)
+        if registered.read(scope):
+            return None
+        found = self._handling.answers.look_up(asked, facts.coding)
+        return (key, scope, found) if isinstance(found, Answer) else None
 
     def date(self) -> bytes:
         """The header line ``Date``."""

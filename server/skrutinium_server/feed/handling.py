@@ -5,7 +5,7 @@ import contextlib
 import datetime
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -267,11 +267,15 @@ class Handling:
 
     def _wait(self, request: BaseRequest, asked: Address) -> int:
         """Seconds that this request is to wait for something newer, 0 for at once."""
+        return self.seconds(asked, "If-None-Match" in request.headers, request.headers.getall("Prefer", ()))
+
+    def seconds(self, asked: Address | Refusal, conditional: bool, prefer: Sequence[str]) -> int:
+        """The same; ``conditional``: with ``If-None-Match``, ``prefer``: the lines of that name."""
         if not isinstance(asked, NewestDocument) or asked.path != "manifest.xml":
             return 0
-        if asked.after is None and "If-None-Match" not in request.headers:
+        if asked.after is None and not conditional:
             return 0
-        return preferred_wait(request.headers.getall("Prefer", ()), self._longest_wait)
+        return preferred_wait(prefer, self._longest_wait)
 
     async def _waited(
         self,

@@ -128,7 +128,12 @@ def unchanged(answer: Answer | StoredAnswer, date: bytes) -> Prepared:
 
 def nothing_later(answer: Answer | StoredAnswer, date: bytes) -> Prepared:
     """Status 204: what was asked for is not there yet, and the request had no condition that 304 would answer."""
-    return Prepared(204, b"".join((_NOTHING_LATER, answer.lines, date)), b"")
+    return Prepared(204, nothing_later_head(answer, date), b"")
+
+
+def nothing_later_head(answer: Answer | StoredAnswer, date: bytes) -> bytes:
+    """Its head, up to the lines about the connection."""
+    return b"".join((_NOTHING_LATER, answer.lines, date))
 
 
 def refusal_head(refusal: Refusal, date: bytes) -> bytes:

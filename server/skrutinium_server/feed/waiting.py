@@ -55,19 +55,28 @@ class Waiting:
 
     async def news(self, key: SeriesKey, seconds: float) -> None:
         """Wait until there may be something new in a series, or until the time is over."""
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._held.setdefault(key, set()).add(woken)
+        woken = self.enter(key)
         try:
             async with asyncio.timeout(seconds):
                 await woken
         except TimeoutError:
             pass
         finally:
-            held = self._held.get(key)
-            if held is not None:
-                held.discard(woken)
-                if not held:
-                    del self._held[key]
+            self.leave(key, woken)
+
+    def enter(self, key: SeriesKey) -> "asyncio.Future[None]":
+        """Done when there may be something new in a series."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held.setdefault(key, set()).add(woken)
+        return woken
+
+    def leave(self, key: SeriesKey, woken: "asyncio.Future[None]") -> None:
+        """Wait no longer."""
+        held = self._held.get(key)
+        if held is not None:
+            held.discard(woken)
+            if not held:
+                del self._held[key]
 
     def wake(self, key: SeriesKey) -> None:
         """There is a release in the series."""
