@@ -74,7 +74,7 @@ def test_ten_thousand_long_polls(tmp_path: Path) -> None:
     assert reading.stdout is not None
     assert reading.stdin is not None
     try:
-        took = []
+        each, took = 0.0, []
         for number in range(2, RELEASES + 2):
             assert reading.stdout.readline() == "asked\n"
             until_waiting(port, readers)
