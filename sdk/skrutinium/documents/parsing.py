@@ -59,8 +59,8 @@ def parser() -> etree.XMLParser:
     )
 
 
-def well_formed(data: bytes, where: str, encodings: Container[str] = UNICODE) -> etree._Element:
-    """Parse ``data`` and return its root; raises :class:`SchemaError` when it is not plain, whole XML in one of the encodings."""
+def refuse_at_sight(data: bytes, where: str) -> None:
+    """Raise :class:`SchemaError` for what is never parsed: too large, no XML in UTF-8, or with a DOCTYPE before its root."""
     if len(data) > LARGEST:
         raise SchemaError(f"{len(data)} bytes; at most {LARGEST} are read", address=where)
     first = _FIRST_ELEMENT.search(data)
@@ -68,14 +68,24 @@ def well_formed(data: bytes, where: str, encodings: Container[str] = UNICODE) ->
         raise SchemaError("not an XML document in UTF-8", address=where)
     if b"<!DOCTYPE" in data[: first.start()]:
         raise SchemaError("holds a DOCTYPE, which is never accepted", address=where)
+
+
+def well_formed(data: bytes, where: str, encodings: Container[str] = UNICODE) -> etree._Element:
+    """Parse ``data`` and return its root; raises :class:`SchemaError` when it is not plain, whole XML in one of the encodings."""
+    refuse_at_sight(data, where)
     try:
         root = etree.fromstring(data, parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SchemaError(f"not well-formed, or cut off: {error}", address=where) from error
+    check_heading(root, where, encodings)
+    return root
+
+
+def check_heading(root: etree._Element, where: str, encodings: Container[str] = UNICODE) -> None:
+    """Raise :class:`SchemaError` when what stands before a root, by the parser's word, is a DOCTYPE or names another encoding."""
     info = root.getroottree().docinfo
     if info.internalDTD is not None or (info.encoding or "UTF-8").upper() not in encodings:
         raise SchemaError(f"a DOCTYPE, or the encoding {info.encoding!r}; expected neither", address=where)
-    return root
 
 
 def document(

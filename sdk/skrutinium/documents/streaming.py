@@ -11,13 +11,20 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from lxml import etree
 
 from skrutinium.documents.additions import Additions, Known, attribute_additions, child_additions, vocabulary
 from skrutinium.documents.attributes import moment, number, text
-from skrutinium.documents.parsing import LARGEST, NAMESPACE, SCHEMA, UNICODE, valid, well_formed
+from skrutinium.documents.parsing import (
+    NAMESPACE,
+    SCHEMA,
+    check_heading,
+    refuse_at_sight,
+    valid,
+    well_formed,
+)
 from skrutinium.documents.parsing import schema as compiled
 from skrutinium.documents.stamp import StampValues
 from skrutinium.errors import SchemaError
@@ -29,12 +36,18 @@ T = TypeVar("T")
 
 _log = logging.getLogger("skrutinium")
 _told: set[tuple[str, str]] = set()
-_BEFORE_ROOT = re.compile(rb"(?:\s|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
-_ROOT = re.compile(rb"<(?:[^\s<>/:]+:)?([^\s<>/:]+)((?:\s+[^\s=<>]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*+)")
 _END = re.compile(rb"(?:</[^<>]+|/)>\Z")
 _LONGEST_END = 200
+_FED = 64 * 1024
+_HARDENED: Final[dict[str, Any]] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 _VERSION = re.compile(r"1\.[1-9][0-9]{0,3}")
-_SCHEMA = re.compile(rb"\sschema\s*=\s*[\"']([^\"']*)[\"']")
 
 
 class Take(Protocol):
@@ -88,20 +101,24 @@ def stream(
     by_tag = {NAMESPACE + one: take for one, take in takes.items()}
     try:
         if len(data) > WHOLE:
-            return _by_pieces(data, name, by_tag, schema, validate=validate)
-        return _as_tree(data, name, where, by_tag, schema, validate=validate)
+            head = _by_pieces(data, name, where, by_tag, schema, validate=validate)
+        else:
+            head = _as_tree(data, name, where, by_tag, schema, validate=validate)
     except SchemaError as error:
         if error.address is not None:
             raise
         raise SchemaError(error.message, address=where) from error
+    # A parser that validates as it goes does not tell what was cut off after the end of the root.
+    if _END.search(data.rstrip()[-_LONGEST_END:]) is None:
+        raise SchemaError("something follows the end of the root", address=where)
+    return head
 
 
 def _as_tree(
     data: bytes, name: str, where: str, by_tag: Mapping[str, Take], schema: str, *, validate: bool
 ) -> Head:
     root = well_formed(data, where)
-    _check_root(root, name)
-    known = vocabulary(schema)[NAMESPACE + name] if _VERSION.fullmatch(root.get("schema", "")) else None
+    known = _vocabulary(root, name, schema)
     if validate and known is None:
         valid(root, where, schema)
     found = Additions()
@@ -113,25 +130,18 @@ def _as_tree(
     return _head(root, known, found)
 
 
-def _by_pieces(data: bytes, name: str, by_tag: Mapping[str, Take], schema: str, *, validate: bool) -> Head:
-    later = _looked_at(data, name)
-    known = None if later is None else vocabulary(schema)[NAMESPACE + name]
-    steps = etree.iterparse(
-        io.BytesIO(data),
-        events=("end",),
-        tag=(NAMESPACE + name, *by_tag) if known is None else None,
-        schema=compiled(schema) if validate and known is None else None,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        recover=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    found, root = Additions(), None
+def _by_pieces(
+    data: bytes, name: str, where: str, by_tag: Mapping[str, Take], schema: str, *, validate: bool
+) -> Head:
+    refuse_at_sight(data, where)
     try:
-        for _, element in steps:
+        known = _vocabulary(_beginning(data, where), name, schema)
+        tags = (NAMESPACE + name, *by_tag) if known is None else None
+        judge = compiled(schema) if validate and known is None else None
+        found, root = Additions(), None
+        for _, element in etree.iterparse(
+            io.BytesIO(data), events=("end",), tag=tags, schema=judge, recover=False, **_HARDENED
+        ):
             above = element.getparent()
             if above is None:
                 root = element
@@ -145,39 +155,28 @@ def _by_pieces(data: bytes, name: str, by_tag: Mapping[str, Take], schema: str, 
                     del above[0]
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SchemaError(f"not well-formed, not valid, or cut off: {error}") from error
-    # A parser that validates as it goes does not tell that the document was cut off.
-    if root is None or _END.search(data.rstrip()[-_LONGEST_END:]) is None:
-        raise SchemaError("not well-formed: cut off, or something follows the end of the root")
-    _check_root(root, name)
-    if root.get("schema") != (later or root.get("schema")):
-        raise SchemaError(f"says schema version {later!r} and {root.get('schema')!r}")
+    if root is None:  # a parser that validates as it goes does not tell that the document was cut off
+        raise SchemaError("not well-formed, or cut off: the root does not end")
+    check_heading(root, where)  # only now the parser tells the encoding
     return _head(root, known, found)
 
 
-def _looked_at(data: bytes, name: str) -> str | None:
-    """Refuse by its beginning what is never read; the version of its schema when that is a later minor one."""
-    if len(data) > LARGEST:
-        raise SchemaError(f"{len(data)} bytes; at most {LARGEST} are read")
-    before = _BEFORE_ROOT.match(data)
-    at = before.end() if before else 0
-    if data.startswith(b"<!DOCTYPE", at):
-        raise SchemaError("holds a DOCTYPE, which is never accepted")
-    root = _ROOT.match(data, at)
-    if root is None or not data.startswith(b"<"):
-        raise SchemaError("not an XML document in UTF-8, or cut off")
-    if root[1] != name.encode():
-        raise SchemaError(f"the root is {root[1].decode(errors='replace')[:80]!r}; expected {name!r}")
-    told = _SCHEMA.search(root[2])
-    version = "" if told is None else told[1].decode(errors="replace")
-    return version if _VERSION.fullmatch(version) else None
+def _beginning(data: bytes, where: str) -> etree._Element:
+    """The root as it begins, with its attributes; nothing after it is parsed."""
+    steps = etree.XMLPullParser(events=("start",), **_HARDENED)
+    for start in range(0, len(data), _FED):
+        steps.feed(data[start : start + _FED])
+        for _, element in steps.read_events():
+            check_heading(element, where)
+            return element
+    raise SchemaError("not well-formed, or cut off: no root begins")
 
 
-def _check_root(root: etree._Element, name: str) -> None:
+def _vocabulary(root: etree._Element, name: str, schema: str) -> Known | None:
+    """What the schema at hand knows, when the document is of a later minor version; raises when the root is another one."""
     if root.tag != NAMESPACE + name:
         raise SchemaError(f"the root is {root.tag!r}; expected {NAMESPACE}{name}")
-    info = root.getroottree().docinfo
-    if info.internalDTD is not None or (info.encoding or "UTF-8").upper() not in UNICODE:
-        raise SchemaError(f"a DOCTYPE, or the encoding {info.encoding!r}; expected neither")
+    return vocabulary(schema)[NAMESPACE + name] if _VERSION.fullmatch(root.get("schema", "")) else None
 
 
 def _head(root: etree._Element, known: Known | None, found: Additions) -> Head:
