@@ -46,7 +46,16 @@ async def measured(folder: FeedFolder, feeds: int, wrk: str) -> tuple[float, lis
         script = Path(__file__).with_name("rotating.lua")
         url = f"http://127.0.0.1:{service.address[1]}/"
         before = [spent(pid) for pid in pids]
-        load = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--timeout=20s", "--latency", "-s", script]
+        load: list[str | Path] = [
+            wrk,
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{SECONDS}s",
+            "--timeout=20s",
+            "--latency",
+            "-s",
+            script,
+        ]
         done = await asyncio.to_thread(_run, [*load, url, "--", file])
         told = json.loads(done.stdout.splitlines()[-1])
         assert told["errors"] == 0, done.stdout
