@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.store_builder import fingerprint, make_night
 
@@ -89,3 +91,18 @@ async def test_interrupted(tmp_path: Path) -> None:
 
     assert process.returncode == 130
     assert b"Traceback" not in err
+
+
+async def test_watch_for_programs(tmp_path: Path) -> None:
+    """``--json`` prints one object a line for each release, with exact shares and no floats."""
+    await asyncio.to_thread(make_night().write, tmp_path)
+    feed = await StoreFeed(tmp_path).start()
+
+    code, out, _ = await run("watch", feed.url, "--once", "--json")
+    await feed.stop()
+
+    told = json.loads(out, parse_float=lambda text: pytest.fail(f"a float: {text}"))
+    assert code == 0
+    assert (told["release"], told["phase"], told["reported"]) == (5, "rehearsal", 6)
+    council = next(one for one in told["kinds"] if one["id"] == "municipal-council")
+    assert council["turnout"] == {"exact": "3/5", "percent": "60.00"}

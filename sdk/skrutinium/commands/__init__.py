@@ -1,6 +1,6 @@
 """The command line ``skrutinium``.
 
-Exit codes: 0 done, or everything agrees; 1 differences were found; 2 the command was not understood; 10 network;
+Exit codes: 0 done, changed, or everything agrees; 1 differences were found; 3 nothing changed; 2 the command was not understood; 10 network;
 11 access refused; 12 not yet; 13 gone; 14 limit reached; 15 schema; 16 damaged; 17 signature; 18 chain; 19 rollback;
 20 stale; 21 mixed phases; 22 state file; 23 choice needed; 24 server fault; 25 no such place;
 26 not delivered; 27 sink; 28 not installed; 29 storage; 70 another error; 130 stopped by Ctrl-C.
@@ -8,14 +8,23 @@ Exit codes: 0 done, or everything agrees; 1 differences were found; 2 the comman
 
 import argparse
 import asyncio
+import json
 import sys
 from importlib.metadata import version
 from types import ModuleType
 
-from skrutinium.commands import verify, watch
+from skrutinium.commands import (
+    schema,
+    verify,
+    watch,
+)
 from skrutinium.errors import SkrutiniumError
 
-COMMANDS: tuple[ModuleType, ...] = (watch, verify)
+COMMANDS: tuple[ModuleType, ...] = (
+    schema,
+    verify,
+    watch,
+)
 """One module a command, named as it is: ``HELP``, ``options(parser)``, and ``run(told)``, which returns the exit code."""
 
 
@@ -46,6 +55,22 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         code = 0
     except SkrutiniumError as error:
-        print(f"skrutinium: {error} [{error.code}]", file=sys.stderr)
+        print(
+            _said(error) if getattr(told, "json", False) else f"skrutinium: {error} [{error.code}]",
+            file=sys.stderr,
+        )
         code = error.exit_code
     sys.exit(code)
+
+
+def _said(error: SkrutiniumError) -> str:
+    """An error for machines."""
+    told = {
+        "error": error.code,
+        "exit": error.exit_code,
+        "message": error.message,
+        "address": error.address,
+        "request": error.request_id,
+        "words": error.words,
+    }
+    return json.dumps(told, ensure_ascii=False)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import shutil
 import sys
 import time
@@ -11,6 +12,7 @@ from skrutinium.commands.choice import which_run
 from skrutinium.errors import LimitReached, NetworkError, NotYet, ServerFault
 from skrutinium.following.feed import Feed, connect
 from skrutinium.trust.signing import plain_fingerprint
+from skrutinium.watching.plain_values import plain_values
 from skrutinium.watching.screen import Screen, one_line, safe
 from skrutinium.watching.view import SHOWN, View, view_of
 
@@ -27,14 +29,16 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--phase", choices=("test", "rehearsal", "live"), help="refuse any other phase")
     parser.add_argument("--once", action="store_true", help="show the newest release and end")
     parser.add_argument("--until-complete", action="store_true", help="end when every protocol is in")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line for each release")
     which_run(parser)
 
 
 class Display:
-    """Where ``watch`` shows: a terminal drawn anew each second, or lines."""
+    """Where ``watch`` shows: a terminal drawn anew each second, or lines, for people or (``plain``) for programs."""
 
-    def __init__(self) -> None:
-        self.live = sys.stdout.isatty()
+    def __init__(self, *, plain: bool = False) -> None:
+        self.plain = plain
+        self.live = sys.stdout.isatty() and not plain
         self._view: View | None = None
         self._feed: Feed | None = None
         self._since = 0.0
@@ -71,6 +75,9 @@ class Display:
         self._view, self._since = view, time.monotonic()
         if self.live:
             self._draw()
+        elif self.plain:
+            event = self._feed.run.event if self._feed else ""
+            print(json.dumps(plain_values(view, event), ensure_ascii=False), flush=True)
         else:
             print(one_line(view), flush=True)
 
@@ -99,7 +106,7 @@ async def run(told: argparse.Namespace) -> int:
     """Run it; the exit code."""
     if told.fingerprint:
         plain_fingerprint(told.fingerprint)
-    display = Display()
+    display = Display(plain=told.json)
     waited = False
     while True:
         feed = connect(

@@ -85,7 +85,9 @@ def find_schema(name: str) -> Held:
     if len(found) == 1:
         return found[0]
     known = ", ".join(one.name for one in (found or there))
-    raise ChoiceNeeded(f"{'several schemas are' if found else 'no schema is'} named {name!r}; there are: {known}")
+    raise ChoiceNeeded(
+        f"{'several schemas are' if found else 'no schema is'} named {name!r}; there are: {known}"
+    )
 
 
 def judge(data: bytes, where: str, name: str | None = None) -> Judged:
@@ -105,11 +107,15 @@ def judge(data: bytes, where: str, name: str | None = None) -> Judged:
     candidates = (
         [wanted]
         if wanted is not None
-        else [one for one in held_schemas() if one.namespace == (tag.namespace or "") and tag.localname in one.roots]
+        else [
+            one
+            for one in held_schemas()
+            if one.namespace == (tag.namespace or "") and tag.localname in one.roots
+        ]
     )
     if not candidates:
         known = sorted(set(itertools.chain.from_iterable(one.roots for one in held_schemas())))
-        text = f"no schema here begins with the element {root.tag}; known are {', '.join(known)}"
+        text = f"no schema here begins with the element {tag.text}; known are {', '.join(known)}"
         return Judged(where, None, (Reason(root.sourceline, text),))
     verdicts = [_against(root, where, one.name) for one in candidates]
     return min(verdicts, key=lambda one: len(one.reasons) + one.more)
@@ -122,5 +128,3 @@ def _against(root: etree._Element, where: str, name: str) -> Judged:
     log = list(judging.error_log)
     reasons = tuple(Reason(one.line or None, one.message) for one in log[:MOST_REASONS])
     return Judged(where, name, reasons, len(log) - len(reasons))
-
-
