@@ -122,13 +122,21 @@ def test_mutated_signature_never_holds(made: MadeStore, data: st.DataObject) -> 
     signer: Signer = made.signer
     document = b"<a/>\n"
     line = data.draw(mutated([signer.line(document)]))
-    assert not signature_holds(signer.public, document, line) or line.split() == signer.line(document).split()
+    same = line.rstrip(b"\n") == signer.line(document).rstrip(b"\n")
+    assert signature_holds(signer.public, document, line) == same
     damaged = data.draw(mutated([document + signer.line(document)]))
     try:
         body, signature = split_signed(damaged)
     except ValueError:
         return
     assert not signature_holds(signer.public, body, signature) or body == document
+
+
+def test_signature_alone_is_no_line(made: MadeStore) -> None:
+    """A signature without the name of its kind and key does not count."""
+    line = made.signer.line(b"<a/>\n")
+    assert signature_holds(made.signer.public, b"<a/>\n", line)
+    assert not signature_holds(made.signer.public, b"<a/>\n", line.split()[2])
 
 
 def test_key_of_another_kind_is_refused(made: MadeStore) -> None:

@@ -55,9 +55,12 @@ def split_line(line: bytes, where: str) -> tuple[str, bytes]:
     if found is None:
         raise SignatureError("not a signature line; expected 'ed25519 KEYID BASE64'", address=where)
     try:
-        return found[1].decode("ascii"), base64.b64decode(found[2], validate=True)
+        signature = base64.b64decode(found[2], validate=True)
     except binascii.Error as error:
         raise SignatureError(f"the signature is no Base64: {error}", address=where) from error
+    if base64.b64encode(signature) != found[2]:  # the bits that padding leaves over have one spelling
+        raise SignatureError("the signature is no Base64 as it is written", address=where)
+    return found[1].decode("ascii"), signature
 
 
 def split_signed(data: bytes, where: str) -> tuple[bytes, bytes]:
