@@ -4,6 +4,7 @@ Each function raises :class:`SchemaError` that names element, attribute and valu
 """
 
 import datetime
+import functools
 from fractions import Fraction
 
 from lxml import etree
@@ -109,6 +110,12 @@ def optional_share(element: etree._Element, name: str) -> Fraction | None:
         return None
     if value > 10_000:
         raise _wrong(element, name, "a share in hundredths of a percent, at most 10000")
+    return _hundredths_of_percent(value)
+
+
+@functools.cache
+def _hundredths_of_percent(value: int) -> Fraction:
+    """There are ten thousand of them, and each takes as long to make as an attribute takes to read."""
     return Fraction(value, 10_000)
 
 

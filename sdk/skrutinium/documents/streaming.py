@@ -121,12 +121,14 @@ def _as_tree(
     known = _vocabulary(root, name, schema)
     if validate and known is None:
         valid(root, where, schema)
-    found = Additions()
     for child in root.iterchildren(etree.Element):
-        if known is not None:
-            found.take(child_additions(child, known))
         if (take := by_tag.get(str(child.tag))) is not None:
             take(child)
+    if known is None:
+        return Head(root, ())
+    found = Additions()
+    for child in root.iterchildren(etree.Element):
+        found.take(child_additions(child, known))
     return _head(root, known, found)
 
 
