@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from skrutinium.documents.notices import Notices, SecondSite
 from skrutinium.errors import (
@@ -33,6 +32,7 @@ from skrutinium.following.news import Health, Timing
 from skrutinium.following.taking import Taken, read_changes, read_manifests, read_newest
 from skrutinium.sources.address import Address
 from skrutinium.sources.choosing import Choice
+from skrutinium.sources.opening import is_address
 from skrutinium.sources.transport import Patience, Transport, spread
 from skrutinium.trust.chain import Chain
 from skrutinium.trust.signing import KeyRing, plain_fingerprint
@@ -305,7 +305,7 @@ class Gathering:
             del self._listening[one]
             self.followed.remove(one)
             await one.close()
-        if site is None or urlsplit(site.address).scheme not in ("http", "https"):
+        if site is None or not is_address(site.address):
             return
         if site.address.rstrip("/") in [one.where.rstrip("/") for one in self.followed]:
             return

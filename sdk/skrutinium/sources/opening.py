@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -18,7 +17,7 @@ Place = str | Path | Source
 
 def is_address(place: Place) -> bool:
     """Whether a place is read by HTTP."""
-    return isinstance(place, str) and urlsplit(place).scheme in ("http", "https")
+    return isinstance(place, str) and place.lower().startswith(("http://", "https://"))
 
 
 async def source_at(
