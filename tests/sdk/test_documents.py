@@ -1,5 +1,6 @@
 """From the bytes of a document to its dataclass: all that it says and nothing else, whatever its size, or a reason why not."""
 
+import datetime
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -14,12 +15,19 @@ from lxml import etree
 from skrutinium import SchemaError, percent
 from skrutinium.documents import notices, protocols_reading, reading, series_reading, streaming
 from skrutinium.documents.registers_reading import read_index
+from skrutinium_server.election.law import load_law
 from skrutinium_server.election.model import Definition
 from skrutinium_server.intake.model import Protocol
+from skrutinium_server.rehearsal.made_up import (
+    SMALL,
+    made_up_definition,
+    made_up_protocols,
+    made_up_second_round,
+)
 from tests.release.publishing import Night, halves
 from tests.sdk.written_again import shape_as_read, shape_of
 from tests.tally import persons
-from tests.tally.made import nights
+from tests.tally.made import TIME, nights
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples/skrutinium/1.0"
@@ -109,6 +117,39 @@ def test_documents_of_single_persons_read_as_written(
 ) -> None:
     """The same of contests of single persons, in both rounds."""
     check_all(Night(night[0], persons.SENATE), halves(night[1], cuts))
+
+
+def made_up(which: str) -> Definition:
+    """A made-up election: councils, or one of the rounds of the Senate."""
+    if which == "councils":
+        return made_up_definition(7, SMALL)
+    first = made_up_definition(7, SMALL, persons.SENATE.id)
+    return first if which == "first round" else made_up_second_round(first, 7)
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("which", ["councils", "first round", "second round"])
+def test_made_up_night_reads_as_written(which: str) -> None:
+    """Every document of a made-up night, from its empty first release to its end with seats and rounds, is read without loss."""
+    definition = made_up(which)
+    law = load_law(definition.law)
+    protocols = list(made_up_protocols(definition, 7, TIME, datetime.timedelta(hours=1), 5))
+    run = Night(definition, law)
+    check_all(run, [protocols[: len(protocols) // 2], protocols[len(protocols) // 2 :]])
+    results = [read(data) for path, data in run.snapshot.items() if path.startswith("contest/")]
+    rows = [row for contest in results for district in contest.districts for row in district.candidates]
+    elected = [
+        one
+        for contest in results
+        for district in contest.districts
+        for list_ in district.lists
+        for one in list_.candidates
+        if one.elected
+    ]
+    assert bool(elected) == (which == "councils")
+    assert any(row.runoff for row in rows) == (which == "first round")
+    rounds = {district.first_round is not None for contest in results for district in contest.districts}
+    assert rounds == {which == "second round"}
 
 
 @given(night=nights(), cuts=st.lists(st.integers(0, 40), max_size=3))
