@@ -50,7 +50,7 @@ class Relay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     authority: str = ""
     user: str = ""
     password_file: str = ""
-    connections: Annotated[int, msgspec.Meta(ge=1, le=32)] = 4
+    connections: Annotated[int, msgspec.Meta(ge=1, le=32)] = 10
     timeout: Annotated[int, msgspec.Meta(ge=1, le=600)] = 30
 
 

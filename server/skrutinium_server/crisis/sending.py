@@ -79,6 +79,9 @@ class Sending:
         self._asking = asyncio.Lock()
         self._queued = asyncio.Event()
         self._failures = 0
+        self._failed: list[str] = []
+        self._open = 0
+        self._held = False
         self.trouble: str | None = None
         """Why the relay cannot be used at this moment, None while it can."""
 
@@ -101,16 +104,13 @@ class Sending:
 
     async def round(self) -> float | None:
         """Send all that is due now; seconds until there is more to do, None when nothing waits."""
-        waiting = await self._do(self._outbox.due, self._clock(), self._relay.connections)
-        if waiting:
-            self._batch = []
-            async with asyncio.TaskGroup() as group:
-                connections = [group.create_task(self._connection()) for _ in waiting]
-            failures = [why for why in (one.result() for one in connections) if why is not None]
-            # As long as one connection holds, it sends everything: a relay may allow fewer at once.
-            if len(failures) == len(connections):
-                return self._relay_failed(failures[0])
-            self._failures, self.trouble = 0, None
+        self._batch, self._failed, self._open, self._held = [], [], 0, False
+        async with asyncio.TaskGroup() as group:
+            self._connect(group)
+        # As long as one connection holds, it sends everything: a relay may allow fewer at once.
+        if self._failed and not self._held:
+            return self._relay_failed(self._failed[0])
+        self._failures, self.trouble = 0, None
         due = await self._do(self._outbox.next_due)
         return None if due is None else max(0.0, due - self._clock().timestamp())
 
@@ -121,27 +121,36 @@ class Sending:
         log.error("%s Everything waits in the outbox; the next try is in %.0f s.", why, rest)
         return rest
 
-    async def _connection(self) -> str | None:
-        """Take one message after the other, all on one connection as long as it lasts; why the relay cannot be used, None at the end."""
+    def _connect(self, group: asyncio.TaskGroup) -> None:
+        """One more connection, unless there are enough, or one was refused."""
+        if self._open < self._relay.connections and not self._failed:
+            self._open += 1
+            group.create_task(self._connection(group))
+
+    async def _connection(self, group: asyncio.TaskGroup) -> None:
+        """Take one message after the other, all on one connection as long as it lasts."""
         client: aiosmtplib.SMTP | None = None
         try:
-            while (message := await self._next()) is not None:
+            while (message := await self._next(group)) is not None:
                 try:
                     if client is None:
                         client = await connect(self._relay)
                     if not await self._send(client, message):
                         client.close()
                         client = None
+                    self._held = True
                 except RelayError as error:
-                    return str(error)
+                    self._failed.append(str(error))
+                    return
                 finally:
                     self._under_way.discard(message.id)
-            return None
         finally:
+            self._open -= 1
             if client is not None:
                 await _quit(client)
 
-    async def _next(self) -> Message | None:
+    async def _next(self, group: asyncio.TaskGroup) -> Message | None:
+        """The next message that is due, None when there is none; when there are more, another connection takes them."""
         async with self._asking:
             if not self._batch:
                 self._batch = await self._do(self._outbox.due, self._clock(), BATCH, tuple(self._under_way))
@@ -149,6 +158,8 @@ class Sending:
                 return None
             message = self._batch.pop(0)
             self._under_way.add(message.id)
+            if self._batch:
+                self._connect(group)
             return message
 
     async def _send(self, client: aiosmtplib.SMTP, message: Message) -> bool:
