@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from skrutinium.documents.parsing import LARGEST
@@ -38,27 +39,67 @@ _BROKEN = (
 """What the library raises for a file that is no whole zip, or one of a kind that is not read."""
 
 
-class _Bounded(io.FileIO):
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a zip may have: members, bytes of all of them unpacked, and bytes of its directory, at least 1 MB."""
+
+    members: int
+    whole: int
+    directory: int
+
+
+class _BoundedFile(io.FileIO):
     """A file of which no more is read at once than a directory may have: the library believes the size told at the end."""
 
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(path)
+        self._limit = limit
+
     def read(self, size: int | None = -1, /) -> bytes:
-        asked = _DIRECTORY + 1 if size is None or size < 0 else size
-        data = b"" if asked > _DIRECTORY + 1 else super().read(asked) or b""
-        if asked > _DIRECTORY + 1 or len(data) > _DIRECTORY:
-            raise zipfile.BadZipFile(f"its directory is larger than {_DIRECTORY} bytes")
-        return data
+        return _bounded(super().read(_asked(size, self._limit)), self._limit)
+
+
+class _BoundedBytes(io.BytesIO):
+    """The same of what is in memory."""
+
+    def __init__(self, data: bytes, limit: int) -> None:
+        super().__init__(data)
+        self._limit = limit
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return _bounded(super().read(_asked(size, self._limit)), self._limit)
+
+
+def _asked(size: int | None, limit: int) -> int:
+    asked = limit + 1 if size is None or size < 0 else size
+    if asked > limit + 1:
+        raise zipfile.BadZipFile(f"its directory is larger than {limit} bytes")
+    return asked
+
+
+def _bounded(data: bytes | None, limit: int) -> bytes:
+    if data is not None and len(data) > limit:
+        raise zipfile.BadZipFile(f"its directory is larger than {limit} bytes")
+    return data or b""
 
 
 class Zipped:
     """The zip at ``path``, open until :meth:`close`; ``names`` are its members in order, ``comment`` its own words.
 
+    With ``data`` the zip is these bytes, and ``path`` only says what they are; ``limits`` are those of the archive of a run unless given. ``size`` is that of all members unpacked.
     Raises :class:`NoSuchPlace` when there is no such file, :class:`DamagedError` when it is no zip that can be trusted so far.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits | None = None, data: bytes | None = None) -> None:
         self.path = path
+        self._limits = limits = limits or Limits(MOST_MEMBERS, LARGEST_WHOLE, _DIRECTORY)
         try:
-            self._file = _Bounded(path)
+            self._file: _BoundedFile | _BoundedBytes
+            if data is None:
+                self._file = _BoundedFile(path, limits.directory)
+                self._packed = path.stat().st_size
+            else:
+                self._file, self._packed = _BoundedBytes(data, limits.directory), len(data)
         except (FileNotFoundError, NotADirectoryError):
             raise NoSuchPlace("there is no such file", address=str(path)) from None
         except OSError as error:
@@ -73,6 +114,7 @@ class Zipped:
             self._file.close()
             raise
         self.names = tuple(self._members)
+        self.size = sum(info.file_size for info in self._members.values())
         self.comment = self._zip.comment.decode("utf-8", "replace")
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
@@ -83,10 +125,10 @@ class Zipped:
                 raise DamagedError(f"the member {info.filename[:200]!r} {wrong}", address=str(self.path))
             members[info.filename] = info
             whole += info.file_size
-        most = min(LARGEST_WHOLE, LARGEST_RATIO * self.path.stat().st_size)
-        if len(members) > MOST_MEMBERS or whole > most:
+        most = min(self._limits.whole, LARGEST_RATIO * self._packed)
+        if len(members) > self._limits.members or whole > most:
             told = f"{len(members)} members of {whole} bytes"
-            limit = f"at most {MOST_MEMBERS} of {most} bytes together are read"
+            limit = f"at most {self._limits.members} of {most} bytes together are read"
             raise DamagedError(f"holds {told}; {limit}", address=str(self.path))
         return members
 

@@ -1,0 +1,120 @@
+"""Every file that a mail brings: its attachments, and the members of attached zips. By what they are, never by what they are called."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from skrutinium.errors import DamagedError
+from skrutinium.sources.mail.mime import Attached, BrokenMail, parse
+from skrutinium.sources.zipped import Limits, Zipped
+
+MOST_UNPACKED = 64_000_000
+"""Bytes of all files of a mail together."""
+_ZIP = Limits(members=200, whole=MOST_UNPACKED, directory=1 << 20)
+_ROOT = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?[^>]{0,200}\?>\s*)?(?:<!--(?:(?!-->).){0,2000}-->\s*)?<([A-Za-z-]{1,40})[\s>]",
+    re.DOTALL,
+)
+_LINE = re.compile(rb"ed25519 ([0-9a-f]{16}) [A-Za-z0-9+/]{86}==\n?")
+_LONGEST_LINE = 200
+_LARGEST_KEY = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A file and the lines that may be its signature: that beside it by its name, else all that came with it."""
+
+    data: bytes
+    lines: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a mail claims; nothing of it is checked. ``objects`` are all files that are none of the others."""
+
+    message_id: str
+    manifests: tuple[Signed, ...]
+    states: tuple[bytes, ...]
+    keys: tuple[Signed, ...]
+    objects: tuple[bytes, ...]
+    troubles: tuple[str, ...]
+
+
+def read_letter(data: bytes) -> Letter:
+    """What a mail claims; whatever it holds, this raises only :class:`BrokenMail`."""
+    parsed = parse(data)
+    files, troubles = _unpacked(parsed.attached)
+    manifests: list[Signed] = []
+    states: list[bytes] = []
+    keys: list[Signed] = []
+    objects: list[bytes] = []
+    lines = [one for one in files if len(one.data) <= _LONGEST_LINE and _LINE.fullmatch(one.data)]
+    for one in files:
+        root = _root(one.data)
+        if root == b"manifest":
+            manifests.append(Signed(one.data, _beside(one, lines)))
+        elif root == b"feed-state":
+            states.append(one.data)
+        elif one.data.startswith(b"-----BEGIN PUBLIC KEY-----") and len(one.data) <= _LARGEST_KEY:
+            keys.append(Signed(one.data, _beside(one, lines)))
+        elif one not in lines:
+            objects.append(one.data)
+    return Letter(
+        parsed.message_id,
+        tuple(manifests),
+        tuple(states),
+        tuple(keys),
+        tuple(objects),
+        (*parsed.troubles, *troubles),
+    )
+
+
+def key_id_of(line: bytes) -> str | None:
+    """The key that a signature line names; None when it is none."""
+    found = _LINE.fullmatch(line)
+    return found[1].decode("ascii") if found else None
+
+
+def _root(data: bytes) -> bytes | None:
+    found = _ROOT.match(data, 0, 4096)
+    return found[1] if found else None
+
+
+def _beside(file: Attached, lines: list[Attached]) -> tuple[bytes, ...]:
+    together = [one for one in lines if one.message == file.message]
+    named = tuple(one.data for one in together if one.name == f"{file.name}.sig")
+    return named or tuple(one.data for one in together)
+
+
+def _unpacked(attached: Iterable[Attached]) -> tuple[list[Attached], list[str]]:
+    """The files, zips replaced by their members; what goes over a limit, or is no whole zip, is told and left aside."""
+    files: list[Attached] = []
+    troubles: list[str] = []
+    room = MOST_UNPACKED
+    for one in attached:
+        try:
+            if one.data.startswith(b"PK"):
+                found = _members(one, room)
+            else:
+                found = [one]
+            size = sum(len(each.data) for each in found)
+            if size > room:
+                raise BrokenMail(f"has more than {MOST_UNPACKED} bytes of files")
+        except (BrokenMail, DamagedError) as error:
+            troubles.append(f"{one.name[:100] or 'an attachment'}: {error}")
+            continue
+        room -= size
+        files += found
+    return files, troubles
+
+
+def _members(attached: Attached, room: int) -> list[Attached]:
+    """The members of a zip; a zip within it is no more than a file."""
+    archive = Zipped(Path(attached.name[:100] or "zip"), _ZIP, attached.data)
+    try:
+        if archive.size > room:
+            raise BrokenMail(f"has more than {MOST_UNPACKED} bytes of files")
+        return [Attached(attached.message, name, archive.read(name)) for name in archive.names]
+    finally:
+        archive.close()
