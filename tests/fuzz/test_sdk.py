@@ -19,8 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from skrutinium.documents import notices, protocols_reading, reading, series_reading, streaming
+from skrutinium.documents import (
+    notices,
+    protocols_reading,
+    reading,
+    registers_reading,
+    series_reading,
+    streaming,
+)
 from skrutinium.documents import protocols as documents
+from skrutinium.documents.registers import SCHEMA as REGISTERS_SCHEMA
+from skrutinium.documents.registers import RegisterRow
 from skrutinium.errors import NotYet, SkrutiniumError
 from skrutinium.following import statefile
 from skrutinium.sources import packs, push
@@ -142,6 +151,64 @@ def test_mutated_tree_is_valid_or_refused(data: bytes) -> None:
 def test_mutated_document_of_a_later_version_is_read_or_refused(data: bytes) -> None:
     """What no schema at hand can judge is read strictly all the same: a result or a SkrutiniumError."""
     read_all(data)
+
+
+REGISTERS = {
+    path.stem.split("-")[0]: path.read_bytes()
+    for path in sorted((ROOT / "samples/skrutinium/1.0/registers/valid").glob("*.xml"))
+}
+REGISTER_READERS: dict[str, Callable[..., Any]] = {
+    "areas": registers_reading.read_areas,
+    "calendar": registers_reading.read_calendar,
+    "candidates": registers_reading.read_candidates,
+    "codebooks": registers_reading.read_codebook,
+    "committees": registers_reading.read_committees,
+    "contests": registers_reading.read_contests,
+    "districts": registers_reading.read_districts,
+    "lists": registers_reading.read_lists,
+    "precincts": registers_reading.read_precincts,
+}
+OF_SAMPLES = RegisterRow(
+    "registers/sample.xml",
+    0,
+    "",
+    REGISTERS_SCHEMA,
+    2,
+    "53e68827102dffed88fd0ac91a1547020227dffd525512162980a10fc5046690",
+)
+
+
+@cache
+def registers_judge() -> xmlschema.XMLSchema10:
+    """The schema of registers as another library understands it."""
+    return xmlschema.XMLSchema10(str(ROOT / "xsd/skrutinium/1.0/registers.xsd"))
+
+
+def read_register(name: str, data: bytes) -> None:
+    """Rows only where the other library finds no fault, the same as a small and as a large document."""
+    if name == "registers":
+        read = result_of(registers_reading.read_index, data)
+    else:
+        read = result_of(lambda data, _: REGISTER_READERS[name](data, "sample2030", OF_SAMPLES), data)
+    if read is not None and etree.fromstring(data).get("schema") == "1.0":
+        assert registers_judge().is_valid(data), [one.reason for one in registers_judge().iter_errors(data)]
+
+
+def test_every_register_has_its_reader() -> None:
+    """Every sample of a register is read, so that a mutation has something to break."""
+    assert REGISTERS.keys() == {*REGISTER_READERS, "registers"}
+    for name, data in REGISTERS.items():
+        read_register(name, data)
+        reader = REGISTER_READERS.get(name)
+        assert reader is None or reader(data, "sample2030", OF_SAMPLES)
+
+
+@OFTEN
+@given(data=st.data(), name=st.sampled_from(sorted(REGISTERS)))
+def test_mutated_register_is_valid_or_refused(name: str, data: st.DataObject) -> None:
+    """A register, codebook, calendar or index with damaged bytes, or changed elements, is valid by the schema or a SkrutiniumError."""
+    sample = [REGISTERS[name]]
+    read_register(name, data.draw(mutated(sample) | mutated_trees(sample)))
 
 
 PACK = pack(

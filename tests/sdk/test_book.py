@@ -295,12 +295,13 @@ async def test_no_registers_is_not_yet(scene: Scene) -> None:
         ("districts", 'definition="1"', 'definition="2"', SchemaError),
         ("lists", "<lists ", "<!DOCTYPE lists><lists ", SchemaError),
         ("committees", "</committees>", "", SchemaError),
+        ("areas", 'name="Region" parent="CZ"', 'name="Region" parent="11"', SchemaError),
     ],
 )
 async def test_wrong_registers_are_refused(
     scene: Scene, name: str, old: str, new: str, error: type[SkrutiniumError]
 ) -> None:
-    """A register that its schema refuses, or of another event or version, makes no book, though its hash is right."""
+    """A register that its schema refuses, or of another event or version, or with areas in a circle, makes no book, though its hash is right."""
     registers = make_registers().change(name, old, new)
     await asyncio.to_thread(registers.write, scene.written)
     async with scene.release() as release:

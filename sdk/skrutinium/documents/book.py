@@ -12,7 +12,7 @@ from skrutinium.documents import registered as r
 from skrutinium.documents import registers_reading as reading
 from skrutinium.documents.book_changes import BookChange, changes_between
 from skrutinium.documents.registers import RegisterRow, RegistersIndex
-from skrutinium.errors import NotYet
+from skrutinium.errors import NotYet, SchemaError
 
 Load = Callable[[RegisterRow], Awaitable[bytes]]
 """Gets the bytes of a document that an index lists, checked by its size and hash."""
@@ -203,6 +203,7 @@ class Book:
         lists: tuple[r.RegisteredList, ...],
     ) -> None:
         self._areas = {row.id: r.join(row, self) for row in areas}
+        _check_no_circle(self._areas)
         self._contests = {row.id: r.join(row, self) for row in contests}
         self._districts = {row.id: r.join(row, self) for row in districts}
         self._committees = {row.id: row for row in committees}
@@ -259,6 +260,20 @@ async def open_book(index: RegistersIndex, load: Load) -> Book:
     book = Book(index, load)
     await book.open()
     return book
+
+
+def _check_no_circle(areas: Mapping[str, r.RegisteredArea]) -> None:
+    """Raise :class:`SchemaError` when an area lies in itself: whoever walks up from it would never arrive."""
+    arrived: set[str] = set()
+    for id in areas:
+        way: dict[str, None] = {}
+        above: str | None = id
+        while above in areas and above not in arrived:
+            if above in way:
+                raise SchemaError(f"area {above} lies in itself", address="registers/areas.xml")
+            way[above] = None
+            above = areas[above].parent_id
+        arrived |= way.keys()
 
 
 def _grouped(rows: Iterable[RowT], key: Callable[[RowT], KeyT]) -> dict[KeyT, tuple[RowT, ...]]:
