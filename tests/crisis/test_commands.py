@@ -6,9 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from skrutinium_server.authority.persons import Authority
+from skrutinium_server.crisis.errors import RelayError
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.triggering import Running
+from skrutinium_server.process.clock import wall_time
+from skrutinium_server.process.crisis_mail import checked
 from skrutinium_server.process.settings import SETTINGS
-from tests.crisis.night import MadeNight, listed, place, recipients
+from tests.crisis.night import MadeNight, listed, place, recipients, write_list
 from tests.crisis.relay import relay
 from tests.e2e.at_work import command, started
 
@@ -78,6 +86,32 @@ async def test_at_a_site_a_person_proves_it(tmp_path: Path, night: MadeNight) ->
         await asyncio.to_thread(running, tmp_path, waited)
     entries = await asyncio.to_thread(authority.log.entries)
     assert "Crisis mail was started by j.novakova: the line is cut" in str(entries[-1].event)
+
+
+async def test_status_and_preflight_tell_of_it(tmp_path: Path) -> None:
+    """Preflight tries the relay and says who gets mail; status tells that crisis mail is sent, or waits without a process."""
+    site = tmp_path / "site"
+    await asyncio.to_thread(command, "site", "create", site)
+    assert (await said("status", site, "--json")).count('"crisis": null') == 1
+    async with relay() as taking:
+        await asyncio.to_thread(write_list, site / "recipients.toml", listed(taking.port, recipients(7)))
+        found = await asyncio.to_thread(lambda: list(checked(site, 20)))
+        assert found[0] == ("go", f"7 recipients; 127.0.0.1:{taking.port} takes mail")
+        assert found[1][0] == "warn"
+    with pytest.raises(RelayError, match=f"127.0.0.1:{taking.port}"):
+        await asyncio.to_thread(lambda: list(checked(site, 20)))
+    await said("crisis", "start", site, "--by", "j.novakova", "--reason", "x")
+    await asyncio.to_thread(_heeded, site / "crisis")
+    told = await said("status", site, code=1)
+    assert "Crisis mail is being sent" in told
+    assert "no process sends it" in told
+
+
+def _heeded(folder: Path) -> None:
+    """As the process does, which is killed then."""
+    begun = Running(1, wall_time(), "j.novakova", "x", by_itself=False, armed=False, seen={})
+    with Outbox(folder) as outbox:
+        outbox.heed(1, b"", msgspec.json.encode(begun), wall_time())
 
 
 async def test_what_cannot_be_done_is_told(tmp_path: Path, night: MadeNight) -> None:

@@ -20,6 +20,7 @@ import msgspec
 from skrutinium_server.authority.access_list import granted, read_list
 from skrutinium_server.authority.errors import AuthorityError
 from skrutinium_server.authority.persons import Authority
+from skrutinium_server.crisis.errors import CrisisError
 from skrutinium_server.election.calendar import CalendarError
 from skrutinium_server.election.check import check
 from skrutinium_server.election.errors import ElectionError
@@ -28,6 +29,7 @@ from skrutinium_server.election.model import Definition
 from skrutinium_server.feed.access import load_access
 from skrutinium_server.feed.errors import FeedError
 from skrutinium_server.process import room
+from skrutinium_server.process.crisis_mail import checked
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.kernel_clock import is_synchronised
 from skrutinium_server.process.registers import calendar_of
@@ -74,6 +76,7 @@ def preflight(site: Site, event: str, now: datetime.datetime) -> list[Finding]:
         "runs": lambda: _runs(site, definition),
         "registers": lambda: _registers(site, definition),
         "mail": lambda: _mail(site),
+        "crisis": lambda: (Finding("crisis", *told) for told in checked(site.root, int(TIMEOUT))),
         "store": lambda: _store(site),
         "counting": lambda: _counting(site),
     }
@@ -83,6 +86,7 @@ def preflight(site: Site, event: str, now: datetime.datetime) -> list[Finding]:
             found += look()
         except (
             AuthorityError,
+            CrisisError,
             ElectionError,
             FeedError,
             ProcessError,

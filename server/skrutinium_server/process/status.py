@@ -17,6 +17,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from skrutinium_server.process import room
+from skrutinium_server.process.crisis_mail import status_of
 from skrutinium_server.process.errors import DecisionError, ProcessError
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import connect
@@ -83,6 +84,7 @@ class SiteStatus(msgspec.Struct, frozen=True):
     held: Mapping[str, Mapping[str, int]]
     series: tuple[SeriesStatus, ...]
     feeds: tuple[FeedStatus, ...]
+    crisis: str | None
     alarms: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -117,6 +119,8 @@ async def site_status(
         else:
             feeds.append(feed)
             alarms += more
+    crisis, more = await asyncio.to_thread(status_of, site.root)
+    alarms += more
     runs = told["runs"] if told else {}
     return SiteStatus(
         told is not None,
@@ -126,6 +130,7 @@ async def site_status(
         {name: dict(run["held"]) for name, run in runs.items() if run["held"]},
         tuple(series),
         tuple(feeds),
+        crisis.state if crisis else None,
         tuple(alarms),
         tuple(notes),
     )
