@@ -128,7 +128,8 @@ class StoreFeed:
             return await self.checkpoint(rest)
         if what == "newest":
             return await self.manifest(await self.newest(), rest)
-        assert what == "release"
+        if what != "release":
+            raise web.HTTPNotFound
         number, _, rest = rest.partition("/")
         return await self.manifest(int(number), rest)
 

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from types import ModuleType
 
 from skrutinium.commands import (
+    pull,
     schema,
     verify,
     watch,
@@ -21,6 +22,7 @@ from skrutinium.commands import (
 from skrutinium.errors import SkrutiniumError
 
 COMMANDS: tuple[ModuleType, ...] = (
+    pull,
     schema,
     verify,
     watch,
