@@ -85,6 +85,7 @@ from skrutinium.following.feed import Feed, connect
 from skrutinium.following.news import Health, SourceHealth, Timing
 from skrutinium.following.release import Release
 from skrutinium.following.statefile import Marks, Seen, StateFile
+from skrutinium.sources.mail.source import MailSource, open_mail
 from skrutinium.sources.opening import Place, open_source
 from skrutinium.sources.transport import Patience
 from skrutinium.tables.changes import Differences, RecordChange, changes, changes_between, record_changes
@@ -138,6 +139,7 @@ __all__ = [
     "LimitReached",
     "List",
     "Lot",
+    "MailSource",
     "Manifest",
     "Marks",
     "MixedPhases",
@@ -198,6 +200,7 @@ __all__ = [
     "changes",
     "changes_between",
     "connect",
+    "open_mail",
     "open_source",
     "percent",
     "record_changes",

@@ -31,6 +31,7 @@ from skrutinium.following.taking import Taken
 from skrutinium.sources.address import Address
 from skrutinium.sources.books import Books
 from skrutinium.sources.choosing import choice_of, choose_run
+from skrutinium.sources.mail.source import MailSource
 from skrutinium.sources.opening import Place, is_address, source_at
 from skrutinium.sources.source import Source
 from skrutinium.sources.transport import Patience, Transport
@@ -63,8 +64,9 @@ def connect(
 ) -> "Feed":
     """A feed to be used as ``async with``.
 
-    ``place`` is the address of a feed (or of a release store on any web server), or a folder that holds a release store; ``others``
-    are further places with the same, in order: the first that works is preferred, and each release counts once, whatever brought it.
+    ``place`` is the address of a feed (or of a release store on any web server), a folder that holds a release store, or crisis mail
+    (``maildir:PATH``, ``mbox:PATH``, ``eml:PATH``, ``imaps://USER@HOST/FOLDER``, see :func:`open_mail`); ``others`` are further places
+    with the same, in order: the first that works is preferred, and each release counts once, whatever brought it.
     With ``follow_second_site`` the second site that signed notices tell of is the last of them, when its key is trusted.
 
     ``event`` may be left out when the feed holds one; ``run`` is the current one unless named. ``phase`` refuses any
@@ -263,7 +265,10 @@ class Feed:
                 return Address(
                     Transport(place, session=self._session, patience=patience, pick=self._terms.pick)
                 )
-            return await source_at(place, patience)
+            source = await source_at(place, patience)
+            if isinstance(source, MailSource):  # anybody can send mail: whose key counts is decided here
+                source.trusted = lambda: self._keys.trusted
+            return source
 
         where = place.rstrip("/") if isinstance(place, str) else str(getattr(place, "where", place))
         owned = isinstance(place, str | Path)

@@ -8,11 +8,13 @@ import aiohttp
 
 from skrutinium.sources.folder import Folder
 from skrutinium.sources.hosted import remote_source
+from skrutinium.sources.mail.places import is_mail
+from skrutinium.sources.mail.source import open_mail
 from skrutinium.sources.source import Source
 from skrutinium.sources.transport import Patience, Transport
 
 Place = str | Path | Source
-"""An address (``http://``, ``https://``), a folder, or a source that is open already."""
+"""An address (``http://``, ``https://``), a folder, mails (``maildir:``, ``mbox:``, ``eml:``, ``imaps://``), or a source that is open already."""
 
 
 def is_address(place: Place) -> bool:
@@ -23,7 +25,7 @@ def is_address(place: Place) -> bool:
 async def source_at(
     place: Place, patience: Patience | None = None, session: aiohttp.ClientSession | None = None
 ) -> Source:
-    """What ``place`` is: a feed or a release store at an address, or a folder with a store; whoever asks closes it."""
+    """What ``place`` is: a feed or a release store at an address, mails, or a folder with a store; whoever asks closes it."""
     if isinstance(place, str) and is_address(place):
         transport = Transport(place, session=session, patience=patience)
         try:
@@ -31,6 +33,8 @@ async def source_at(
         except BaseException:
             await transport.close()
             raise
+    if isinstance(place, str) and is_mail(place):
+        return open_mail(place)
     if isinstance(place, str | Path):
         return Folder(Path(place))
     return place
@@ -40,7 +44,7 @@ async def source_at(
 async def open_source(
     place: Place, patience: Patience | None = None, session: aiohttp.ClientSession | None = None
 ) -> AsyncIterator[Source]:
-    """The source at ``place``: an address of a feed or of a release store, or a folder with one.
+    """The source at ``place``: an address of a feed or of a release store, mails, or a folder with a store.
 
     At the end it is closed, unless it was passed in open.
     """

@@ -1,0 +1,95 @@
+"""Telling by its name which mails a place means: ``maildir:PATH``, ``mbox:PATH``, ``eml:PATH``, ``imaps://USER@HOST[:PORT]/FOLDER``."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from skrutinium.errors import AccessRefused, NoSuchPlace
+from skrutinium.sources.mail.boxes import Box, Letters, Maildir, Mbox
+from skrutinium.sources.mail.imap import TLS_PORT, Account, Imap
+
+PASSWORD = "SKRUTINIUM_MAIL_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD_FILE = "SKRUTINIUM_MAIL_PASSWORD_FILE"  # noqa: S105 - the name of a variable
+_KINDS: dict[str, Callable[[Path], Box]] = {"maildir:": Maildir, "mbox:": Mbox, "eml:": Letters}
+_LONGEST_PASSWORD = 4096
+
+
+def is_mail(place: object) -> bool:
+    """Whether a place names mails."""
+    return isinstance(place, str) and place.lower().startswith((*_KINDS, "imaps:", "imap:"))
+
+
+def box_of(
+    place: str,
+    *,
+    password_file: str | Path | None = None,
+    authority: str | Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Box:
+    """The box that a place names; the password of an account is the first line of ``password_file``, or in the environment.
+
+    It reads files. Raises :class:`NoSuchPlace` for what is no place of mails, :class:`AccessRefused` when there is no password.
+    """
+    for kind, box in _KINDS.items():
+        if place.lower().startswith(kind):
+            return box(Path(place[len(kind) :]))
+    account = account_of(place)
+    password = _password(str(account), password_file, environment)
+    return Imap(account, password, str(authority) if authority else None)
+
+
+def account_of(place: str) -> Account:
+    """The account and folder of an address; raises :class:`NoSuchPlace`."""
+    try:
+        told = urlsplit(place)
+        port = told.port
+    except ValueError as error:
+        raise NoSuchPlace(f"is no address: {error}", address=place) from error
+    if told.scheme != "imaps":
+        raise NoSuchPlace(
+            "no place of mails; expected maildir:PATH, mbox:PATH, eml:PATH or imaps://USER@HOST/FOLDER",
+            address=place if "@" not in place else told.scheme,
+        )
+    if told.password is not None:
+        raise NoSuchPlace(
+            f"an address holds no password: put it into a file ({PASSWORD_FILE} names it) or into {PASSWORD}",
+            address=f"imaps://{told.hostname}",
+        )
+    if not told.username or not told.hostname:
+        raise NoSuchPlace("expected imaps://USER@HOST[:PORT]/FOLDER", address=place)
+    folder = unquote(told.path.strip("/")) or "INBOX"
+    if any(ord(one) < 32 or ord(one) == 127 for one in folder + unquote(told.username)):
+        raise NoSuchPlace("a name with control characters", address=f"imaps://{told.hostname}")
+    return Account(unquote(told.username), told.hostname, port or TLS_PORT, folder)
+
+
+def guessed(path: str) -> str:
+    """A plain path as a place: by what lies there. It reads files; raises :class:`NoSuchPlace`."""
+    if is_mail(path):
+        return path
+    there = Path(path)
+    try:
+        if (there / "new").is_dir() or (there / "cur").is_dir():
+            return f"maildir:{path}"
+        if there.is_dir():
+            return f"eml:{path}"
+        with there.open("rb") as file:
+            return f"mbox:{path}" if file.read(5) == b"From " else f"eml:{path}"
+    except OSError as error:
+        raise NoSuchPlace(f"no mails there: {error}", address=path) from error
+
+
+def _password(where: str, file: str | Path | None, environment: Mapping[str, str]) -> str:
+    named = file or environment.get(PASSWORD_FILE)
+    if named is None:
+        if password := environment.get(PASSWORD):
+            return password
+        raise AccessRefused(
+            f"no password: put it into a file that {PASSWORD_FILE} names, or into {PASSWORD}", address=where
+        )
+    try:
+        with Path(named).open(encoding="utf-8") as text:
+            return text.readline(_LONGEST_PASSWORD).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AccessRefused(f"the file with the password cannot be read: {error}", address=where) from error
