@@ -268,7 +268,7 @@ def _check_no_circle(areas: Mapping[str, r.RegisteredArea]) -> None:
     for id in areas:
         way: dict[str, None] = {}
         above: str | None = id
-        while above in areas and above not in arrived:
+        while above is not None and above in areas and above not in arrived:
             if above in way:
                 raise SchemaError(f"area {above} lies in itself", address="registers/areas.xml")
             way[above] = None
