@@ -1,6 +1,7 @@
 """What goes to whom, and in which parts: laws that always hold."""
 
 import hashlib
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +11,18 @@ from skrutinium_server.crisis.model import Document, File, Release, Results
 from skrutinium_server.crisis.packing import BASIC, MOST_FILES, make_zip, pack
 from skrutinium_server.crisis.recipients import Recipient
 from skrutinium_server.crisis.selecting import Choice, choice_of, select
+from skrutinium_server.crisis.territory import Territory, read_territory
+from skrutinium_server.process.registers import publish_registers
+from skrutinium_server.process.site import Site
 from skrutinium_server.release.store.model import Run, SeriesKey
 from tests.crisis.night import NOW
+from tests.e2e.made_up import DEFINITION
 
 RUN = Run("e", "r", "An event", "2030-10-05", "cz-municipal-2018", "test", True, True, ("skrutinium",))
 COMMON = (File("state.xml", b"<feed-state/>"), File("keys/0.pem", b"a key"))
 NOTE = File("READ-ME.txt", b"read me")
 PATHS = ("event.xml", "summary.xml", "contest/1.xml", "contest/2.xml", "corrections/1.xml", "area/CZ.xml")
-CHOICE = Choice(("contest/*.xml", "corrections/*.xml", "event.xml"))
+CHOICE = Choice(frozenset({"event.xml"}), patterns=("contest/*.xml", "corrections/*.xml"))
 
 
 class Made:
@@ -152,16 +157,52 @@ def test_what_is_too_large_is_told() -> None:
 
 
 def test_areas_and_contests_add_their_documents() -> None:
-    """An area stands for its document, a contest for its own and those of its districts; patterns do not cross folders."""
-    choice = choice_of(
-        Recipient("a", "A", "a@a.example", documents=("*.xml",), areas=("CZ",), contests=("7",))
+    """An area stands for all below it and the contests held there, a contest for its districts too; patterns do not cross folders."""
+    territory = Territory(
+        {"CZ": None, "6200": "CZ", "582786": "6200", "6300": "CZ"}, {"582786": "582786", "27": "6300"}
     )
-    held = ["event.xml", "area/CZ.xml", "contest/7.xml", "district/7.1.xml", "district/7.12.xml"]
+    recipient = Recipient("a", "A", "a@a.example", documents=("*.xml",), areas=("6200",), contests=("7",))
+    choice = choice_of(recipient, territory)
+    held = [
+        "event.xml",
+        "area/6200.xml",
+        "area/582786.xml",
+        "contest/582786.xml",
+        "contest/7.xml",
+        "district/7.12.xml",
+    ]
     assert all(choice.holds(path) for path in held)
-    assert not any(choice.holds(path) for path in ("area/6200.xml", "contest/77.xml", "district/77.1.xml"))
+    others = (
+        "area/CZ.xml",
+        "area/6300.xml",
+        "contest/27.xml",
+        "contest/77.xml",
+        "district/77.1.xml",
+        "batch/7.xml",
+    )
+    assert not any(choice.holds(path) for path in others)
+
+
+def test_without_registers_an_area_is_its_document() -> None:
+    """What lies below an area is not guessed."""
+    choice = choice_of(Recipient("a", "A", "a@a.example", areas=("6200",)))
+    assert choice.paths == {"event.xml", "summary.xml", "area/6200.xml"}
 
 
 def test_a_zip_depends_on_its_files_alone() -> None:
     """The same files make the same bytes at any time."""
     files = [File("b.xml", b"x" * 1000), File("a.xml", b"y")]
     assert make_zip(files) == make_zip(files)
+
+
+def test_a_territory_is_read_from_published_registers(tmp_path: Path) -> None:
+    """What lies where comes from the registers of the event in the release store."""
+    site = Site.create(tmp_path / "site")
+    site.define(DEFINITION)
+    publish_registers(site, DEFINITION, NOW)
+    territory = read_territory(site.store, DEFINITION.event)
+    areas, contests = territory.within(["CZ"])
+    assert areas == {one.id for one in DEFINITION.areas}
+    assert contests == {one.id for one in DEFINITION.contests}
+    county = next(one.id for one in DEFINITION.areas if one.kind == "county")
+    assert territory.within([county])[0] < areas

@@ -16,6 +16,7 @@ from skrutinium_server.crisis.reading import RunReader
 from skrutinium_server.crisis.recipients import Recipient, Recipients
 from skrutinium_server.crisis.selecting import Choice, choice_of, select
 from skrutinium_server.crisis.telling import Told, body, note, read_summary, subject, zone_of
+from skrutinium_server.crisis.territory import Territory, read_territory
 from skrutinium_server.release.store.notices import NoticesReader
 
 MORE: Final = 64
@@ -68,9 +69,10 @@ def compose(
 
     Raises StoreError, UnreadableResults.
     """
+    territory = read_territory(store, results.key.event)
     groups: dict[_Same, list[Wanted]] = {}
     for one in wanted:
-        groups.setdefault(_same(one), []).append(one)
+        groups.setdefault(_same(one, territory), []).append(one)
     second = NoticesReader(store).read().second_site
     for same, members in groups.items():
         written = _write(reader, results, same, told, second.address if second else "")
@@ -78,10 +80,10 @@ def compose(
             yield _addressed(results, one, written, told, crisis, now), written.left_out
 
 
-def _same(one: Wanted) -> _Same:
+def _same(one: Wanted, territory: Territory) -> _Same:
     recipient = one.recipient
     return _Same(
-        choice_of(recipient),
+        choice_of(recipient, territory),
         recipient.language,
         recipient.limit,
         recipient.zip_above,

@@ -12,27 +12,39 @@ import msgspec
 
 from skrutinium_server.crisis.model import Document, Release, ReleasePart, Results, Selected, Selection
 from skrutinium_server.crisis.recipients import Recipient
+from skrutinium_server.crisis.territory import NOWHERE, Territory
 
 _OF_ONE_RELEASE: Final = ("batch/", "corrections/")
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Which documents of a run are agreed, as patterns of paths."""
+    """Which documents of a run are agreed: at these paths, of these contests and their districts, or at paths like the patterns."""
 
-    patterns: tuple[str, ...]
+    paths: frozenset[str] = frozenset()
+    contests: frozenset[str] = frozenset()
+    patterns: tuple[str, ...] = ()
 
     def holds(self, path: str) -> bool:
         """Whether the document at that path is agreed."""
+        if path in self.paths:
+            return True
+        folder, _, name = path.removesuffix(".xml").partition("/")
+        if folder == "contest" and name in self.contests:
+            return True
+        if folder == "district" and name.rpartition(".")[0] in self.contests:
+            return True
         return any(_matches(pattern, path) for pattern in self.patterns)
 
 
-def choice_of(recipient: Recipient) -> Choice:
-    """The documents agreed with a recipient: those named, and those of areas and contests (a contest's districts come along)."""
-    patterns = dict.fromkeys(recipient.documents)
-    patterns |= dict.fromkeys(f"area/{area}.xml" for area in recipient.areas)
-    for contest in recipient.contests:
-        patterns |= dict.fromkeys((f"contest/{contest}.xml", f"district/{contest}.*.xml"))
-    return Choice(tuple(sorted(patterns)))
+def choice_of(recipient: Recipient, territory: Territory = NOWHERE) -> Choice:
+    """The documents agreed with a recipient: those named, those of areas with all below, and those of contests."""
+    areas, held = territory.within(recipient.areas)
+    patterns = {path for path in recipient.documents if "*" in path}
+    return Choice(
+        frozenset({*recipient.documents} - patterns) | {f"area/{area}.xml" for area in areas},
+        held | {*recipient.contests},
+        tuple(sorted(patterns)),
+    )
 
 
 def select(
@@ -80,6 +92,4 @@ def _part(choice: Choice, held: dict[str, Document], release: Release) -> Releas
 
 
 def _matches(pattern: str, path: str) -> bool:
-    if "*" not in pattern:
-        return pattern == path
     return re.fullmatch("[^/]*".join(map(re.escape, pattern.split("*"))), path) is not None
