@@ -5,6 +5,7 @@ first column is an id without commas or quotes: where a row begins, and whose it
 """
 
 import bisect
+import contextlib
 import csv
 import io
 import os
@@ -148,7 +149,10 @@ class Rewriting:
         """Let go of the files."""
         for file in (self._old, self._new):
             if file is not None:
-                file.close()
+                with contextlib.suppress(
+                    OSError
+                ):  # finish() synced what counts; what was not finished is thrown away
+                    file.close()
         self._old = self._new = None
 
     def _begin(self) -> None:

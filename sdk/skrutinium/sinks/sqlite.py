@@ -55,7 +55,7 @@ class SqliteSink(Sink):
 
     async def _close(self) -> None:
         await self.run(self._disconnect)
-        self._thread.shutdown()
+        self._thread.shutdown(wait=False)  # it has nothing to do any more
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator["_Transaction"]:

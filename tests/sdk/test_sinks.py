@@ -1,0 +1,391 @@
+"""Sinks hold what the feed says, release by release, whatever interrupts them."""
+
+import asyncio
+import contextlib
+import os
+import random
+import resource
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import skrutinium
+from skrutinium import MixedPhases, SinkError
+from skrutinium.sinks.sink import Sink
+from tests.conftest import REPOSITORY
+from tests.sdk.feed_of_store import StoreFeed
+from tests.sdk.postgres_server import address, postgres
+from tests.sdk.sinks_at_work import KINDS, fresh, long_night, read_back, sink_at
+from tests.sdk.store_builder import Written, make_night
+from tests.sdk.test_feed import QUICK
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as folder:
+        yield folder
+
+
+CONNECTS = pytest.mark.blocking("asyncpg looks for ~/.pgpass and certificates when it connects")
+
+
+@pytest.fixture(params=[pytest.param(one, marks=[CONNECTS] if one == "postgresql" else []) for one in KINDS])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def place(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """Where a sink of that kind can be made."""
+    if kind != "postgresql":
+        return str(tmp_path / f"tables.{kind}")
+    return await database(request.getfixturevalue("server"))
+
+
+async def database(server: str) -> str:
+    """The address of a new database."""
+    name = f"night_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(address(server))
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return address(server, name)
+
+
+@pytest.fixture
+async def written(tmp_path: Path) -> Written:
+    return await asyncio.to_thread(make_night().write, tmp_path / "store", 1)
+
+
+async def grow(written: Written) -> None:
+    await asyncio.to_thread(written.add, written.night.releases[written.number])
+
+
+async def take_newest(sink: Sink, root: Path) -> bool:
+    async with skrutinium.connect(root) as feed:
+        return await sink.take(await feed.release())
+
+
+async def test_equal_after_every_release(kind: str, place: str, written: Written) -> None:
+    """After each release the tables are the records of that release, and the mark and the table of releases name it once."""
+    async with (
+        sink_at(kind, place) as sink,
+        skrutinium.connect(written.root, state=sink, timing=QUICK) as feed,
+    ):
+        async with asyncio.timeout(60):
+            async for release in feed.releases():
+                assert await sink.take(release)
+                assert not await sink.take(release)
+                told = await read_back(kind, place)
+                assert told.pop("releases") == [(number,) for number in range(1, release.number + 1)]
+                assert told == await fresh(written.root, release.number)
+                seen = await sink.read()
+                assert seen is not None
+                assert (seen.number, seen.manifest) == (release.number, release.sha256)
+                if release.number == len(written.night.releases):
+                    break
+                await grow(written)
+
+
+async def test_gap_is_caught_up(kind: str, place: str, written: Written) -> None:
+    """A sink that missed releases becomes equal at once, and rows that vanished are gone."""
+    async with sink_at(kind, place) as sink:
+        assert await take_newest(sink, written.root)
+        for _ in range(3):
+            await grow(written)
+        assert await take_newest(sink, written.root)
+        assert not await take_newest(sink, written.root)
+    async with sink_at(kind, place) as sink:
+        await grow(written)
+        assert await take_newest(sink, written.root)
+    told = await read_back(kind, place)
+    assert told.pop("releases") == [(1,), (4,), (5,)]
+    assert told == await fresh(written.root)
+
+
+async def test_rows_that_vanish(kind: str, place: str, tmp_path: Path) -> None:
+    """Rows that a later document does not have any more are deleted."""
+    night = make_night()
+    for number in (4, 5):
+        documents = night.releases[number - 1].documents
+        for path in [one for one in documents if one.startswith(("precinct/", "contest/"))]:
+            documents[path] = b"".join(
+                line
+                for line in documents[path].splitlines(keepends=True)
+                if b'<list number="3"' not in line or path.startswith("precinct")
+            )
+    written = await asyncio.to_thread(night.write, tmp_path / "store", 3)
+    async with (
+        sink_at(kind, place) as sink,
+        skrutinium.connect(written.root, state=sink, timing=QUICK) as feed,
+    ):
+        async with asyncio.timeout(60):
+            async for release in feed.releases():
+                await sink.take(release)
+                if release.number == 5:
+                    break
+                await grow(written)
+    told = await read_back(kind, place)
+    del told["releases"]
+    assert told == await fresh(written.root)
+    assert {row[2] for row in told["lists"] if row[0] == "200"} == {1, 2}
+
+
+async def test_some_tables(kind: str, place: str, written: Written) -> None:
+    """Only the tables that are wanted are there, and asking for others later is refused with what it holds."""
+    for _ in range(4):
+        await grow(written)
+    wanted = ["lists", "event"]
+    async with sink_at(kind, place, tables=wanted) as sink:
+        await take_newest(sink, written.root)
+    told = await read_back(kind, place)
+    del told["releases"]
+    assert set(told) == set(wanted)
+    assert told == await fresh(written.root, tables=wanted)
+    with pytest.raises(SinkError, match="holds tables event, lists, and everything is wanted"):
+        async with sink_at(kind, place):
+            pass
+
+
+async def test_another_run(kind: str, place: str, written: Written, tmp_path: Path) -> None:
+    """A release of another run or phase is refused, and the tables stay."""
+    other = await asyncio.to_thread(make_night(phase="test", run="other").write, tmp_path / "other")
+    async with sink_at(kind, place) as sink:
+        await take_newest(sink, written.root)
+        with pytest.raises(MixedPhases):
+            await take_newest(sink, other.root)
+    told = await read_back(kind, place)
+    assert told.pop("releases") == [(1,)]
+    assert told == await fresh(written.root)
+
+
+async def test_loop_that_forgets_to_take(kind: str, place: str, written: Written) -> None:
+    """A release that counts as done but was not taken is an error, not a hole."""
+    await grow(written)
+    async with sink_at(kind, place) as sink, skrutinium.connect(written.root, state=sink) as feed:
+        async with asyncio.timeout(60):
+            release = await anext(feed.releases())
+        with pytest.raises(SinkError, match=r"await sink\.take"):
+            await feed.done(release)
+
+
+async def test_damaged_document_leaves_the_tables(kind: str, place: str, written: Written) -> None:
+    """What cannot be read changes nothing: the tables stay those of the release before, and go on when it can."""
+    async with sink_at(kind, place) as sink:
+        await take_newest(sink, written.root)
+        await grow(written)
+        objects = sorted((written.root / "objects").rglob("*.gz"), key=lambda one: one.stat().st_mtime_ns)
+        kept = {one: await asyncio.to_thread(one.read_bytes) for one in objects[-3:]}
+        for one in kept:
+            await asyncio.to_thread(one.write_bytes, b"nothing")
+        with pytest.raises(skrutinium.SkrutiniumError):
+            await take_newest(sink, written.root)
+        told = await read_back(kind, place)
+        assert told.pop("releases") == [(1,)]
+        assert told == await fresh(written.root, 1)
+        for one, data in kept.items():
+            await asyncio.to_thread(one.write_bytes, data)
+        assert await take_newest(sink, written.root)
+    told = await read_back(kind, place)
+    del told["releases"]
+    assert told == await fresh(written.root)
+
+
+# ------------------------------------------------------------------ killed
+@contextlib.asynccontextmanager
+async def newsroom(kind: str, place: str, url: str, last: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The program of ``sink_process``, killed at the end when it runs still."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.sdk.sink_process", kind, place, url, str(last), cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+async def feed(tmp_path: Path) -> AsyncIterator[StoreFeed]:
+    """A feed of the store that a test writes."""
+    started = await StoreFeed(tmp_path / "store").start()
+    yield started
+    await started.stop()
+
+
+async def test_killed_at_any_moment(kind: str, place: str, tmp_path: Path, feed: StoreFeed) -> None:
+    """Killed again and again, a newsroom's tables are always those of one whole release, and in the end each release was taken once."""
+    chance = random.Random(11)
+    releases = 14
+    night = make_night(long_night(11, releases))
+    written = await asyncio.to_thread(night.write, tmp_path / "store", 1)
+    async with asyncio.timeout(200):
+        while written.number < releases:
+            async with newsroom(kind, place, feed.url, releases) as process:
+                assert process.stdout is not None
+                assert await process.stdout.readline() == b"open\n"
+                for _ in range(chance.randint(1, 4)):
+                    if written.number < releases:
+                        await asyncio.to_thread(written.add, night.releases[written.number])
+                        await feed.tell()
+                for _ in range(chance.randint(0, 3)):
+                    await process.stdout.readline()
+                process.kill()
+            told = await read_back(kind, place) if kind != "csv" or os.path.islink(f"{place}/newest") else {}  # noqa: PTH114
+            if taken := told.pop("releases", []):
+                assert told == await fresh(written.root, max(taken)[0])
+        async with newsroom(kind, place, feed.url, releases) as process:
+            assert await process.wait() == 0
+    told = await read_back(kind, place)
+    numbers = sorted(number for (number,) in told.pop("releases"))
+    assert numbers == list(range(numbers[0], releases + 1))
+    assert told == await fresh(written.root)
+
+
+# ------------------------------------------------------------------ full
+@contextlib.contextmanager
+def file_size(limit: int) -> Iterator[None]:
+    """No file can grow beyond ``limit`` bytes: writing fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("kind", ["csv", "sqlite"])
+async def test_full_disk(kind: str, place: str, written: Written) -> None:
+    """When a file cannot be written the error says so, the tables stay, and go on when there is room again."""
+    async with sink_at(kind, place) as sink:
+        await take_newest(sink, written.root)
+        before = await read_back(kind, place)
+        for _ in range(4):
+            await grow(written)
+        with file_size(300), pytest.raises(SinkError, match="cannot be used"):
+            await take_newest(sink, written.root)
+        assert await read_back(kind, place) == before
+        assert await take_newest(sink, written.root)
+    told = await read_back(kind, place)
+    del told["releases"]
+    assert told == await fresh(written.root)
+
+
+# ------------------------------------------------------------------ each kind's own
+async def test_csv_keeps_files_that_did_not_change(tmp_path: Path, written: Written) -> None:
+    """A table that a release does not change is the same file; two releases are kept; a crash's remains are removed."""
+    place = tmp_path / "csv"
+    async with sink_at("csv", str(place)) as sink:
+        for number in range(1, 5):
+            await take_newest(sink, written.root)
+            if number < 4:
+                await grow(written)
+    (place / ".making").mkdir()
+    (place / ".making" / "lists.csv").write_text("half")
+    (place / "000000009").mkdir()
+    async with sink_at("csv", str(place)):
+        with pytest.raises(SinkError, match="another process"):
+            async with sink_at("csv", str(place)):
+                pass
+    assert sorted(one.name for one in place.iterdir()) == [".lock", "000000003", "000000004", "newest"]
+    assert (place / "newest").resolve().name == "000000004"
+    same = [(place / one / "questions.csv").stat().st_ino for one in ("000000003", "000000004")]
+    assert same[0] == same[1]
+
+
+async def test_csv_is_the_same_bytes_either_way(tmp_path: Path, written: Written) -> None:
+    """Step by step or at once, the files of a release are the same bytes."""
+    steps, once = tmp_path / "steps", tmp_path / "once"
+    async with sink_at("csv", str(steps)) as sink:
+        for number in range(1, 6):
+            await take_newest(sink, written.root)
+            if number < 5:
+                await grow(written)
+    async with sink_at("csv", str(once)) as sink:
+        await take_newest(sink, written.root)
+    files = sorted((once / "newest").glob("*.csv"))
+    assert len(files) == len(skrutinium.TABLES) + 2
+    for file in files:
+        if file.name != "releases.csv":
+            assert file.read_bytes() == (steps / "newest" / file.name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["csv", "sqlite"])
+async def test_foreign_place(kind: str, place: str) -> None:
+    """A folder or file that holds something else is refused and left alone."""
+    foreign = Path(place)
+    if kind == "csv":
+        foreign.mkdir()
+        (foreign / "thesis.txt").write_text("mine")
+    else:
+        foreign.write_bytes(b"mine, and no database at all" * 100)
+    with pytest.raises(SinkError):
+        async with sink_at(kind, place):
+            pass
+    assert (foreign / "thesis.txt" if kind == "csv" else foreign).read_bytes().startswith(b"mine")
+
+
+@CONNECTS
+async def test_postgresql_connection_cut(server: str, written: Written) -> None:
+    """A connection that is cut at any moment is made again, and the release is taken whole, once."""
+    place = await database(server)
+    chance = random.Random(5)
+    async with (
+        sink_at("postgresql", place) as sink,
+        skrutinium.connect(written.root, state=sink, timing=QUICK) as feed,
+    ):
+        other = await asyncpg.connect(place)
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'skrutinium' AND datname = current_database()"
+        async with asyncio.timeout(120):
+            async for release in feed.releases():
+                taking = asyncio.create_task(sink.take(release))
+                for _ in range(3):
+                    await asyncio.sleep(chance.random() / 50)
+                    await other.execute(cut)
+                assert await taking
+                if release.number == 5:
+                    break
+                await grow(written)
+        await other.close()
+    told = await read_back("postgresql", place)
+    assert told.pop("releases") == [(number,) for number in range(1, 6)]
+    assert told == await fresh(written.root)
+
+
+@CONNECTS
+async def test_postgresql_two_writers_serializable(server: str, written: Written) -> None:
+    """Two that write the same tables under serializable isolation get in each other's way, and still each release is taken once."""
+    place = await database(server)
+    connection = await asyncpg.connect(place)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    await connection.close()
+    for _ in range(4):
+        await grow(written)
+    async with (
+        asyncio.timeout(120),
+        sink_at("postgresql", place) as one,
+        sink_at("postgresql", place) as two,
+        skrutinium.connect(written.root) as feed,
+    ):
+        for release in [await feed.release(number) for number in range(1, 6)]:
+            assert sorted(await asyncio.gather(one.take(release), two.take(release))) == [False, True]
+    told = await read_back("postgresql", place)
+    assert told.pop("releases") == [(number,) for number in range(1, 6)]
+    assert told == await fresh(written.root)
+
+
+@CONNECTS
+async def test_postgresql_wrong_address() -> None:
+    """A database that cannot be reached is a sink's error, which does not tell the password."""
+    wrong: dict[str, Any] = {"pick": lambda: 0.0}
+    with pytest.raises(SinkError) as error:
+        async with sink_at("postgresql", "postgresql://me:secret@127.0.0.1:1/none", **wrong):
+            pass
+    assert "secret" not in str(error.value)
+    assert "postgresql://me@127.0.0.1:1/none" in str(error.value)
