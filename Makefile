@@ -11,9 +11,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 TEST_WORKERS ?= 2
-# Programs that tests measure against or drive; each is a Debian package of the same name.
+# Programs that tests measure against or drive: each a Debian package of the same name, or PACKAGE:PROGRAM.
 # RUNLEVEL=1 below keeps apt-get from starting them as services.
-PROGRAMS := chromium nginx tmux wrk
+PROGRAMS := chromium nginx postgresql:postgres tmux wrk
+# Where Debian keeps programs that are not for everybody's PATH.
+MORE_PATHS := $(shell printf ':%s' /usr/sbin /usr/lib/postgresql/*/bin)
 
 # pip speaks of its own version and of running as root; neither matters in an environment of our own.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -53,7 +55,7 @@ $(STAMP): requirements/build.txt requirements/test.txt requirements/redbot.txt s
 	@touch $@
 
 programs:
-	@missing=(); for program in $(PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing+=($$program); done; \
+	@missing=(); for program in $(PROGRAMS); do PATH="$$PATH$(MORE_PATHS)" command -v $${program#*:} >/dev/null || missing+=($${program%:*}); done; \
 	if [ $${#missing[@]} -eq 0 ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "setup: installing $${missing[*]} by apt-get"; log=$$(mktemp); \
