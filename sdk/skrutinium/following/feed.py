@@ -18,7 +18,7 @@ import aiohttp
 from skrutinium.documents.notices import Notices, Status, read_status
 from skrutinium.documents.parsing import SCHEMA, schema_text
 from skrutinium.documents.series import FeedState, Run
-from skrutinium.errors import ChainError, MixedPhases, NotYet, SkrutiniumError
+from skrutinium.errors import ChainError, MixedPhases, NotYet, RollbackError, SkrutiniumError
 from skrutinium.following.followed import SERIES, Followed
 from skrutinium.following.gathering import Gathering, Terms
 from skrutinium.following.news import Health, Timing
@@ -189,13 +189,16 @@ class Feed:
     async def release(self, number: int | None = None) -> Release:
         """One release, the newest unless told, apart from the loop over releases: nothing counts as done by it.
 
-        Raises :class:`NotYet` when there is no such release.
+        The newest is one that what was done leads to. Raises :class:`NotYet` when there is no such release, :class:`RollbackError` and
+        :class:`ChainError` when the newest does not follow.
         """
         data, line, where = await self._reaching.published(self.run, number)
         manifest = await Chain(self._keys, self.run, SERIES).signed(data, line, where)
         if number is not None and manifest.release != number:
             raise ChainError(f"release {manifest.release} in place of release {number}", address=where)
         taken = Taken(manifest, hashlib.sha256(data).hexdigest(), where)
+        if number is None and self._seen is not None:
+            await self._check_follows(self._seen, taken)
         return self._released(taken, self._held(), snapshot=True)
 
     async def state(self) -> FeedState:
@@ -321,6 +324,22 @@ class Feed:
             run.event, run.id, run.phase, SERIES, told.release, taken.sha256, self._keys.trusted, number
         )
         return Release(taken, held, self._books, mark, snapshot=snapshot)
+
+    async def _check_follows(self, seen: Seen, taken: Taken) -> None:
+        """Raise unless the release that was done last leads to this one; what changed in between is then at hand."""
+        number = taken.manifest.release
+        if number < seen.number:
+            raise RollbackError(
+                f"release {number} is the newest there, but {seen.number} was seen", address=taken.source
+            )
+        chain = Chain(self._keys, self.run, SERIES, seen.number, seen.manifest)
+        if number > seen.number:
+            await self._reaching.following(chain, self._cache.put, number, self._terms.choice)
+        if (chain.number, chain.sha256) != (number, taken.sha256):
+            raise ChainError(
+                f"release {seen.number}, which was seen, does not lead to release {number}",
+                address=taken.source,
+            )
 
     def _held(self) -> Snapshot:
         return Snapshot(self._reaching, self._keys, self.run, SERIES, self._cache, self._terms.choice)
