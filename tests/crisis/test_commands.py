@@ -8,15 +8,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client.metrics_core import Metric
 
 from skrutinium_server.authority.persons import Authority
 from skrutinium_server.crisis.errors import RelayError
 from skrutinium_server.crisis.outbox import Outbox
-from skrutinium_server.crisis.triggering import Running
+from skrutinium_server.crisis.running import opened
+from skrutinium_server.crisis.triggering import Running, Start
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.crisis_mail import checked
+from skrutinium_server.process.crisis_metrics import CrisisMetrics
 from skrutinium_server.process.settings import SETTINGS
-from tests.crisis.night import MadeNight, listed, place, recipients, write_list
+from tests.crisis.night import MadeNight, chance, listed, place, recipients, write_list
 from tests.crisis.relay import relay
 from tests.e2e.at_work import command, started
 
@@ -105,6 +108,31 @@ async def test_status_and_preflight_tell_of_it(tmp_path: Path) -> None:
     told = await said("status", site, code=1)
     assert "Crisis mail is being sent" in told
     assert "no process sends it" in told
+
+
+async def test_metrics_tell_of_it(tmp_path: Path, night: MadeNight) -> None:
+    """State, messages by what became of them, refused recipients and trouble with the relay are told as metrics."""
+    async with relay(at_rcpt=lambda address, _: "550 no" if "radio-1" in address else None) as taking:
+        where = await asyncio.to_thread(place, tmp_path, night.store, listed(taking.port, recipients(2)))
+        async with opened(where, wall_time, chance) as mail:
+            await mail.take(Start("j.novakova", "x"))
+            await mail.follow()
+            await mail.sending.round()
+            told = CrisisMetrics(mail, where.folder)
+            samples = [
+                one for family in (*told(), *await asyncio.to_thread(_outbox, told)) for one in family.samples
+            ]
+            await mail.close()
+    found = {(one.name, *one.labels.values()): one.value for one in samples}
+    assert found["skrutinium_crisis_state", "running"] == 1
+    assert found["skrutinium_crisis_messages", "sent"] == 2
+    assert found["skrutinium_crisis_messages", "failed"] == 1
+    assert found["skrutinium_crisis_refused",] == 1
+    assert found["skrutinium_crisis_relay_trouble",] == 0
+
+
+def _outbox(told: CrisisMetrics) -> list[Metric]:
+    return list(told.outbox())
 
 
 def _heeded(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """``crisis``: results by e-mail when the feed fails."""
 
 import asyncio
+import contextlib
 import json
 import random
 import signal
@@ -21,9 +22,11 @@ from skrutinium_server.crisis.recipients import read_recipients
 from skrutinium_server.crisis.reporting import CrisisStatus, RecipientStatus, crisis_status
 from skrutinium_server.crisis.running import Crisis, Place, is_running, opened
 from skrutinium_server.crisis.triggering import Arm, Decision, Disarm, Start, Stop
+from skrutinium_server.feed.metrics import MetricsServer
 from skrutinium_server.process import logs
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.crisis_mail import is_site, place_of, proved, recorder
+from skrutinium_server.process.crisis_metrics import CrisisMetrics
 
 WHERE = click.argument(
     "where", metavar="WHERE", type=click.Path(exists=True, file_okay=False, path_type=Path)
@@ -58,19 +61,28 @@ def crisis() -> None:
 @WHERE
 @RECIPIENTS
 @FOLDER
-def run(where: Path, recipients: Path | None, folder: Path | None) -> None:
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="Address that tells metrics.")
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Port of metrics (Prometheus).")
+def run(
+    where: Path, recipients: Path | None, folder: Path | None, metrics_host: str, metrics_port: int | None
+) -> None:
     """Watch the feed, heed start and stop, and send what is due, until Ctrl-C. WHERE is a site, a folder with a store/, or a release store."""
     root, place = place_of(where, recipients, folder)
     logs.log_to_stderr()
-    asyncio.run(_run(root, place))
+    asyncio.run(_run(root, place, (metrics_host, metrics_port) if metrics_port else None))
 
 
-async def _run(root: Path, place: Place) -> None:
+async def _run(root: Path, place: Place, metrics: tuple[str, int] | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with opened(place, wall_time, random.Random().random, recorder(root)) as mail:
+    async with contextlib.AsyncExitStack() as stack:
+        chance = random.Random().random
+        mail = await stack.enter_async_context(opened(place, wall_time, chance, recorder(root)))
+        if metrics is not None:
+            told = CrisisMetrics(mail, place.folder)
+            await stack.enter_async_context(MetricsServer(*metrics, told, loop, told.outbox))
         count = len(mail.told.recipient)
         watched = f"watches {mail.told.watch.address}" if mail.told.watch.address else "watches no feed"
         click.echo(

@@ -118,6 +118,7 @@ class Crisis:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; what waits in the outbox then is sent at the next start."""
+        await self._do(self._outbox.forget, self._clock() - KEPT)
         tasks = [
             asyncio.create_task(self.sending.run(), name="sending"),
             asyncio.create_task(self._follow(), name="following"),

@@ -26,6 +26,8 @@ REWRITTEN = frozenset({"newest", "heartbeat.xml", "state.xml", "notices.xml"})
 """Files of a release store that are replaced; all others are written once."""
 
 LEDGER = "ledger.sqlite"
+OUTBOX = "outbox.sqlite"
+"""What crisis mail has sent and has to send."""
 
 
 def backup(site: Site, folder: Path, told: Progress) -> int:
@@ -62,12 +64,12 @@ def backup(site: Site, folder: Path, told: Progress) -> int:
             write_whole(target, data)
         for path in _files(site.root):
             relative = path.relative_to(site.root)
-            if relative.parts[0] != "store" and not path.name.startswith(LEDGER):
+            if relative.parts[0] != "store" and not path.name.startswith((LEDGER, OUTBOX)):
                 _copy(path, folder / relative)
                 copied += 1
-        ledgers = sorted((site.root / "runs").glob(f"*/{LEDGER}"))
+        ledgers = [*sorted((site.root / "runs").glob(f"*/{LEDGER}")), *site.root.glob(f"*/{OUTBOX}")]
         for done, path in enumerate(ledgers, 1):
-            _copy_ledger(path, folder / path.relative_to(site.root))
+            _copy_database(path, folder / path.relative_to(site.root))
             told("ledgers", done, len(ledgers))
             copied += 1
         os.sync()
@@ -156,8 +158,8 @@ def _copy(path: Path, target: Path) -> None:
     beside.replace(target)
 
 
-def _copy_ledger(path: Path, target: Path) -> None:
-    """Copy a ledger while it is written to, as of one durable entry (SQLite's backup)."""
+def _copy_database(path: Path, target: Path) -> None:
+    """Copy a ledger or outbox while it is written to, as of one durable entry (SQLite's backup)."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.copy")
     beside.unlink(missing_ok=True)
