@@ -86,6 +86,10 @@ from skrutinium.following.news import Health, SourceHealth, Timing
 from skrutinium.following.release import Release
 from skrutinium.following.statefile import Marks, Seen, StateFile
 from skrutinium.sources.mail.source import MailSource, open_mail
+from skrutinium.sinks.csv_folder import CsvSink
+from skrutinium.sinks.postgresql import PostgresSink
+from skrutinium.sinks.sink import Sink
+from skrutinium.sinks.sqlite import SqliteSink
 from skrutinium.sources.opening import Place, open_source
 from skrutinium.sources.transport import Patience
 from skrutinium.tables.changes import Differences, RecordChange, changes, changes_between, record_changes
@@ -118,6 +122,7 @@ __all__ = [
     "Correction",
     "Corrections",
     "Count",
+    "CsvSink",
     "DamagedError",
     "Difference",
     "Differences",
@@ -157,6 +162,7 @@ __all__ = [
     "Patience",
     "Place",
     "Planned",
+    "PostgresSink",
     "PrecinctResults",
     "Protocol",
     "ProtocolBatch",
@@ -183,9 +189,11 @@ __all__ = [
     "SeriesStatus",
     "ServerFault",
     "SignatureError",
+    "Sink",
     "SinkError",
     "SkrutiniumError",
     "SourceHealth",
+    "SqliteSink",
     "StaleError",
     "StateFile",
     "StateFileError",

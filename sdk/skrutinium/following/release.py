@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from skrutinium.documents import protocols_reading, reading
 from skrutinium.documents import results as d
@@ -16,6 +16,9 @@ from skrutinium.following.snapshot import Snapshot
 from skrutinium.following.statefile import Seen
 from skrutinium.following.taking import Taken
 from skrutinium.sources.books import Books
+
+if TYPE_CHECKING:
+    from skrutinium.tables.changes import Differences
 
 T = TypeVar("T", bound=Stamp)
 _SMALL = 16 * 1024
@@ -151,6 +154,12 @@ class Release:
         """What changed in protocols that had been published before; None when nothing did."""
         path = f"corrections/{self.number}.xml"
         return await self._typed(path, protocols_reading.read_corrections) if path in self.changed else None
+
+    async def changes(self, older: "Release") -> "Differences":
+        """What this release says otherwise than an older one, as changes of records, with the corrections published in between."""
+        from skrutinium.tables.changes import changes_between  # noqa: PLC0415  (tables stand on releases)
+
+        return await changes_between(older, self)
 
     async def book(self) -> Book:
         """What the registers say of the event, as of the version of the definition that this release was made with.
