@@ -11,7 +11,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from skrutinium_server.process.clock import wall_time
@@ -44,6 +44,8 @@ class Child:
         self.stopping = False
         self.inherited: tuple[int, ...] = ()
         """Descriptors that it is given, under the same numbers."""
+        self.environment: Mapping[str, str] | None = None
+        """Variables of its environment in place of those of this process."""
         self.since: datetime.datetime | None = None
         """Since when it is meant to run (aware, UTC); starting again changes nothing. None before :meth:`start`."""
         self.restarts = 0
@@ -119,6 +121,7 @@ class Child:
                 stdout=asyncio.subprocess.PIPE,
                 limit=LONGEST_LINE,
                 pass_fds=self.inherited,
+                env=self.environment,
             )
         self._process = process
         try:

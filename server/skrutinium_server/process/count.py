@@ -1,4 +1,7 @@
-"""The counting process: ``python -m skrutinium_server.process.count SITE [METRICS-HOST METRICS-PORT]``. It ends when its standard input ends."""
+"""The counting process: ``python -m skrutinium_server.process.count [--by-command] SITE [METRICS-HOST METRICS-PORT]``.
+
+It ends when its standard input ends. With ``--by-command`` no release is cut by itself.
+"""
 
 import asyncio
 import contextlib
@@ -27,9 +30,12 @@ PATIENCE: Final = 10.0
 """Seconds that it waits for another process that counts the site to end, before its parent tries again."""
 
 
-async def count(site: Site, metrics: tuple[str, int] | None = None) -> None:
+BY_COMMAND: Final = "--by-command"
+
+
+async def count(site: Site, metrics: tuple[str, int] | None = None, *, cutting: bool = True) -> None:
     """Count all open runs of the site until standard input ends; ``metrics``: host and port to tell them at."""
-    house = await begin(site, cutting=True, patience=PATIENCE)
+    house = await begin(site, cutting=cutting, patience=PATIENCE)
     if not isinstance(house, House):
         house.close()
         raise ProcessError(f"Another process counts this site: it answers at {site.socket}. Stop it first.")
@@ -56,8 +62,9 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGHUP):  # the parent decides
         signal.signal(number, signal.SIG_IGN)
     try:
-        metrics = (sys.argv[2], int(sys.argv[3])) if len(sys.argv) > 2 else None
-        asyncio.run(count(Site(Path(sys.argv[1])), metrics))
+        root, *where = (one for one in sys.argv[1:] if one != BY_COMMAND)
+        metrics = (where[0], int(where[1])) if where else None
+        asyncio.run(count(Site(Path(root)), metrics, cutting=BY_COMMAND not in sys.argv))
     except (ElectionError, FeedError, LedgerError, ProcessError) as error:
         log.error("%s", error)  # noqa: TRY400 - told to a person
         return 1

@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from skrutinium_server.feed.errors import AddressInUse
 from skrutinium_server.feed.serving import listening_sockets
 from skrutinium_server.feed.settings import FeedSettings, write_settings
 from skrutinium_server.process.children import Child
+from skrutinium_server.process.count import BY_COMMAND
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.site import FeedFolder, Site
 
@@ -58,7 +59,8 @@ Said = Callable[[str, dict[str, Any]], None]
 class Service:
     """The chosen parts of a site as children of this process: ``count``, ``feed`` or both.
 
-    ``settings`` of the feed take the place of those of the site; ``feeds``: so many processes of the feed share its port; ``watching``: metrics and access log. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
+    ``settings`` of the feed take the place of those of the site; ``feeds``: so many processes of the feed share its port; ``watching``: metrics and access log;
+    ``environment``: variables in place of those of this process; ``cutting``: whether releases are cut by themselves. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
     """
 
     def __init__(
@@ -71,7 +73,11 @@ class Service:
         settings: FeedSettings | None = None,
         feeds: int = 1,
         watching: Watching | None = None,
+        environment: Mapping[str, str] | None = None,
+        *,
+        cutting: bool = True,
     ) -> None:
+        self._environment = environment
         self._feeds = ("feed", *(f"feed {number}" for number in range(2, feeds + 1)))
         if "feed" not in parts:
             self._feeds = ()
@@ -87,10 +93,10 @@ class Service:
         self._feed = [f"--settings={told}", str(site.store), str(site.access), host, str(port)]
         self.children: dict[str, Child] = {}
         if "count" in parts:
-            arguments = [str(site.root), *self._watching.of_count()]
-            self.children["count"] = Child(
-                "count", "skrutinium_server.process.count", arguments, self._heard("count")
-            )
+            arguments = [*(() if cutting else (BY_COMMAND,)), str(site.root), *self._watching.of_count()]
+            counting = Child("count", "skrutinium_server.process.count", arguments, self._heard("count"))
+            counting.environment = environment
+            self.children["count"] = counting
         for part in self._feeds:
             self.children[part] = self._made(part)
 
@@ -114,6 +120,7 @@ class Service:
 
         child = Child(part, "skrutinium_server.feed.server", arguments, ready)
         child.inherited = tuple(one.fileno() for of in self._sockets.values() for one in of)
+        child.environment = self._environment
         child.lost = lost
         return child
 

@@ -2,15 +2,22 @@
 
 from skrutinium_server.rehearsal.made_up.definition import made_up_definition
 from skrutinium_server.rehearsal.made_up.names import MARK
-from skrutinium_server.rehearsal.made_up.night import made_up_night, made_up_protocols
+from skrutinium_server.rehearsal.made_up.night import (
+    made_up_correction,
+    made_up_night,
+    made_up_protocols,
+    taken_over,
+)
 from skrutinium_server.rehearsal.made_up.scale import FULL, SMALL, Scale, ScaleError
 from skrutinium_server.rehearsal.made_up.second_round import made_up_second_round
 
 __all__ = [
+    "made_up_correction",
     "made_up_definition",
     "made_up_night",
     "made_up_protocols",
     "made_up_second_round",
+    "taken_over",
     "Scale",
     "ScaleError",
     "SMALL",
