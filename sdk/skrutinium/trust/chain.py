@@ -5,7 +5,7 @@ import hashlib
 from skrutinium.documents.series import Manifest, Run
 from skrutinium.documents.series_reading import read_manifest
 from skrutinium.errors import ChainError, MixedPhases, RollbackError
-from skrutinium.trust.signing import KeyRing
+from skrutinium.trust.signing import KeyRing, check_whole
 
 
 class Chain:
@@ -25,7 +25,8 @@ class Chain:
         return Chain(self._keys, self.run, self._series, self.number, self.sha256)
 
     async def signed(self, data: bytes, line: bytes, where: str) -> Manifest:
-        """A manifest of this series whose signature holds; raises :class:`SignatureError`, :class:`MixedPhases`."""
+        """A manifest of this series whose signature holds; raises SignatureError, MixedPhases, and DamagedError when it is cut off."""
+        check_whole(data, where)
         await self._keys.check(data, line, where)
         manifest = read_manifest(data, where)
         self.check_run(manifest, where)

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from skrutinium.errors import NotYet, SignatureError
+from skrutinium.errors import DamagedError, NotYet, SignatureError
 
 FetchKey = Callable[[str], Awaitable[tuple[bytes, bytes | None]]]
 """Gets a key by id: its PEM and the signature line beside it (None when there is none); raises :class:`NotYet`."""
@@ -71,6 +71,12 @@ def split_signed(data: bytes, where: str) -> tuple[bytes, bytes]:
     return data[:at], data[at:]
 
 
+def check_whole(data: bytes, where: str) -> None:
+    """Raise :class:`DamagedError` when a signed file was cut off: that is to be fetched again, and nobody's forgery."""
+    if not data.endswith(b"\n"):
+        raise DamagedError("was cut off: what is signed ends with a line end", address=where)
+
+
 class KeyRing:
     """The keys a reader trusts.
 
@@ -103,7 +109,8 @@ class KeyRing:
         self.newest = fingerprint(key)
 
     async def signed(self, data: bytes, where: str) -> bytes:
-        """The document of a file that carries its own signature line, checked."""
+        """The document of a file that carries its own signature line, checked; raises DamagedError when it is cut off."""
+        check_whole(data, where)
         body, line = split_signed(data, where)
         await self.check(body, line, where)
         return body
