@@ -8,6 +8,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from skrutinium_server.crisis.model import Document, File, Package, Release, ReleasePart, Results, Selection
@@ -176,6 +177,11 @@ def make_zip(files: Iterable[File]) -> bytes:
 
 def _zipped_size(file: File) -> int:
     """Bytes that a file takes in a zip: local header, deflated bytes, and its row in the directory."""
+    return _deflated_size(file.data) + 30 + 46 + 2 * len(file.name.encode())
+
+
+@lru_cache(maxsize=1024)
+def _deflated_size(data: bytes) -> int:
+    # The manifest of a first release has megabytes, and is asked for beside each document that it names.
     squeeze = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
-    data = len(squeeze.compress(file.data)) + len(squeeze.flush())
-    return data + 30 + 46 + 2 * len(file.name.encode())
+    return len(squeeze.compress(data)) + len(squeeze.flush())
