@@ -13,7 +13,7 @@ STAMP := $(VENV)/.set-up
 TEST_WORKERS ?= 2
 # Programs that tests measure against or drive: each a Debian package of the same name, or PACKAGE:PROGRAM.
 # RUNLEVEL=1 below keeps apt-get from starting them as services.
-PROGRAMS := chromium nginx postgresql:postgres tmux wrk
+PROGRAMS := chromium dovecot-imapd:dovecot nginx postgresql:postgres tmux wrk
 # Where Debian keeps programs that are not for everybody's PATH.
 MORE_PATHS := $(shell printf ':%s' /usr/sbin /usr/lib/postgresql/*/bin)
 
