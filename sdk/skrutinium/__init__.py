@@ -85,11 +85,11 @@ from skrutinium.following.feed import Feed, connect
 from skrutinium.following.news import Health, SourceHealth, Timing
 from skrutinium.following.release import Release
 from skrutinium.following.statefile import Marks, Seen, StateFile
-from skrutinium.sources.mail.source import MailSource, open_mail
 from skrutinium.sinks.csv_folder import CsvSink
 from skrutinium.sinks.postgresql import PostgresSink
 from skrutinium.sinks.sink import Sink
 from skrutinium.sinks.sqlite import SqliteSink
+from skrutinium.sources.mail.source import MailSource, open_mail
 from skrutinium.sources.opening import Place, open_source
 from skrutinium.sources.transport import Patience
 from skrutinium.tables.changes import Differences, RecordChange, changes, changes_between, record_changes

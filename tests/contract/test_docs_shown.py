@@ -50,6 +50,7 @@ class Night:
             "http://127.0.0.1:8000": self.url,
             "FINGERPRINT ON PAPER": self.fingerprint,
             "seen.json": str(self.folder / "seen.json"),
+            "night.sqlite": str(self.folder / "night.sqlite"),
             "nuts=NUTS": f"nuts={self.nuts}",
         }
         for place, own in places.items():

@@ -14,6 +14,8 @@ from importlib.metadata import version
 from types import ModuleType
 
 from skrutinium.commands import (
+    diff,
+    export,
     pull,
     schema,
     verify,
@@ -22,6 +24,8 @@ from skrutinium.commands import (
 from skrutinium.errors import SkrutiniumError
 
 COMMANDS: tuple[ModuleType, ...] = (
+    diff,
+    export,
     pull,
     schema,
     verify,

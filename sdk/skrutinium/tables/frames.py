@@ -39,7 +39,7 @@ def _frame(pandas: Any, name: str, records: Sequence[Record]) -> "pd.DataFrame":
             columns[column.name] = series.astype(_TYPES["time"])
         else:
             columns[column.name] = pandas.Series(values, dtype=_TYPES[column.type])
-    return pandas.DataFrame(columns)  # type: ignore[no-any-return]
+    return pandas.DataFrame(columns)
 
 
 def _pandas() -> Any:

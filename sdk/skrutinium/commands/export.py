@@ -1,0 +1,158 @@
+"""``skrutinium export``: keep the tables of a run in a folder of CSV files, in SQLite or in PostgreSQL, equal to the feed."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from skrutinium.commands.choice import which_run
+from skrutinium.errors import ChoiceNeeded, LimitReached, NetworkError, NotYet, ServerFault
+from skrutinium.following.feed import Feed, connect
+from skrutinium.following.release import Release
+from skrutinium.sinks.csv_folder import CsvSink
+from skrutinium.sinks.postgresql import PostgresSink
+from skrutinium.sinks.sink import Sink
+from skrutinium.sinks.sqlite import SqliteSink
+from skrutinium.tables.columns import TABLES
+from skrutinium.tables.records import moment
+from skrutinium.trust.signing import plain_fingerprint
+from skrutinium.watching.view import grouped
+
+HELP = "keep the tables of a run as CSV files, in SQLite or in PostgreSQL, equal to the feed"
+UNCHANGED = 3
+_PAUSE = 2.0
+_WHOLE = ("event.xml", "summary.xml")
+"""What is told of the whole event comes along whatever areas are chosen."""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What can be said of it."""
+    parser.add_argument(
+        "place",
+        metavar="PLACE",
+        help="address of a feed or a public folder, or a folder with a release store",
+    )
+    parser.add_argument(
+        "--to", metavar="SINK", required=True, help="csv:DIR, sqlite:FILE or postgresql://USER@HOST/DATABASE"
+    )
+    parser.add_argument(
+        "--schema", metavar="NAME", default="skrutinium", help="schema of the tables in PostgreSQL"
+    )
+    parser.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+    chosen(parser)
+    parser.add_argument("--phase", choices=("test", "rehearsal", "live"), help="refuse any other phase")
+    parser.add_argument(
+        "--json", action="store_true", help="print what was taken as JSON, one object a release"
+    )
+    which_run(parser)
+
+
+def chosen(parser: argparse.ArgumentParser) -> None:
+    """The options by which some of the tables, areas and contests are chosen."""
+    parser.add_argument(
+        "--tables", metavar="NAME[,NAME]", type=_listed, help=f"only these tables, of {', '.join(TABLES)}"
+    )
+    for name in ("areas", "contests"):
+        words = f"only these {name}, separated by commas"
+        parser.add_argument(f"--{name}", metavar="ID[,ID]", type=_listed, help=words)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+async def run(told: argparse.Namespace) -> int:
+    """Run it; the exit code."""
+    if told.fingerprint:
+        plain_fingerprint(told.fingerprint)
+    waiting = False
+    async with sink_by(told) as sink:
+        while True:
+            try:
+                async with _feed(told, sink) as feed:
+                    return await _export(feed, sink, told)
+            except (NotYet, NetworkError, ServerFault, LimitReached) as error:
+                if not told.follow:
+                    raise
+                if not waiting:
+                    print(f"skrutinium: {error}; waiting", file=sys.stderr)
+                waiting = True
+            await asyncio.sleep(_PAUSE)
+
+
+def _feed(told: argparse.Namespace, sink: Sink) -> Feed:
+    located = told.areas is not None or told.contests is not None
+    return connect(
+        told.place,
+        event=told.event,
+        run=told.run_id,
+        phase=told.phase,
+        fingerprint=told.fingerprint,
+        state=sink,
+        areas=told.areas,
+        contests=told.contests,
+        only=_WHOLE if located else None,
+    )
+
+
+def sink_by(told: argparse.Namespace) -> Sink:
+    """The sink that ``--to`` names; raises :class:`ChoiceNeeded` for what is none."""
+    kind, _, where = told.to.partition(":")
+    wanted = {"tables": told.tables, "areas": told.areas, "contests": told.contests}
+    try:
+        match kind:
+            case "csv" if where:
+                return CsvSink(Path(where), **wanted)
+            case "sqlite" if where:
+                return SqliteSink(Path(where), **wanted)
+            case "postgresql" | "postgres" if where:
+                return PostgresSink(told.to, schema=told.schema, **wanted)
+    except ValueError as error:
+        raise ChoiceNeeded(str(error)) from None
+    raise ChoiceNeeded(
+        f"--to {told.to}: expected csv:DIR, sqlite:FILE or postgresql://USER@HOST/DATABASE, as in --to sqlite:night.sqlite"
+    )
+
+
+async def _export(feed: Feed, sink: Sink, told: argparse.Namespace) -> int:
+    if feed.unpinned and not told.json:
+        words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
+        print(f"skrutinium: {words}", file=sys.stderr)
+    newest = await feed.release()
+    changed = await sink.take(newest)
+    _show(newest, sink, changed=changed, plain=told.json)
+    if told.follow:
+        async for release in feed.releases():
+            if await sink.take(release):
+                _show(release, sink, changed=True, plain=told.json)
+    return 0 if changed else UNCHANGED
+
+
+def values(release: Release, sink: Sink, *, changed: bool) -> dict[str, Any]:
+    """What was taken, as JSON has it."""
+    return {
+        "changed": changed,
+        "event": release.event_id,
+        "run": release.run,
+        "phase": release.phase,
+        "release": release.number,
+        "time": moment(release.time),
+        "state": release.state,
+        "expected": release.expected,
+        "reported": release.reported,
+        "to": sink.where,
+    }
+
+
+def _show(release: Release, sink: Sink, *, changed: bool, plain: bool) -> None:
+    if plain:
+        print(json.dumps(values(release, sink, changed=changed), ensure_ascii=False), flush=True)
+        return
+    counted = f"{grouped(release.reported)} of {grouped(release.expected)} protocols"
+    what = "is now at" if changed else "is already at"
+    print(
+        f"{release.event_id}/{release.run} ({release.phase}): {sink.where} {what} release {release.number}, {counted}",
+        flush=True,
+    )
