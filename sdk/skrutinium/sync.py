@@ -9,11 +9,9 @@ All work is that of :func:`skrutinium.connect`, in an event loop of its own in a
 is waited for ends the waiting, and leaving the ``with`` block ends the thread.
 """
 
-import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from skrutinium.documents.notices import Notices, Status
 from skrutinium.documents.series import FeedState, Run
@@ -21,92 +19,18 @@ from skrutinium.errors import SkrutiniumError
 from skrutinium.following import feed as following
 from skrutinium.following import release as asynchronous
 from skrutinium.following.news import Health
+from skrutinium.tables.changes import Differences
+from skrutinium.waiting import Loop, Same, Twin, made, waited
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OwnT = TypeVar("OwnT")
 
 
-class _Loop:
-    """An event loop in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._begun = threading.Event()
-        self._loop: asyncio.AbstractEventLoop
-        self._end: asyncio.Event
-        self._thread = threading.Thread(target=self._run, name="skrutinium", daemon=True)
-        self._thread.start()
-        self._begun.wait()
-
-    def _run(self) -> None:
-        asyncio.run(self._until_ended())
-
-    async def _until_ended(self) -> None:
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        self._begun.set()
-        await self._end.wait()
-
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it there, and wait for it here; whoever stops waiting stops the work."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            work.close()
-            raise SkrutiniumError("this would hold up the event loop that runs here; use skrutinium.connect")
-        if not self._thread.is_alive():
-            work.close()
-            raise SkrutiniumError("this feed is closed")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def close(self) -> None:
-        """End what is left, and the thread."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join()
+def _told(get: Callable[[asynchronous.Release], T]) -> Same[asynchronous.Release, T]:
+    return Same(get)
 
 
-class _Twin(Generic[OwnT]):
-    """Something of :mod:`skrutinium.following` whose work is done in the loop of a thread."""
-
-    def __init__(self, loop: _Loop, own: OwnT) -> None:
-        self._loop = loop
-        self._own = own
-
-
-class _Same(Generic[OwnT, T]):
-    """An attribute that the twin has as well."""
-
-    def __init__(self, get: Callable[[OwnT], T]) -> None:
-        self._get = get
-
-    def __get__(self, twin: _Twin[OwnT], kind: type) -> T:
-        return self._get(twin._own)  # noqa: SLF001 - one of a kind
-
-
-def _waited(
-    method: Callable[Concatenate[OwnT, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[_Twin[OwnT], P], T]:
-    """The same method, waited for."""
-
-    def waits(twin: _Twin[OwnT], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return twin._loop.wait(method(twin._own, *args, **kwargs))  # noqa: SLF001 - one of a kind
-
-    waits.__doc__ = method.__doc__
-    return waits
-
-
-def _told(get: Callable[[asynchronous.Release], T]) -> _Same[asynchronous.Release, T]:
-    return _Same(get)
-
-
-class Release(_Twin[asynchronous.Release]):
+class Release(Twin[asynchronous.Release]):
     """A numbered, signed publication: :class:`skrutinium.Release` without ``await``."""
 
     snapshot = _told(lambda own: own.snapshot)
@@ -125,16 +49,22 @@ class Release(_Twin[asynchronous.Release]):
     changed = _told(lambda own: own.changed)
     changed_ids = _told(lambda own: own.changed_ids)
 
-    document = _waited(asynchronous.Release.document)
-    event = _waited(asynchronous.Release.event)
-    area = _waited(asynchronous.Release.area)
-    contest = _waited(asynchronous.Release.contest)
-    district = _waited(asynchronous.Release.district)
-    summary = _waited(asynchronous.Release.summary)
-    precinct = _waited(asynchronous.Release.precinct)
-    batch = _waited(asynchronous.Release.batch)
-    corrections = _waited(asynchronous.Release.corrections)
-    book = _waited(asynchronous.Release.book)
+    document = waited(asynchronous.Release.document)
+    event = waited(asynchronous.Release.event)
+    area = waited(asynchronous.Release.area)
+    contest = waited(asynchronous.Release.contest)
+    district = waited(asynchronous.Release.district)
+    summary = waited(asynchronous.Release.summary)
+    precinct = waited(asynchronous.Release.precinct)
+    batch = waited(asynchronous.Release.batch)
+    corrections = waited(asynchronous.Release.corrections)
+    book = waited(asynchronous.Release.book)
+    documents = waited(asynchronous.Release.documents)
+    read = waited(asynchronous.Release.read)
+
+    def changes(self, older: "Release") -> Differences:
+        """What this release says otherwise than an older one, as changes of records."""
+        return self._loop.wait(self._own.changes(older._own))  # noqa: SLF001 - one of a kind
 
     def __repr__(self) -> str:
         return repr(self._own)
@@ -145,11 +75,11 @@ class Feed:
 
     def __init__(self, own: following.Feed) -> None:
         self._own = own
-        self._loop: _Loop | None = None
+        self._loop: Loop | None = None
 
     def __enter__(self) -> Self:
         """Read and check the signed state; raises what :class:`skrutinium.Feed` raises."""
-        self._loop = _Loop()
+        self._loop = Loop()
         try:
             self.wait(self._own.__aenter__())
         except BaseException:
@@ -168,7 +98,7 @@ class Feed:
             loop.close()
 
     @property
-    def _begun(self) -> _Loop:
+    def _begun(self) -> Loop:
         if self._loop is None:
             raise SkrutiniumError("this feed is not open: use it as `with`")
         return self._loop
@@ -182,9 +112,13 @@ class Feed:
     def releases(self) -> Iterator[Release]:
         """Every release in order after the last one done; taking the next one says that the one before is done."""
         loop = self._begun
-        own = self.wait(_made(self._own.releases))
+        own = self.wait(made(self._own.releases))
         while True:
             yield Release(loop, loop.wait(own.__anext__()))
+
+    def release(self, number: int | None = None) -> Release:
+        """One release, the newest unless told, apart from the loop over releases: nothing counts as done by it."""
+        return Release(self._begun, self.wait(self._own.release(number)))
 
     def done(self, release: Release) -> None:
         """Count a release as done now, before the loop body returns."""
@@ -205,7 +139,7 @@ class Feed:
     @property
     def health(self) -> Health:
         """How it is with the sources, and whether the publisher is silent."""
-        return self.wait(_made(lambda: self._own.health))
+        return self.wait(made(lambda: self._own.health))
 
     @property
     def run(self) -> Run:
@@ -221,11 +155,6 @@ class Feed:
     def fingerprint(self) -> str:
         """Fingerprint of the key that signs now, to compare with paper."""
         return self._own.fingerprint
-
-
-async def _made(make: Callable[[], T]) -> T:
-    """What can only be made, or asked for, in the loop."""
-    return make()
 
 
 def _as(_like: Callable[P, following.Feed]) -> Callable[[Callable[..., Feed]], Callable[P, Feed]]:

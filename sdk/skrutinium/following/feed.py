@@ -38,7 +38,8 @@ from skrutinium.sources.transport import Patience, Transport
 from skrutinium.trust.chain import Chain
 from skrutinium.trust.signing import KeyRing
 
-_CACHE = 64 * 1024 * 1024
+_CACHE = 16 * 1024 * 1024
+"""Bytes of documents that are kept at hand: those of the last releases."""
 
 
 def connect(

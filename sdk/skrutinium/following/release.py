@@ -1,12 +1,12 @@
 """One release as a newsroom gets it: its facts at once, its documents when asked for, typed and checked."""
 
-import asyncio
 import datetime
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from skrutinium.documents import protocols_reading, reading
 from skrutinium.documents import results as d
+from skrutinium.documents.aside import aside
 from skrutinium.documents.book import Book
 from skrutinium.documents.protocols import Corrections, PrecinctResults, ProtocolBatch
 from skrutinium.documents.series import Document, Manifest
@@ -172,7 +172,7 @@ class Release:
         row = await self._documents.row(path, self._taken)
         data = await self._documents.data(row, self._taken)
         # A thread costs more than reading a small document does, and many readers of one process would queue for it.
-        document = read(data, path) if len(data) < _SMALL else await asyncio.to_thread(read, data, path)
+        document = read(data, path) if len(data) < _SMALL else await aside(read, data, path)
         told = self.manifest
         if (document.event, document.run, document.phase) != (told.event, told.run, told.phase):
             raise MixedPhases(

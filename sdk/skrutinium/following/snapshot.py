@@ -38,7 +38,8 @@ class DocumentCache:
         """Hold bytes whose hash was checked."""
         if sha256 in self._held or len(data) > self._limit:
             return
-        self._held[sha256] = data
+        # A copy by the loop's own thread: what another thread allocates keeps that thread's memory from being given back.
+        self._held[sha256] = bytes(memoryview(data))
         self._size += len(data)
         while self._size > self._limit:
             _, dropped = self._held.popitem(last=False)

@@ -56,7 +56,12 @@ async def read_changes(
         manifest = await chain.take(data, line, f"{source.where} {name}")
         taken.append(_taken(manifest, data, origin))
         rows.update((row.path, row) for row in manifest.documents)
-    for name, data in parts.items():
+    if until is None and choice is None and (missing := rows.keys() - parts.keys()):
+        raise DamagedError(
+            f"{len(missing)} documents are missing, {min(missing)} for one", address=source.where
+        )
+    while parts:  # one after the other is let go: a release of a late hour is large
+        name, data = parts.popitem()
         row = rows.get(name)
         if name.startswith("manifest/") or (row is None and until is not None):
             continue
@@ -67,10 +72,6 @@ async def read_changes(
                 continue  # a version after ``until``: fetched by its hash when asked for
             raise wrong
         put(row.sha256, data)
-    if until is None and choice is None and (missing := rows.keys() - parts.keys()):
-        raise DamagedError(
-            f"{len(missing)} documents are missing, {min(missing)} for one", address=source.where
-        )
     return taken
 
 

@@ -1,10 +1,10 @@
 """Reading a feed by its address (``docs/architecture.md``, addresses of the feed)."""
 
-import asyncio
 import hashlib
 import io
 from typing import BinaryIO
 
+from skrutinium.documents.aside import aside
 from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.registers import RegisterRow, RegistersSource
 from skrutinium.documents.registers_reading import read_index
@@ -138,14 +138,14 @@ class AddressSeries(Below):
         where = self.transport.base + path
         if len(data) < _SMALL:
             return list(members(archive(data, where), where))
-        return await asyncio.to_thread(lambda: list(members(archive(data, where), where)))
+        return await aside(lambda: list(members(archive(data, where), where)))
 
     async def release(self, number: int) -> Material:
         """Everything of one release, by one request."""
         path = f"{self.prefix}/pack/{number}"
         where = self.transport.base + path
         data = await body(self.transport, path, LARGEST_ARCHIVE)
-        held = await asyncio.to_thread(_unpacked, data, where)
+        held = await aside(_unpacked, data, where)
         for name in ("manifest.xml", "manifest.xml.sig"):
             if name not in held:
                 raise DamagedError(f"the pack holds no {name}", address=where)
@@ -181,7 +181,7 @@ class AddressRegisters(Below):
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest index."""
         data = await self._index(f"{self.prefix}/newest/registers.xml")
-        index = await asyncio.to_thread(read_index, data, self.where)
+        index = await aside(read_index, data, self.where)
         return index.definition, hashlib.sha256(data).hexdigest()
 
     async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:

@@ -3,9 +3,9 @@
 The layout is that of the folder (``docs/architecture.md``); no program answers there, so nothing can be asked for but files.
 """
 
-import asyncio
 import io
 
+from skrutinium.documents.aside import aside
 from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.registers import RegisterRow, RegistersSource
 from skrutinium.documents.series import Document, Run
@@ -25,7 +25,7 @@ async def remote_source(transport: Transport) -> Source:
     feed = Address(transport)
     try:
         told, _ = split_signed(await feed.state(), "state.xml")
-        state = await asyncio.to_thread(read_state, told, "state.xml")
+        state = await aside(read_state, told, "state.xml")
     except SkrutiniumError:
         return feed  # whoever reads next is told what is wrong
     for run in state.runs:
@@ -58,7 +58,7 @@ class _Files(Below):
         data = await body(self.transport, path, limit)
         if not data.startswith(b"\x1f\x8b"):
             return data
-        return await asyncio.to_thread(expand, data, limit, self.transport.base + path)
+        return await aside(expand, data, limit, self.transport.base + path)
 
     async def newest(self) -> tuple[int, str]:
         """Number and hash of the newest manifest (or index) by the file ``newest``."""
@@ -84,7 +84,7 @@ class HostedSeries(_Files):
         path = f"{self.prefix}/pack/{number:09d}.tar.gz"
         where = self.transport.base + path
         data = await self._expanded(path, LARGEST_ARCHIVE)
-        held = await asyncio.to_thread(lambda: dict(members(io.BytesIO(data), where)))
+        held = await aside(lambda: dict(members(io.BytesIO(data), where)))
 
         def load(row: Document) -> bytes:
             try:

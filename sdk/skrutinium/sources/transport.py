@@ -19,6 +19,7 @@ from typing import Final
 
 import aiohttp
 
+from skrutinium.documents.aside import aside
 from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.series_reading import read_refusal
 from skrutinium.errors import (
@@ -231,7 +232,7 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
         raise DamagedError(f"encoded as {encoding!r}; asked for gzip", address=where)
     if len(body) < _PIECE:
         return expand(body, limit, where)
-    return await asyncio.to_thread(expand, body, limit, where)
+    return await aside(expand, body, limit, where)
 
 
 async def refused(response: aiohttp.ClientResponse) -> SkrutiniumError:
