@@ -130,7 +130,7 @@ def test_not_open() -> None:
 
 async def test_inside_a_loop() -> None:
     """Where an event loop runs it refuses to hold it up."""
-    loop = skrutinium.sync._Loop.__new__(skrutinium.sync._Loop)
+    loop = skrutinium.waiting.Loop.__new__(skrutinium.waiting.Loop)
 
     async def nothing() -> None:
         """Never awaited."""
