@@ -64,7 +64,7 @@ class Relay:
 
     async def until(self, number: int) -> None:
         """Wait until so many messages were taken."""
-        async with asyncio.timeout(60), self.arrived:
+        async with asyncio.timeout(240), self.arrived:
             await self.arrived.wait_for(lambda: len(self.taken) >= number)
 
     def messages(self, address: str = "") -> list[EmailMessage]:

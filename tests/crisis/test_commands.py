@@ -23,6 +23,8 @@ from tests.crisis.night import MadeNight, chance, listed, place, recipients, wri
 from tests.crisis.relay import relay
 from tests.e2e.at_work import command, started
 
+pytestmark = pytest.mark.timeout(400)  # programs are started, on machines that are busy
+
 
 async def said(*arguments: object, code: int = 0) -> str:
     """What a command says, while the relay goes on."""
@@ -88,6 +90,7 @@ async def test_at_a_site_a_person_proves_it(tmp_path: Path, night: MadeNight) ->
 
         await asyncio.to_thread(running, tmp_path, waited)
     entries = await asyncio.to_thread(authority.log.entries)
+    assert entries[-1].who == "j.novakova"
     assert "Crisis mail was started by j.novakova: the line is cut" in str(entries[-1].event)
 
 

@@ -33,6 +33,7 @@ from skrutinium_server.crisis.triggering import (
     Disarmed,
     Ending,
     Input,
+    Looked,
     Running,
     State,
     step,
@@ -49,8 +50,8 @@ KEPT: Final = datetime.timedelta(days=30)
 """The bytes of messages that were sent are kept for so long."""
 T = TypeVar("T")
 
-Record = Callable[[str, str], None]
-"""Writes into the event log of a site: what (``crisis-begin``, …), and the text; called in a thread."""
+Record = Callable[[str, str, str | None], None]
+"""Writes into the event log of a site: what (``crisis-begin``, …), the text, and who decided it (None: nobody); called in a thread."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -167,9 +168,9 @@ class Crisis:
         if self._record is None:
             return
         what = {Running: "crisis-begin", Ending: "crisis-end"}.get(type(state), "crisis")
-        del given
+        who = None if isinstance(given, Looked | Announced) else given.by
         try:
-            await asyncio.to_thread(self._record, what, text)
+            await asyncio.to_thread(self._record, what, text, who)
         except Exception:  # whatever the site's log suffers from, the mail has to go out
             log.exception("this could not be written into the event log of the site: %s", text)
 

@@ -49,8 +49,8 @@ def recorder(root: Path) -> Record | None:
     if not is_site(root):
         return None
 
-    def record(what: str, text: str) -> None:
-        Authority(root, who="crisis").record(NoticeGiven(what, text))
+    def record(what: str, text: str, who: str | None) -> None:
+        Authority(root, who=who or "crisis").record(NoticeGiven(what, text))
 
     return record
 
