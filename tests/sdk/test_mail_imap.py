@@ -14,6 +14,7 @@ from skrutinium import AccessRefused, NetworkError, NoSuchPlace
 from skrutinium.sources.mail.imap import Account, _quoted
 from skrutinium.sources.mail.places import PASSWORD_FILE, account_of, box_of
 from skrutinium.sources.mail.source import MailSource
+from skrutinium.sources.source import SeriesSource
 from tests.sdk.dovecot import PASSWORD, USER, Imap, imap_server
 from tests.sdk.mails import mail
 from tests.sdk.several import IMPATIENT, QUICK
@@ -36,6 +37,13 @@ async def opened(imap: Imap, place: str | None = None, **settings: object) -> As
         yield source
     finally:
         await source.close()
+
+
+async def looked_at_until_it_fails(series: SeriesSource) -> None:
+    """Look again and again: the process that holds a connection ends a moment after its server."""
+    async with asyncio.timeout(60):
+        while True:
+            await series.newest()
 
 
 async def test_imap_is_followed_beside_others(imap: Imap, tmp_path: Path) -> None:
@@ -90,9 +98,7 @@ async def test_connection_that_breaks_is_made_anew(imap: Imap, tmp_path: Path) -
         assert (await series.newest())[0] == 2
         await imap.stop()
         with pytest.raises(NetworkError):
-            async with asyncio.timeout(60):
-                while True:  # the process that held the connection ends a moment after the server
-                    await series.newest()
+            await looked_at_until_it_fails(series)
         assert (await series.manifest(2))[0]
 
 
