@@ -172,7 +172,7 @@ def filled(tables: dict[str, dict[tuple[Any, ...], Record]]) -> dict[str, dict[t
     return {name: rows for name, rows in tables.items() if rows}
 
 
-VALUES = {
+VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": st.sampled_from(["a", "b", "č"]),
     "int": st.integers(0, 3),
     "bool": st.booleans(),
