@@ -16,7 +16,10 @@ from types import ModuleType
 from skrutinium.commands import (
     diff,
     export,
+    mail,
     pull,
+    record,
+    replay,
     schema,
     verify,
     watch,
@@ -26,7 +29,10 @@ from skrutinium.errors import SkrutiniumError
 COMMANDS: tuple[ModuleType, ...] = (
     diff,
     export,
+    mail,
     pull,
+    record,
+    replay,
     schema,
     verify,
     watch,

@@ -1,6 +1,7 @@
 """A mirror of one run: what is new is fetched, checked, and written so that the folder is a whole release store at any moment."""
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from skrutinium.trust.signing import KeyRing
 
 SERIES = "skrutinium"
 _REGISTERS_EVERY = 8
+_STATUS_EVERY = 6
 T = TypeVar("T")
 
 
@@ -42,7 +44,7 @@ class Pulled:
     """What one look brought.
 
     ``releases`` maps series to the first and last release that are new, ``newest`` to the newest one; ``size`` of the files written
-    in bytes; state, notices and heartbeat as they came.
+    in bytes; state, notices, heartbeat and (now and then) status as they came.
     """
 
     releases: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Pulled:
     state: bytes = b""
     notices: bytes | None = None
     heartbeat: bytes | None = None
+    status: bytes | None = None
 
 
 class Mirror:
@@ -87,6 +90,11 @@ class Mirror:
     def whole(self) -> bool:
         """Whether all releases are kept."""
         return self._wanted.whole
+
+    @property
+    def all_in(self) -> bool:
+        """Whether every protocol is in, and nothing is interim any more."""
+        return self._series[SERIES].all_in
 
     def number(self, series: str = SERIES) -> int:
         """The newest release that is there, 0 before the first."""
@@ -247,6 +255,9 @@ class Mirror:
                 read_notices(await self._keys.signed(answer.body, where), where)
                 pulled.notices = answer.body
                 changed = await self._put("notices.xml", answer.body) or changed
+            if self._looks % _STATUS_EVERY == 0:
+                with contextlib.suppress(NotYet):  # a store on any web server has none
+                    pulled.status = await self.source.status()
         for name, one in self._series.items():
             try:
                 data = await one.source.heartbeat()

@@ -32,7 +32,10 @@ class _Release:
 
 
 class MirroredSeries:
-    """One series; ``number`` is the newest release that is there, ``definition`` the newest version of it that a manifest names."""
+    """One series; ``number`` is the newest release that is there, ``definition`` the newest version of that which a manifest names.
+
+    ``all_in`` says whether every protocol is in.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class MirroredSeries:
         self.files = files
         self.number = 0
         self.definition = 0
+        self.all_in = False
         self._keys = keys
         self._run = run
         self._name = name
@@ -67,6 +71,8 @@ class MirroredSeries:
         held = await asyncio.to_thread(self.files.newest)
         if held is not None:
             self.number, self._sha256 = held
+            data, _ = await asyncio.to_thread(self.files.manifest, held[0])
+            self.all_in = _all_in(await asyncio.to_thread(read_manifest, data, f"manifest {held[0]}"))
             self._awaited = set(
                 await asyncio.to_thread(lambda: list(self.files.missing_checkpoints(held[0])))
             )
@@ -257,6 +263,7 @@ class MirroredSeries:
             (row.codebook for one in releases for row in one.manifest.documents), default=self.definition
         )
         self.number, self._sha256 = number, sha256
+        self.all_in = _all_in(last.manifest)
 
     def _supersede(self, releases: list[_Release]) -> None:
         """Note what nothing names any more; a mirror with all releases keeps everything."""
@@ -292,3 +299,7 @@ class MirroredSeries:
                 if not self._whole
                 else self._awaited - {number}
             )
+
+
+def _all_in(manifest: Manifest) -> bool:
+    return manifest.state != "interim" and manifest.reported >= manifest.expected

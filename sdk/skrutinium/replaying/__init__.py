@@ -1,0 +1,1 @@
+"""Serving a recorded night again, at the addresses of a feed."""
