@@ -10,7 +10,7 @@ from skrutinium.errors import NotDelivered, NotYet, SignatureError, SkrutiniumEr
 from skrutinium.following.followed import PASSING, Followed
 from skrutinium.following.taking import Taken, read_changes, read_manifests
 from skrutinium.sources.choosing import Choice
-from skrutinium.sources.source import SeriesSource, Source, matches
+from skrutinium.sources.source import Material, SeriesSource, Source, matches
 from skrutinium.sources.transport import Patience, Transport
 from skrutinium.trust.chain import Chain
 from skrutinium.trust.signing import fingerprint, read_key
@@ -87,6 +87,10 @@ class Reaching:
     async def manifest(self, number: int) -> tuple[bytes, bytes]:
         """A manifest and its signature line."""
         return await self.any(lambda one: _series(one).manifest(number))
+
+    async def pack(self, number: int) -> Material:
+        """Everything of one release by few requests, not yet checked."""
+        return await self.any(lambda one: _series(one).release(number))
 
     async def published(self, run: Run, number: int | None = None) -> tuple[bytes, bytes, str]:
         """A manifest, the newest unless told, its signature line, and the source that it is from."""

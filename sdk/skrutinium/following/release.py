@@ -16,6 +16,7 @@ from skrutinium.following.snapshot import Snapshot
 from skrutinium.following.statefile import Seen
 from skrutinium.following.taking import Taken
 from skrutinium.sources.books import Books
+from skrutinium.sources.source import Material
 
 if TYPE_CHECKING:
     from skrutinium.tables.changes import Differences
@@ -154,6 +155,10 @@ class Release:
         """What changed in protocols that had been published before; None when nothing did."""
         path = f"corrections/{self.number}.xml"
         return await self._typed(path, protocols_reading.read_corrections) if path in self.changed else None
+
+    async def pack(self, number: int) -> Material:
+        """Everything of some release by few requests, not yet checked: for who needs much at once."""
+        return await self._documents.pack(number)
 
     async def changes(self, older: "Release") -> "Differences":
         """What this release says otherwise than an older one, as changes of records, with the corrections published in between."""

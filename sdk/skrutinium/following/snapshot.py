@@ -13,6 +13,7 @@ from skrutinium.errors import ChainError, Gone, NotYet
 from skrutinium.following.reaching import Reaching
 from skrutinium.following.taking import Taken
 from skrutinium.sources.choosing import Choice
+from skrutinium.sources.source import Material
 from skrutinium.trust.chain import Chain
 from skrutinium.trust.signing import KeyRing
 
@@ -126,6 +127,10 @@ class Snapshot:
             held = await self._source.document(row, taken.source)
             self._cache.put(row.sha256, held)
         return held
+
+    async def pack(self, number: int) -> Material:
+        """Everything of one release by few requests, not yet checked."""
+        return await self._source.pack(number)
 
     def _check_kept(self, number: int) -> None:
         if self._oldest is None or not self._oldest <= number <= self._newest:

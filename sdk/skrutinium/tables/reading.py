@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from skrutinium.documents.series import Document, Manifest
 from skrutinium.following.release import Release
+from skrutinium.tables.bulk import gathered
 from skrutinium.tables.columns import TABLES, Row
 from skrutinium.tables.paths import Place, read_rows
 from skrutinium.tables.records import Record
@@ -36,8 +37,12 @@ async def portions(
 ) -> AsyncGenerator[list[Told], None]:
     """The rows of documents, some documents at a time; the next are fetched meanwhile."""
     gate = asyncio.Semaphore(_AT_ONCE)
+    bulk = await gathered(release, (row for _, row in places if row is not None))
 
     async def fetch(row: Document) -> bytes:
+        held = bulk.take(row.sha256)
+        if held is not None:
+            return held
         async with gate:
             return await release.read(row)
 
