@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import resource
@@ -22,6 +23,7 @@ from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.postgres_server import address, postgres
 from tests.sdk.sinks_at_work import KINDS, fresh, long_night, read_back, sink_at
 from tests.sdk.store_builder import Written, make_night
+from tests.sdk.test_commands import run
 from tests.sdk.test_feed import QUICK
 
 
@@ -377,6 +379,21 @@ async def test_postgresql_two_writers_serializable(server: str, written: Written
             assert sorted(await asyncio.gather(one.take(release), two.take(release))) == [False, True]
     told = await read_back("postgresql", place)
     assert told.pop("releases") == [(number,) for number in range(1, 6)]
+    assert told == await fresh(written.root)
+
+
+@CONNECTS
+async def test_postgresql_by_command(server: str, written: Written) -> None:
+    """``export --to postgresql:`` fills the schema that is named, and says when nothing changed."""
+    place = await database(server)
+    for expected in (0, 3):
+        code, out, err = await run(
+            "export", str(written.root), "--to", place, "--schema", "skrutinium", "--json"
+        )
+        assert code == expected, err
+        assert json.loads(out)["changed"] is (expected == 0)
+    told = await read_back("postgresql", place)
+    assert told.pop("releases") == [(1,)]
     assert told == await fresh(written.root)
 
 

@@ -15,11 +15,13 @@ import skrutinium
 from skrutinium import TABLES, ChoiceNeeded, Record, RecordChange, SchemaError
 from skrutinium.documents import protocols_reading, reading
 from skrutinium.documents.series import Document
+from skrutinium.tables import bulk
 from skrutinium.tables.columns import Table
 from skrutinium.tables.paths import place_of, read_rows
 from skrutinium.tables.records import Tabled
+from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.registers_builder import make_registers
-from tests.sdk.sinks_at_work import fresh, long_night
+from tests.sdk.sinks_at_work import expected, fresh, long_night
 from tests.sdk.store_builder import EVENT, Written, make_night
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "skrutinium" / "1.0" / "valid"
@@ -137,6 +139,26 @@ async def test_only_what_is_chosen(tmp_path: Path) -> None:
         await fresh(written.root, areas=["999"])
     with pytest.raises(ValueError, match="there is no table votes"):
         await fresh(written.root, tables=["votes"])
+
+
+async def test_many_documents_come_by_packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that takes fewer requests, documents come by packs of releases and not one by one, and say the same."""
+    monkeypatch.setattr(bulk, "_MANY", 1)
+    monkeypatch.setattr(bulk, "_EACH", 1)
+    written = await store(tmp_path)
+    feed = await StoreFeed(written.root).start()
+    try:
+        async with skrutinium.connect(feed.url) as client:
+            told = expected(await skrutinium.records(await client.release()))
+        assert feed.asked[f"/event/{EVENT}/pack/5"] == 1
+        assert feed.asked["/object"] <= 2  # what is left when a request for each is less
+        monkeypatch.setattr(bulk, "_EACH", 1000)
+        async with skrutinium.connect(feed.url) as client:
+            assert expected(await skrutinium.records(await client.release())) == told
+        assert feed.asked["/object"] > 10
+    finally:
+        await feed.stop()
+    assert told == await fresh(written.root)
 
 
 # ------------------------------------------------------------------ changes
