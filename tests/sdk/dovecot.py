@@ -91,9 +91,10 @@ class Imap:
 
     async def stop(self) -> None:
         """End the server, and with it every connection."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(self.process.wait, 60)
+        for number in (signal.SIGTERM, signal.SIGKILL):  # what serves a connection would outlive the server
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            await asyncio.to_thread(self.process.wait, 60)
 
 
 def needed() -> None:
@@ -155,6 +156,7 @@ def _begun(root: Path) -> Imap:
         user=user.pw_uid if os.geteuid() == 0 else None,
         group=user.pw_gid if os.geteuid() == 0 else None,
         extra_groups=[] if os.geteuid() == 0 else None,
+        start_new_session=True,
     )
     return Imap(root, box, port, process)
 

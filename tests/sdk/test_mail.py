@@ -157,6 +157,24 @@ async def test_nobody_has_a_document(mailed: Mailed) -> None:
             await release.document("contest/100.xml")
 
 
+async def test_document_of_an_earlier_release(mailed: Mailed) -> None:
+    """Who begins by mail in the middle of a night has documents of earlier releases too, as far as mails prove them."""
+    mailed.deliver(2, 3, agreed=("event.xml", "contest/"))
+    async with asyncio.timeout(60), mailed.connect() as feed:
+        release = await feed.release()
+        changed = {number: set(made.documents) for number, made in enumerate(mailed.night.releases, 1)}
+        earlier = next(path for path in changed[2] - changed[3] if path.startswith("contest/"))
+        assert await release.document(earlier) == mailed.night.releases[1].documents[earlier]
+        oldest = next(path for path in changed[1] - changed[2] - changed[3] if path.startswith("contest/"))
+        with pytest.raises(NotDelivered, match="written before release 2"):
+            await release.document(oldest)
+        mailed.deliver(1, agreed=("contest/",))
+        assert (await feed.release()).number == 3  # a look at the mails
+        assert await release.document(oldest) == mailed.night.releases[0].documents[oldest]
+        with pytest.raises(NotYet, match="has no document"):
+            await release.document("contest/nothing.xml")
+
+
 async def test_state_file_goes_on(mailed: Mailed, tmp_path: Path) -> None:
     """After a restart with the state file only what is new comes."""
     mailed.deliver(1, 2)

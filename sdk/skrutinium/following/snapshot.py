@@ -4,12 +4,14 @@ Joining late needs the newest checkpoint and what follows; both are checked by s
 """
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
 
 from skrutinium.documents.series import ZEROS, Document, Manifest, Run
 from skrutinium.documents.series_reading import read_checkpoint
-from skrutinium.errors import ChainError, Gone, NotYet
+from skrutinium.errors import ChainError, Gone, NotDelivered, NotYet, SkrutiniumError
+from skrutinium.following.followed import PASSING
 from skrutinium.following.reaching import Reaching
 from skrutinium.following.taking import Taken
 from skrutinium.sources.choosing import Choice
@@ -96,12 +98,31 @@ class Snapshot:
                 since, followed = self._followed.get(path, (0, None))
                 if followed is not None and since <= number:
                     return followed
-                await self._build(taken)
+                try:
+                    await self._build(taken)
+                except PASSING as error:  # mails bring no checkpoints, and the feed may be gone
+                    return await self._back(path, taken.manifest, error)
                 self._followed = {}
         self._check_kept(number)
         for at, row in reversed(self._rows.get(path, ())):
             if at <= number:
                 return row
+        raise NotYet(f"release {number} has no document {path}", address=self._source.where)
+
+    async def _back(self, path: str, manifest: Manifest, error: SkrutiniumError) -> Document:
+        """The row by the manifests before one, each proven by the hash that the next one names; raises ``error`` where they break off."""
+        chain, number = Chain(self._keys, self._run, self._series), manifest.release
+        while manifest.release > 1:
+            try:
+                data, line = await self._source.manifest(manifest.release - 1)
+            except SkrutiniumError:
+                raise _older(path, manifest.release, error) from None
+            if hashlib.sha256(data).hexdigest() != manifest.previous:
+                raise _older(path, manifest.release, error)
+            manifest = await chain.signed(data, line, self._source.where)
+            for row in manifest.documents:
+                if row.path == path:
+                    return row
         raise NotYet(f"release {number} has no document {path}", address=self._source.where)
 
     async def all(self, taken: Taken) -> tuple[Document, ...]:
@@ -195,3 +216,11 @@ class Snapshot:
             if manifest.checkpoint:
                 return number
         return 0
+
+
+def _older(path: str, number: int, error: SkrutiniumError) -> SkrutiniumError:
+    """What to tell when a document is older than the releases at hand, which begin with that number."""
+    if not isinstance(error, NotYet):
+        return error
+    words = f"{path} was written before release {number}, and no source holds what is before it"
+    return NotDelivered(words, address=error.address)
