@@ -166,8 +166,20 @@ class StoreFeed:
         )
 
     async def manifest(self, number: int, name: str) -> bytes:
+        if not name.startswith("manifest"):
+            return await self.document(number, name)
         end = name.removeprefix("manifest")
         return await self.read(self.series / "manifest" / f"{number:09d}{end}")
+
+    async def document(self, number: int, path: str) -> bytes:
+        """A document as of a release."""
+        for each in range(number, 0, -1):
+            rows = (await self.manifest(each, "manifest.xml")).decode()
+            if found := re.search(rf'path="{re.escape(path)}" size="[0-9]+" sha256="([0-9a-f]+)"', rows):
+                sha256 = found[1]
+                packed = self.root / "objects" / sha256[:2] / sha256[2:4] / f"{sha256}.gz"
+                return gzip.decompress(await self.read(packed))
+        raise web.HTTPNotFound
 
     async def checkpoint(self, name: str) -> bytes:
         stem, _, end = name.partition(".")

@@ -15,6 +15,7 @@ from types import ModuleType
 
 from skrutinium.commands import (
     diff,
+    doctor,
     export,
     mail,
     pull,
@@ -28,6 +29,7 @@ from skrutinium.errors import SkrutiniumError
 
 COMMANDS: tuple[ModuleType, ...] = (
     diff,
+    doctor,
     export,
     mail,
     pull,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from skrutinium.documents.notices import read_notices
+from skrutinium.documents.parsing import SCHEMA, schema_text
 from skrutinium.documents.series import FeedState, Run
 from skrutinium.documents.series_reading import read_heartbeat, read_state
 from skrutinium.errors import ChoiceNeeded, MixedPhases, NotYet, RollbackError
@@ -110,6 +111,7 @@ class Mirror:
         Raises :class:`ChoiceNeeded` when the mirror keeps another choice than wanted, :class:`MixedPhases`, and what the source raises.
         """
         wanted = self._wanted
+        await asyncio.to_thread(schema_text, SCHEMA)  # a file: read off the loop, once
         data = await self.source.state()
         if wanted.fingerprint is None:  # whom an earlier look trusted decides, before anything is checked
             self._keys = await self._known()
