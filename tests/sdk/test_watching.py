@@ -64,6 +64,17 @@ def test_tells_what_matters() -> None:
     assert text.index("Short") < text.index("lists of unknown committees")
 
 
+def test_narrow_screen_tells_how_old_it_is() -> None:
+    """Where the first line has no room for all, the age of the release stays longer than its time and the channel."""
+    health = Health("long-poll", False, 1, None, None)
+    heads = {width: Screen(width, 24, colour=False).draw(VIEW, health, 3)[0] for width in (120, 80, 70, 60)}
+    assert "UTC · 3 s ago · long-poll" in heads[120]
+    assert heads[80].rstrip().endswith("· 3 s ago · long-poll")
+    assert "UTC" not in heads[80]
+    assert "3 s ago" in heads[70]
+    assert all(f"release {VIEW.number}" in head for head in heads.values())
+
+
 def test_stale_is_told() -> None:
     """A silent publisher is named in the first line."""
     assert "STALE" in Screen(100, 30, colour=False).draw(VIEW, Health("none", True, 60, None, None), 60)[0]

@@ -102,12 +102,14 @@ class Screen:
         if view.made_up:
             mark += "· MADE-UP NAMES AND NUMBERS "
         channel = f" · {health.channel}" if health and health.channel != "none" else ""
-        right = f"release {view.number} · {view.time:%H:%M:%S} UTC · {_age(age)}{channel}"
+        number, time = f"release {view.number}", f" · {view.time:%H:%M:%S} UTC"
+        told = (f"{time} · {_age(age)}{channel}", f" · {_age(age)}{channel}", f" · {_age(age)}", "")
         style = view.phase if view.phase in _STYLES else "test"
         if health and health.stale:
             mark += f"· STALE: the publisher has been silent for {health.silent:.0f} s "
             style = "stale"
-        right = right if len(mark) + len(right) < self.width else f"release {view.number}"
+        # Where there is little room, how old it is matters more than when it was.
+        right = next((number + one for one in told if len(mark) + len(number + one) < self.width), number)
         banner = fit(mark, max(0, self.width - len(right) - 1)) + right
         finality = self._style("good" if view.all_in else "warn", view.state)
         name = fit(safe(view.name), max(10, self.width - len(view.run) - len(view.state) - 10)).rstrip()
