@@ -20,7 +20,7 @@ import trustme
 
 from tests.sdk.mails import Box
 
-USER, PASSWORD = "desk", "a password with = signs"
+USER, PASSWORD = "desk", "a pässword with = signs"
 PROGRAM = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
 _TRIES = 5
 _CONFIG = """

@@ -15,6 +15,8 @@ import skrutinium
 from skrutinium import ChainError, Feed, NotDelivered, NotYet, SignatureError
 from skrutinium.documents.series import Run
 from skrutinium.sources.mail.source import MailSource
+from skrutinium.trust.signing import fingerprint as read_fingerprint
+from skrutinium.trust.signing import read_key
 from tests.sdk.mails import Box, files_of, forged, mail, message
 from tests.sdk.several import IMPATIENT, QUICK, Sites, until
 from tests.sdk.store_builder import EVENT, PHASE, RUN, SERIES, fingerprint, make_night, public_pem, sign
@@ -241,8 +243,19 @@ async def test_one_publisher_is_met_first(mailed: Mailed) -> None:
 
 
 async def test_key_is_followed_after_a_rotation(mailed: Mailed) -> None:
-    """A new key that the pinned one signed counts; its signature is looked for among all lines that came."""
-    new = Ed25519PrivateKey.generate()
+    """A new key that the pinned one signed counts, although somebody sent it before, written otherwise and signed by a stranger."""
+    new, stranger = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    other = public_pem(new) + b"\n"
+    assert fingerprint(new) == read_fingerprint(read_key(other, "a key")).replace(" ", "")
+    mailed.box.deliver(
+        message(
+            {
+                "a.pem": other,
+                "a.pem.sig": sign(stranger, other),
+                "b.pem": public_pem(stranger),
+            }
+        ).as_bytes()
+    )
     files = files_of(mailed.root, [1])
     later = files_of(mailed.root, [2])
     manifest = later["manifest/000000002.xml"]

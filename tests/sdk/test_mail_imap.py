@@ -77,7 +77,7 @@ async def test_nothing_is_marked(imap: Imap, tmp_path: Path) -> None:
     def unseen() -> list[bytes]:
         context = ssl.create_default_context(cafile=str(imap.authority))
         with imaplib.IMAP4_SSL("localhost", imap.port, ssl_context=context) as server:
-            server.login(USER, PASSWORD)
+            server.authenticate("PLAIN", lambda _: f"\0{USER}\0{PASSWORD}".encode())
             server.select(readonly=True)
             found: list[bytes] = server.uid("SEARCH", "UNSEEN")[1]
             return found

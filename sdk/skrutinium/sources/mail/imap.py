@@ -94,7 +94,11 @@ class Imap:
         connection = _Connection(account.host, account.port, ssl_context=context, timeout=self._patience)
         self._connection = connection
         try:
-            connection.login(account.user, self._password)
+            if "AUTH=PLAIN" in connection.capabilities:  # in UTF-8; LOGIN knows ASCII only
+                given = f"\0{account.user}\0{self._password}".encode()
+                connection.authenticate("PLAIN", lambda _: given)
+            else:
+                connection.login(account.user, self._password)
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:

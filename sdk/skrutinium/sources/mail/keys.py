@@ -18,7 +18,8 @@ class _Held:
     key: Ed25519PublicKey
     pem: bytes
     plain: str
-    signed_by: dict[str, bytes] = field(default_factory=dict)
+    signed_by: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    """By the id of an older key: the file of this key as that one signed it, and the line. Others may send it written otherwise."""
 
 
 class Keys:
@@ -27,29 +28,24 @@ class Keys:
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}
 
-    def add(self, pem: bytes, trusted: Collection[str]) -> bool:
-        """Take in a key; False when it was known. Raises :class:`SignatureError` when it is none, or there are too many."""
+    def add(self, pem: bytes, trusted: Collection[str]) -> None:
+        """Take in a key. Raises :class:`SignatureError` when it is none, or there are too many."""
         key = read_key(pem, "a mail")
         plain = fingerprint(key).replace(" ", "")
         if plain[:16] in self._held:
-            return False
+            return
         if len(self._held) >= MOST and plain not in trusted:
             raise SignatureError(f"holds key {plain[:16]}: {MOST} are known already, no more are taken")
         self._held[plain[:16]] = _Held(key, pem, plain)
-        return True
 
-    def rotated(self, pem: bytes, lines: Iterable[bytes]) -> bool:
-        """Take in the lines by which older keys signed a key; whether one is new and holds."""
+    def rotated(self, pem: bytes, lines: Iterable[bytes]) -> None:
+        """Take in the lines by which older keys signed a key that was added, as far as they hold."""
         held = self._held.get(fingerprint(read_key(pem, "a mail")).replace(" ", "")[:16])
-        if held is None or held.pem != pem:
-            return False
-        new = False
+        if held is None:
+            return
         for line in lines:
-            older, _ = split_line(line, "a mail")
-            if older not in held.signed_by and self.holds(pem, line):
-                held.signed_by[older] = line
-                new = True
-        return new
+            if self.holds(pem, line):
+                held.signed_by.setdefault(split_line(line, "a mail")[0], (pem, line))
 
     def holds(self, data: bytes, line: bytes) -> bool:
         """Whether a line is the signature over ``data`` by the key that it names, and that key is here."""
@@ -67,8 +63,9 @@ class Keys:
         held = self._held.get(id)
         if held is None:
             return None
-        lines = [line for older, line in held.signed_by.items() if older in self.trusted(trusted)]
-        return held.pem, lines[0] if lines else None
+        ids = self.trusted(trusted)
+        signed = (told for older, told in held.signed_by.items() if older in ids)
+        return next(signed, (held.pem, None))
 
     def trusted(self, fingerprints: Collection[str]) -> frozenset[str]:
         """Ids of the keys with these fingerprints (plain), and of those that they signed, one after another."""

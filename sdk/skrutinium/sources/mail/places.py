@@ -83,13 +83,18 @@ def guessed(path: str) -> str:
 def _password(where: str, file: str | Path | None, environment: Mapping[str, str]) -> str:
     named = file or environment.get(PASSWORD_FILE)
     if named is None:
-        if password := environment.get(PASSWORD):
-            return password
+        password = environment.get(PASSWORD, "")
+    else:
+        try:
+            with Path(named).open(encoding="utf-8") as text:
+                password = text.readline(_LONGEST_PASSWORD).rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise AccessRefused(
+                f"the file with the password cannot be read: {error}", address=where
+            ) from error
+    if not password or any(ord(one) < 32 for one in password):
         raise AccessRefused(
-            f"no password: put it into a file that {PASSWORD_FILE} names, or into {PASSWORD}", address=where
+            f"no password of one line: put it into a file that {PASSWORD_FILE} names, or into {PASSWORD}",
+            address=where,
         )
-    try:
-        with Path(named).open(encoding="utf-8") as text:
-            return text.readline(_LONGEST_PASSWORD).rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AccessRefused(f"the file with the password cannot be read: {error}", address=where) from error
+    return password

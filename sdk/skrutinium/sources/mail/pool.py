@@ -4,8 +4,10 @@ What nobody proves has a limit, and the oldest goes first: whoever can send mail
 """
 
 import hashlib
+import logging
 import sqlite3
 import zlib
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from skrutinium.sources.mail.files import Letter, key_id_of
 from skrutinium.sources.mail.keys import Keys
 from skrutinium.trust.signing import split_signed
 
+_log = logging.getLogger("skrutinium")
+_MOST_TROUBLES = 1000
 MOST_UNPROVEN = 256_000_000
 """Bytes, as kept, of objects that no trusted manifest names."""
 MOST_CLAIMS = 20_000
@@ -49,13 +53,25 @@ class Pool:
         self._base = sqlite3.connect(folder / "pool.sqlite", isolation_level=None)
         self._base.executescript(_TABLES)
         self.keys = Keys()
-        self.troubles: list[str] = []
+        self._troubles: deque[str] = deque(maxlen=_MOST_TROUBLES)
         self._unproven = 0
         self._state: tuple[int, bytes] | None = None
 
     def close(self) -> None:
         """Let go of the database."""
         self._base.close()
+
+    # ---------------------------------------------------------------- troubles
+    def trouble(self, text: str) -> None:
+        """Note what was set aside, and why; the last ones are kept until they are taken."""
+        _log.info("mail: %s", text)
+        self._troubles.append(text)
+
+    def troubles(self) -> list[str]:
+        """What was set aside since it was last asked."""
+        told = list(self._troubles)
+        self._troubles.clear()
+        return told
 
     # ---------------------------------------------------------------- taking in
     def is_new(self, data: bytes) -> bool:
@@ -65,32 +81,35 @@ class Pool:
 
     def add(self, letter: Letter, mail: str, trusted: Collection[str]) -> None:
         """Take in what a mail claims; ``trusted`` are plain fingerprints."""
-        self.troubles += [f"{mail}: {one}" for one in letter.troubles]
-        for key in letter.keys:
-            try:
-                self.keys.add(key.data, trusted)
-            except SignatureError as error:
-                self.troubles.append(f"{mail}: {error.message}")
-        for key in letter.keys:
-            try:
-                self.keys.rotated(key.data, key.lines)
-            except SignatureError as error:
-                self.troubles.append(f"{mail}: {error.message}")
+        for one in letter.troubles:
+            self.trouble(f"{mail}: {one}")
+        self._add_keys(letter, mail, trusted)
         for data in letter.objects:
             self._put(data)
         for signed in letter.manifests:
             if not signed.lines:
-                self.troubles.append(f"{mail}: a manifest comes without a signature")
+                self.trouble(f"{mail}: a manifest comes without a signature")
             for line in signed.lines:
                 self._claim("manifest", signed.data, line, mail)
         for data in letter.states:
             try:
                 body, line = split_signed(data, "state.xml")
             except SignatureError:
-                self.troubles.append(f"{mail}: a state comes without a signature")
+                self.trouble(f"{mail}: a state comes without a signature")
             else:
                 self._claim("state", body, line, mail)
         self._drop()
+
+    def _add_keys(self, letter: Letter, mail: str, trusted: Collection[str]) -> None:
+        taken = []
+        for key in letter.keys:
+            try:
+                self.keys.add(key.data, trusted)
+                taken.append(key)
+            except SignatureError as error:
+                self.trouble(f"{mail}: {error.message}")
+        for key in taken:  # when all are known, whichever signed which
+            self.keys.rotated(key.data, key.lines)
 
     def _put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -135,7 +154,7 @@ class Pool:
             for row, kind, sha256, line, mail in found:
                 data = self.object(sha256)
                 if not self.keys.holds(data, line):
-                    self.troubles.append(f"{mail}: the signature of a {kind} does not hold")
+                    self.trouble(f"{mail}: the signature of a {kind} does not hold")
                 else:
                     self._prove(kind, data, sha256, line, mail)
                 self._base.execute("delete from claim where rowid = ?", (row,))
@@ -154,7 +173,7 @@ class Pool:
                 return
             manifest = read_manifest(data, "manifest.xml")
         except SchemaError as error:
-            self.troubles.append(f"{mail}: a signed {kind} cannot be read: {error.message}")
+            self.trouble(f"{mail}: a signed {kind} cannot be read: {error.message}")
             return
         told = (manifest.event, manifest.run, manifest.phase, manifest.series, manifest.release)
         self._base.execute(

@@ -42,7 +42,6 @@ class MailReleases:
         self.keys = KeyRing(source.key, pinned=fingerprint, known=known)
         self._told: dict[int, str] = {}
         self._after = self._last = 0
-        self._troubles = 0
         source.trusted = lambda: self.keys.trusted
 
     async def open(self, event: str | None, run: str | None) -> Run:
@@ -110,10 +109,7 @@ class MailReleases:
 
     async def troubles(self) -> list[str]:
         """What was set aside since the last call, and why."""
-        told, self._troubles = await self.source.of_pool(
-            lambda pool: (pool.troubles[self._troubles :], len(pool.troubles))
-        )
-        return told
+        return await self.source.of_pool(lambda pool: pool.troubles())
 
     async def read(self, row: Document) -> bytes:
         """The bytes of a document that came."""

@@ -48,9 +48,10 @@ class MailSource:
     async def of_pool(self, ask: Callable[[Pool], T]) -> T:
         """What the pool answers, asked in the thread; raises :class:`StorageError` when it cannot be kept."""
         try:
-            return await asyncio.wrap_future(self._thread.submit(self._asked, ask))
+            asked = self._thread.submit(self._asked, ask)
         except RuntimeError as error:
             raise NetworkError("the mails are closed", address=self.where) from error
+        return await asyncio.wrap_future(asked)
 
     def _asked(self, ask: Callable[[Pool], T]) -> T:
         try:
@@ -70,10 +71,11 @@ class MailSource:
 
     async def look(self) -> None:
         """Read the mails that came; raises :class:`NetworkError` and others when they cannot be reached and nothing new was read."""
-        await self.of_pool(self._look)
+        trusted = frozenset(self.trusted())  # asked here: the thread must not meet it while it changes
+        await self.of_pool(lambda pool: self._look(pool, trusted))
 
-    def _look(self, pool: Pool) -> None:
-        before, trusted = self._mails, frozenset(self.trusted())
+    def _look(self, pool: Pool, trusted: frozenset[str]) -> None:
+        before = self._mails
         failed: SkrutiniumError | None = None
         try:
             if self._box is None:
@@ -92,14 +94,14 @@ class MailSource:
         self, pool: Pool, name: str, data: bytes | None, trouble: str, trusted: Collection[str]
     ) -> None:
         if data is None:
-            pool.troubles.append(f"{name}: {trouble}")
+            pool.trouble(f"{name}: {trouble}")
             return
         if not pool.is_new(data):
             return
         try:
             letter = read_letter(data)
         except BrokenMail as error:
-            pool.troubles.append(f"{name}: {error}")
+            pool.trouble(f"{name}: {error}")
             return
         self._mails += 1
         pool.add(letter, letter.message_id or name, trusted)
@@ -112,9 +114,10 @@ class MailSource:
 
     async def key(self, key_id: str) -> tuple[bytes, bytes | None]:
         """A public key, and the line of a trusted key over it."""
+        trusted = frozenset(self.trusted())
 
         def ask(pool: Pool) -> tuple[bytes, bytes | None]:
-            found = pool.keys.file(key_id, frozenset(self.trusted()))
+            found = pool.keys.file(key_id, trusted)
             if found is None:
                 raise NotYet(f"no mail holds the key {key_id}")
             return found
