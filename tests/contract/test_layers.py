@@ -9,7 +9,30 @@ import pytest
 
 MODULES = (
     "skrutinium/__init__",
-    "skrutinium/testing/__init__",
+    *(
+        f"skrutinium/{name}/__init__"
+        for name in (
+            "commands",
+            "documents",
+            "examining",
+            "following",
+            "mirroring",
+            "replaying",
+            "sinks",
+            "sources",
+            "tables",
+            "testing",
+            "trust",
+            "verifying",
+            "watching",
+        )
+    ),
+    "skrutinium/errors",
+    "skrutinium/following/release",
+    "skrutinium/sync",
+    "skrutinium/tables/changes",
+    "skrutinium/waiting",
+    "skrutinium/testing/mail",
     "skrutinium/testing/site",
     *(
         f"skrutinium_server/{name}"
@@ -44,6 +67,9 @@ MODULES = (
 )
 
 ALLOWED = {
+    "skrutinium/commands/__init__": "import skrutinium.sync, skrutinium.sinks, skrutinium.verifying",
+    "skrutinium/following/release": "import skrutinium.tables.changes",
+    "skrutinium/testing/mail": "import skrutinium_server.crisis.reading",
     "skrutinium/testing/site": "import skrutinium_server.process",
     "skrutinium_server/feed/pages": "import skrutinium_server.release.store.reading",
     "skrutinium_server/archive/pages": "import skrutinium_server.release.store.reading, skrutinium_server.xml_parsing",
@@ -126,9 +152,27 @@ def test_forbidden_import_breaks_its_contract(
     assert any(contract in line for line in broken), outcome.stdout
 
 
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("documents/__init__", "import skrutinium.sources"),
+        ("verifying/__init__", "import skrutinium.following"),
+        ("following/release", "import skrutinium.tables.changes, skrutinium.sinks"),
+        ("extras/__init__", ""),
+    ],
+)
+def test_room_of_the_sdk_above_its_own_is_named(
+    module: str, source: str, tmp_path: Path, repository: Path
+) -> None:
+    """A room of the SDK that imports one above it or beside it, or has no place, breaks the contract."""
+    outcome = lint(tmp_path, repository, {**ALLOWED, f"skrutinium/{module}": source})
+    assert outcome.returncode == 1, outcome.stdout + outcome.stderr
+    assert "a room of the SDK imports only rooms below it BROKEN" in outcome.stdout
+
+
 @pytest.mark.parametrize("module", ["skrutinium/__init__", "skrutinium/testing/__init__"])
 def test_sdk_that_imports_the_server_is_named(module: str, tmp_path: Path, repository: Path) -> None:
     """Of the SDK only one module imports the server."""
-    outcome = lint(tmp_path, repository, {module: "import skrutinium_server.election\n"})
+    outcome = lint(tmp_path, repository, {**ALLOWED, module: "import skrutinium_server.election\n"})
     assert outcome.returncode == 1, outcome.stdout + outcome.stderr
     assert "of the SDK only what stages nights for tests imports the server BROKEN" in outcome.stdout
