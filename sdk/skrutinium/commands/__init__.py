@@ -1,8 +1,8 @@
 """The command line ``skrutinium``.
 
-Exit codes: 0 done, changed, or everything agrees; 1 differences were found; 3 nothing changed; 2 the command was not understood; 10 network;
-11 access refused; 12 not yet; 13 gone; 14 limit reached; 15 schema; 16 damaged; 17 signature; 18 chain; 19 rollback;
-20 stale; 21 mixed phases; 22 state file; 23 choice needed; 24 server fault; 25 no such place;
+Exit codes: 0 done, changed, or everything agrees; 1 differences were found; 2 the command was not understood; 3 nothing
+changed; 10 network; 11 access refused; 12 not yet; 13 gone; 14 limit reached; 15 schema; 16 damaged; 17 signature; 18 chain;
+19 rollback; 20 stale; 21 mixed phases; 22 state file; 23 choice needed; 24 server fault; 25 no such place;
 26 not delivered; 27 sink; 28 not installed; 29 storage; 70 another error; 130 stopped by Ctrl-C.
 """
 

@@ -181,7 +181,11 @@ class Examination:
 
     async def heartbeat(self) -> list[Finding]:
         """The publisher's sign of life, by its own signed time."""
-        data = (await self._ask(f"{self._prefix}/heartbeat.xml")).body
+        try:
+            data = (await self._ask(f"{self._prefix}/heartbeat.xml")).body
+        except NotYet:
+            advice = "A feed tells one every 10 s; a mirror need not: then nothing shows whether the publisher is alive."
+            return [Finding("heartbeat", "warn", "there is none", "a sign of life", advice, StaleError)]
         beat = read_heartbeat(await self.keys.signed(data, "heartbeat.xml"), "heartbeat.xml")
         age = self.machine.clock() - beat.alive
         shown = f"{age.total_seconds():.0f} s ago, release {beat.release}"
@@ -302,9 +306,11 @@ class Examination:
         """Whether the feed may hold an answer back until there is news."""
         if self.manifest is None:
             return []
-        path = f"{self._prefix}/newest/manifest.xml?after={self.manifest.release}"
+        path = f"{self._prefix}/newest/manifest.xml"
+        etag = (await self._ask(path)).headers.get("ETag", '"none"')
+        waits = {"Prefer": f"wait={_WAIT}", "If_None_Match": etag}
         try:
-            seen = await self._ask(path, silence=_WAIT + self.patience.answer, Prefer=f"wait={_WAIT}")
+            seen = await self._ask(path, silence=_WAIT + self.patience.answer, **waits)
         except NetworkError as error:
             advice = (
                 "Something in between ends requests that wait. Push may still work; else the package polls."

@@ -38,7 +38,7 @@ def proxies(asked: Asked, machine: Machine) -> Finding:
         "proxy settings",
         "warn",
         shown,
-        "none: the feed knows you by your address, not by that of a proxy",
+        "the straight way: the feed knows you by your own address, not by that of a proxy",
         f"Add {host} to no_proxy. This package goes straight there anyway; pass a session with trust_env=True if only the proxy gets out.",
         NetworkError,
     )
