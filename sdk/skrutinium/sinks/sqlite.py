@@ -60,8 +60,8 @@ class SqliteSink(Sink):
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator["_Transaction"]:
         transaction = _Transaction(self, self.selection.chosen)
-        await self.run(transaction.begin)
         try:
+            await self.run(transaction.begin)  # cancelled meanwhile it has begun all the same
             yield transaction
             await self.run(transaction.end)
         except BaseException:
