@@ -256,6 +256,34 @@ async def test_killed_at_any_moment(kind: str, place: str, tmp_path: Path, feed:
     assert told == await fresh(written.root)
 
 
+async def test_cancelled_at_any_moment(kind: str, place: str, written: Written) -> None:
+    """A taking that is cancelled, wherever it is, leaves one whole release, and the next one goes on from there."""
+    chance = random.Random(23)
+    async with asyncio.timeout(120), sink_at(kind, place) as sink, skrutinium.connect(written.root) as feed:
+        for number in range(1, 6):
+            release = await feed.release()
+            for steps in chance.sample(range(60), 6):
+                taking = asyncio.create_task(sink.take(release))
+                for _ in range(steps):
+                    await asyncio.sleep(0.0005)
+                taking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await taking
+                seen = await sink.read()
+                held = seen.number if seen else 0
+                assert held in (number - 1, number)
+                if held:
+                    told = await read_back(kind, place)
+                    del told["releases"]
+                    assert told == await fresh(written.root, held)
+            await sink.take(release)
+            if number < 5:
+                await grow(written)
+    told = await read_back(kind, place)
+    assert told.pop("releases") == [(number,) for number in range(1, 6)]
+    assert told == await fresh(written.root)
+
+
 # ------------------------------------------------------------------ full
 @contextlib.contextmanager
 def file_size(limit: int) -> Iterator[None]:
