@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -33,6 +34,7 @@ from skrutinium.documents.registers import RegisterRow
 from skrutinium.errors import NotYet, SkrutiniumError
 from skrutinium.following import statefile
 from skrutinium.sources import packs, push
+from skrutinium.sources.expanding import Expanding
 from skrutinium.trust.signing import KeyRing, plain_fingerprint, read_key, split_line, split_signed
 from skrutinium.verifying import taken_over
 from skrutinium_server.release.store.packing import compress, pack
@@ -221,6 +223,10 @@ MEMBERS = [
 ]
 
 
+END = len(PACK.rstrip(b"\0")) // 512 * 512 + 512 + 1024
+"""Where the two empty blocks end; what follows is padding."""
+
+
 @given(mutated([PACK]))
 def test_mutated_pack_is_read_or_refused(data: bytes) -> None:
     """A damaged archive is refused, or its members lie in it as they were read."""
@@ -243,6 +249,63 @@ def test_mutated_compressed_pack_is_read_or_refused(data: bytes) -> None:
     except SkrutiniumError:
         return
     assert found == MEMBERS
+
+
+def unpacked(pieces: list[bytes], most: int = packs.LARGEST_MEMBER) -> list[packs.Member] | None:
+    """The members of an archive that came in those pieces, None when it is refused."""
+    unpacking = packs.Unpacking("pack", lambda _: most)
+    try:
+        found = [member for piece in pieces for member in unpacking.take(piece)]
+        unpacking.end()
+    except SkrutiniumError:
+        return None
+    return found
+
+
+def cut_up(data: bytes, cuts: list[int]) -> list[bytes]:
+    """The same in pieces."""
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    return [data[start:stop] for start, stop in itertools.pairwise(places)]
+
+
+@given(mutated([PACK]) | st.just(PACK), st.lists(st.integers(0, 20_000), max_size=9))
+def test_pack_is_the_same_however_it_is_cut(data: bytes, cuts: list[int]) -> None:
+    """An archive that comes in pieces, damaged or not, gives what it gives as a whole, with the right hashes; large members are let go."""
+    try:
+        due = list(packs.members(io.BytesIO(data), "pack"))
+    except SkrutiniumError:
+        due = None
+    found = unpacked(cut_up(data, cuts))
+    told = None if found is None else [(one.name, one.data) for one in found]
+    assert told == due
+    if found is not None:
+        for one in found:
+            assert one.data is not None
+            assert (one.size, one.sha256) == (len(one.data), hashlib.sha256(one.data).hexdigest())
+        let_go = [(one.name, one.size, one.sha256) for one in unpacked(cut_up(data, cuts), 0) or ()]
+        assert let_go == [(one.name, one.size, one.sha256) for one in found]
+
+
+@given(st.integers(0, len(PACK) - 1))
+def test_pack_cut_off_anywhere(size: int) -> None:
+    """An archive that ends before its two empty blocks is refused."""
+    found = unpacked([PACK[:size]])
+    assert found is None or not PACK[size:].strip(b"\0")
+    assert (found is None) == (size < END)
+
+
+@given(mutated([compress(PACK)]), st.lists(st.integers(0, 2_000), max_size=5))
+def test_mutated_compressed_pack_that_comes_in_pieces(data: bytes, cuts: list[int]) -> None:
+    """Damaged gzip around an archive that comes in pieces is noticed, or the members are those that were packed."""
+    stretch = Expanding(len(PACK), "pack")
+    try:
+        pieces = [part for piece in cut_up(data, cuts) for part in stretch.take(piece)]
+        stretch.end()
+    except SkrutiniumError:
+        return
+    found = unpacked(pieces)
+    assert found is not None
+    assert [(one.name, one.data) for one in found] == MEMBERS
 
 
 DOCUMENT = b"<heartbeat/>\n"

@@ -1,7 +1,10 @@
 """Reading a feed by its address (``docs/architecture.md``, addresses of the feed)."""
 
+import asyncio
 import hashlib
 import io
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import BinaryIO
 
 from skrutinium.documents.aside import aside
@@ -12,7 +15,8 @@ from skrutinium.documents.series import Document, Run
 from skrutinium.documents.series_reading import read_checkpoint, read_manifest
 from skrutinium.errors import ChoiceNeeded, DamagedError, NotYet
 from skrutinium.sources.choosing import Choice
-from skrutinium.sources.packs import members
+from skrutinium.sources.expanding import Expanding
+from skrutinium.sources.packs import Member, Unpacking, members
 from skrutinium.sources.source import Material, SeriesSource
 from skrutinium.sources.transport import LARGEST_ARCHIVE, Answer, Transport, expand
 
@@ -89,6 +93,21 @@ async def body(transport: Transport, path: str, limit: int = LARGEST) -> bytes:
     return answer.body
 
 
+async def _tar(transport: Transport, path: str, where: str) -> AsyncGenerator[bytes, None]:
+    """An archive while it comes, gzipped or not."""
+    stretch: Expanding | None = None
+    first = True
+    async with aclosing(transport.pieces(path, LARGEST_ARCHIVE)) as pieces:
+        async for piece in pieces:
+            if first and piece[:1] == b"\x1f":  # no name in a tar begins so
+                stretch = Expanding(LARGEST_ARCHIVE, where)
+            first = False
+            for part in [piece] if stretch is None else stretch.take(piece):
+                yield part
+    if stretch is not None:
+        stretch.end()
+
+
 class Below:
     """What lies below one address."""
 
@@ -133,12 +152,32 @@ class AddressSeries(Below):
 
         Raises :class:`ChoiceNeeded` when the feed does not know what is chosen.
         """
-        path = f"{self.prefix}/changes?since={since}{choice.query if choice else ''}"
+        path = self._changes(since, choice)
         data = await body(self.transport, path, LARGEST_ARCHIVE)
         where = self.transport.base + path
         if len(data) < _SMALL:
             return list(members(archive(data, where), where))
         return await aside(lambda: list(members(archive(data, where), where)))
+
+    async def arriving(
+        self, since: int, most: Callable[[str], int], choice: Choice | None = None
+    ) -> AsyncGenerator[Member, None]:
+        """The same while it comes, member by member, by one request without retries; what is larger than ``most`` says for its name comes without its bytes.
+
+        Raises :class:`DamagedError` at the latest after the last member, so nothing counts before this has ended.
+        """
+        path = self._changes(since, choice)
+        where = self.transport.base + path
+        unpacking = Unpacking(where, most)
+        async with aclosing(_tar(self.transport, path, where)) as pieces:
+            async for piece in pieces:
+                for member in unpacking.take(piece):
+                    yield member
+                await asyncio.sleep(0)  # a fast line would otherwise keep the loop for itself
+        unpacking.end()
+
+    def _changes(self, since: int, choice: Choice | None) -> str:
+        return f"{self.prefix}/changes?since={since}{choice.query if choice else ''}"
 
     async def release(self, number: int) -> Material:
         """Everything of one release, by one request."""

@@ -12,10 +12,10 @@ import math
 import random
 import re
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 
@@ -34,6 +34,9 @@ from skrutinium.errors import (
     ServerFault,
     SkrutiniumError,
 )
+from skrutinium.sources.expanding import PIECE, Expanding
+
+T = TypeVar("T")
 
 AGENT: Final = "skrutinium-sdk"
 LARGEST_ARCHIVE: Final = 1024 * 1024 * 1024
@@ -138,9 +141,10 @@ class Transport:
 
     async def get(self, path: str, *, limit: int = LARGEST, etag: str | None = None) -> Answer:
         """Ask for ``path`` (with ``If-None-Match`` when ``etag`` is given), at most ``limit`` bytes, with retries."""
-        return await self._retried(lambda: self.once(path, limit=limit, etag=etag), path)
+        return await self.retried(lambda: self.once(path, limit=limit, etag=etag), path)
 
-    async def _retried(self, ask: Callable[[], Awaitable[Answer]], path: str) -> Answer:
+    async def retried(self, ask: Callable[[], Awaitable[T]], path: str) -> T:
+        """Ask again after what may pass: trouble of the network or the server, and when the server says when to come back."""
         attempt, limited = 1, 0.0
         while True:
             try:
@@ -179,6 +183,26 @@ class Transport:
                 return Answer(str(response.url), None, etag, waited)
             body = await read_body(response, limit)
             return Answer(str(response.url), body, response.headers.get("ETag"), waited)
+
+    async def pieces(self, path: str, limit: int) -> AsyncGenerator[bytes, None]:
+        """A body while it comes, decompressed, in pieces of at most 64 KB and ``limit`` bytes in all; without retries.
+
+        Raises :class:`DamagedError` at the latest after the last piece, so nothing counts before this has ended.
+        """
+        async with self.open(path, {}) as response:
+            where = str(response.url)
+            if response.status == 304:
+                raise DamagedError("'not modified' without having asked for it", address=where)
+            stretch = Expanding(limit, where) if _gzipped(response) else None
+            size = 0
+            async for piece in response.content.iter_chunked(PIECE):
+                size += len(piece)
+                if size > limit:
+                    raise DamagedError(f"more than {limit} bytes", address=where)
+                for part in [piece] if stretch is None else stretch.take(piece):
+                    yield part
+            if stretch is not None:
+                stretch.end()
 
     @asynccontextmanager
     async def open(
@@ -225,14 +249,18 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
             raise DamagedError(f"more than {limit} bytes", address=where)
         pieces.append(piece)
     body = b"".join(pieces)
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding in ("identity", ""):
+    if not _gzipped(response):
         return body
-    if encoding not in ("gzip", "x-gzip"):
-        raise DamagedError(f"encoded as {encoding!r}; asked for gzip", address=where)
     if len(body) < _PIECE:
         return expand(body, limit, where)
     return await aside(expand, body, limit, where)
+
+
+def _gzipped(response: aiohttp.ClientResponse) -> bool:
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip"):
+        raise DamagedError(f"encoded as {encoding!r}; asked for gzip", address=str(response.url))
+    return encoding in ("gzip", "x-gzip")
 
 
 async def refused(response: aiohttp.ClientResponse) -> SkrutiniumError:
