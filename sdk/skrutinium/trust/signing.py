@@ -106,6 +106,9 @@ class KeyRing:
             raise SignatureError(
                 f"the signature of key {key_id} does not hold over these bytes", address=where
             ) from None
+        if not self._trusted:  # the first key met, now that it has shown to sign
+            self._trusted.add(fingerprint(key).replace(" ", ""))
+            self._keys[key_id] = key
         self.newest = fingerprint(key)
 
     async def signed(self, data: bytes, where: str) -> bytes:
@@ -129,8 +132,8 @@ class KeyRing:
         if plain[:16] != key_id:
             raise SignatureError(f"key file {key_id} holds another key, {fingerprint(key)}", address=where)
         if not self._trusted:
-            self._trusted.add(plain)
-        elif plain not in self._trusted:
+            return key
+        if plain not in self._trusted:
             await self._check_rotation(key_id, pem, rotation, fingerprint(key), where, depth)
             self._trusted.add(plain)
         self._keys[key_id] = key
