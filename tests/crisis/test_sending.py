@@ -236,6 +236,25 @@ async def test_a_relay_that_is_away_is_asked_again(outbox: Outbox, executor: Thr
         assert len(taking.taken) == 3
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_it_ends_although_something_is_queued(
+    turns: int, outbox: Outbox, executor: ThreadPoolExecutor
+) -> None:
+    """Cancelled at any turn of the loop after something was queued, it ends."""
+    post = Post(outbox, executor, Relay("127.0.0.1", 1, "none"))
+    await post.put(messages(1))
+    running = asyncio.create_task(post.sending.run())
+    async with asyncio.timeout(60):
+        while not post.sending._queued._waiters:  # noqa: ASYNC110 - it rests, since there is no relay
+            await asyncio.sleep(0)
+        post.sending.wake()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+    assert running.cancelled()
+
+
 @given(st.integers(1, 60), st.floats(0, 1, exclude_max=True))
 def test_pauses_grow_and_end(attempts: int, chance: float) -> None:
     """A pause is never none and never longer than the longest, and doubles until then."""

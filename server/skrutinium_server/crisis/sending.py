@@ -99,8 +99,9 @@ class Sending:
                 # A full disk, for instance: what was handed in and could not be marked goes out again, with the same id.
                 log.error("the outbox cannot be used: %s", errors.exceptions[0])  # noqa: TRY400
                 rest = RELAY_PAUSE
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._queued.wait(), rest)
+            with contextlib.suppress(TimeoutError):  # wait_for of Python 3.11 may swallow a cancellation
+                async with asyncio.timeout(rest):
+                    await self._queued.wait()
 
     async def round(self) -> float | None:
         """Send all that is due now; seconds until there is more to do, None when nothing waits."""
