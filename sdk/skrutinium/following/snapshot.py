@@ -71,12 +71,15 @@ class Snapshot:
         self._rows: dict[str, list[tuple[int, Document]]] = {}
         self._oldest: int | None = None
         self._newest = 0
+        self._meanwhile: list[Manifest] | None = None
         self._lock = asyncio.Lock()
 
     def apply(self, manifest: Manifest) -> None:
         """Take in the next release."""
         if self._oldest is None:  # what changed since following began is known without a checkpoint
             self._followed.update((row.path, (manifest.release, row)) for row in manifest.documents)
+            if self._meanwhile is not None:
+                self._meanwhile.append(manifest)
             return
         if manifest.release <= self._newest:
             return
@@ -98,11 +101,10 @@ class Snapshot:
                 since, followed = self._followed.get(path, (0, None))
                 if followed is not None and since <= number:
                     return followed
-                try:
-                    await self._build(taken)
-                except PASSING as error:  # mails bring no checkpoints, and the feed may be gone
-                    return await self._back(path, taken.manifest, error)
-                self._followed = {}
+            try:
+                await self._reach(taken)
+            except PASSING as error:  # mails bring no checkpoints, and the feed may be gone
+                return await self._back(path, taken.manifest, error)
         self._check_kept(number)
         for at, row in reversed(self._rows.get(path, ())):
             if at <= number:
@@ -129,9 +131,7 @@ class Snapshot:
         """The rows of all documents as of release ``taken``, by path; raises :class:`Gone` when newer releases were read since."""
         number = taken.manifest.release
         async with self._lock:
-            if self._oldest is None:
-                await self._build(taken)
-                self._followed = {}
+            await self._reach(taken)
         self._check_kept(number)
         newest = (
             next((row for at, row in reversed(held) if at <= number), None) for held in self._rows.values()
@@ -165,6 +165,19 @@ class Snapshot:
             versions.append((number, row))
             while len(versions) > 1 and versions[1][0] <= number - _KEPT_RELEASES:
                 del versions[0]
+
+    async def _reach(self, taken: Taken) -> None:
+        """Hold what there is up to that release; the loop may go on to later ones while this waits."""
+        if self._oldest is not None and taken.manifest.release <= self._newest:
+            return
+        self._oldest, self._meanwhile = None, []
+        try:
+            await self._build(taken)
+            self._followed = {}
+            for manifest in self._meanwhile:
+                self.apply(manifest)
+        finally:
+            self._meanwhile = None
 
     async def _build(self, taken: Taken) -> None:
         target = taken.manifest.release
