@@ -262,7 +262,7 @@ async def test_cancelled_at_any_moment(kind: str, place: str, written: Written) 
     async with asyncio.timeout(120), sink_at(kind, place) as sink, skrutinium.connect(written.root) as feed:
         for number in range(1, 6):
             release = await feed.release()
-            for steps in chance.sample(range(60), 6):
+            for steps in chance.sample(range(60), 3):
                 taking = asyncio.create_task(sink.take(release))
                 for _ in range(steps):
                     await asyncio.sleep(0.0005)
