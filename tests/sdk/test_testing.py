@@ -1,6 +1,7 @@
 """``skrutinium.testing``: a made-up night under the hand of a test, read by the SDK through a real feed."""
 
 import asyncio
+import mailbox
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -170,6 +171,26 @@ async def test_second_site_brings_what_the_first_cannot(night: Night) -> None:
         await night.report(2)
         release = await following(releases)
         assert (release.number, release.source) == (2, second.url)
+
+
+async def test_crisis_mail_brings_what_the_feed_cannot(night: Night) -> None:
+    """While the feed is away each release comes by mail, once, with its agreed documents; then the mail says that it is over."""
+    box = await night.mail()
+    async with follow(night, others=[f"maildir:{box}"]) as feed:
+        releases = feed.releases()
+        await following(releases)
+        await night.outage()
+        await night.report(2)
+        await night.report(2)
+        assert await night.mail() == box
+        came = [await following(releases) for _ in range(2)]
+        assert [(one.number, one.reported) for one in came] == [(2, 2), (3, 4)]
+        assert all(one.source == f"maildir:{box}" for one in came)
+        assert (await came[-1].event()).kinds
+    await night.mail()
+    await night.mail(over=True)
+    kinds = [message["Skrutinium-Kind"] for message in mailbox.Maildir(str(box))]
+    assert sorted(kinds) == ["begin", "end", "release", "unchanged"]
 
 
 async def test_incident_is_told_and_over(night: Night) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from skrutinium.errors import SkrutiniumError
+from skrutinium.testing.mail import Mail
 from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.election.model import Definition
 from skrutinium_server.feed.logs import VARIABLE
@@ -76,6 +77,7 @@ class Site:
         self.reported: dict[tuple[str, str], Protocol] = {}
         """Those that count, by precinct and contest."""
         self._sequence = 0
+        self._mail: Mail | None = None
 
     async def __aenter__(self) -> Self:
         """Make up, start and open."""
@@ -203,10 +205,16 @@ class Site:
         """Tell all readers of the second site."""
         return await self._tell(noticing.second_site(address, self.fingerprint), "second-site", address)
 
-    @property
-    def store(self) -> Path:
-        """The release store."""
-        return self._folder.store
+    async def mail(self, *, over: bool) -> Path:
+        """Deliver crisis mail; the Maildir in which it lies."""
+        with refusals():
+            return await asyncio.to_thread(self._deliver, over)
+
+    def _deliver(self, over: bool) -> Path:
+        if self._mail is None:
+            self._mail = Mail(self._folder.store, self._folder.told()[RUN], self.root / "mail")
+        self._mail.deliver(wall_time(), over=over)
+        return self._mail.folder
 
     @property
     def names(self) -> Mapping[str, str]:

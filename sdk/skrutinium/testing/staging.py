@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -181,6 +182,13 @@ class Night(Outlet):
     async def stale(self) -> None:
         """From now on this address shows what is there now, as a cache does that never asks again, until :meth:`restore`."""
         await self.lead_to(await self._site.serve_copy())
+
+    async def mail(self, *, over: bool = False) -> Path:
+        """Crisis mail with every release since the one before it, in a Maildir; its path, to be read as ``maildir:PATH``.
+
+        Where nothing is new the mail says so; ``over``: it says that the feed is back.
+        """
+        return await self._site.mail(over=over)
 
     async def _published(self, number: int) -> int:
         """Wait until the feed serves a release."""

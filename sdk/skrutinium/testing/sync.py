@@ -71,6 +71,7 @@ class Night(Twin[staging.Night]):
     declare = waited(staging.Night.declare)
     incident = waited(staging.Night.incident)
     incident_over = waited(staging.Night.incident_over)
+    mail = waited(staging.Night.mail)
     stale = waited(staging.Night.stale)
     outage = waited(staging.Night.outage)
     restore = waited(staging.Night.restore)
