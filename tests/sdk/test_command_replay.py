@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 import skrutinium
+from skrutinium.documents.series_reading import read_refusal
 from skrutinium.errors import NetworkError, NoSuchPlace, NotYet, SchemaError
 from skrutinium.mirroring.mirror import Pulled
 from skrutinium.mirroring.times import NAME, Recorder, read_times
@@ -197,7 +198,8 @@ async def test_addresses_are_those_of_a_feed(recording: Recording, tmp_path: Pat
             "nothing",
         ):
             status, body, _ = await get(f"{here}/{missing}")
-            assert (status, b'code="not-yet"' in body) == (404, True)
+            refusal = read_refusal(body, missing)  # which validates it
+            assert (status, refusal.status, refusal.code) == (404, 404, "not-yet")
         assert json.loads((await get("/access"))[1])["allowed"] is True
         assert (await get("/xsd/skrutinium/1.0/skrutinium.xsd"))[0] == 200
         assert (await get("/object/../state.xml"))[0] in (404, 200)
@@ -211,7 +213,8 @@ async def test_addresses_are_those_of_a_feed(recording: Recording, tmp_path: Pat
         for task in (waiting, by_etag):
             assert (await task)[1] == (series / "manifest/000000005.xml").read_bytes()
         await player.seek(time=BEGAN + datetime.timedelta(seconds=26))
-        assert (await get(f"{here}/newest/event.xml"))[0] == 503
+        status, body, _ = await get(f"{here}/newest/event.xml")
+        assert (status, read_refusal(body, "outage").code) == (503, "outage")
 
 
 async def test_choice_needs_the_registers(recording: Recording) -> None:

@@ -1,5 +1,6 @@
 """What ``watch`` draws fits the terminal, tells the phase, and never lets a name command the terminal."""
 
+import asyncio
 import datetime
 from dataclasses import replace
 
@@ -7,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import skrutinium
+import skrutinium.testing
 from skrutinium.documents.results import Committee, Count, Kind, Reporting
 from skrutinium.following.news import Health
 from skrutinium.watching.screen import Screen, bar, one_line, plain
-from skrutinium.watching.view import Line, View, share
+from skrutinium.watching.view import Line, View, share, view_of
 
 NOW = datetime.datetime(2026, 10, 10, 15, 4, tzinfo=datetime.UTC)
 COUNT = Count(Reporting.PART, 100, 40, {"eligible": 1000, "issued": 457})
@@ -112,3 +115,17 @@ def test_bar(part: int, whole: int, width: int) -> None:
     assert len(drawn) == width
     if whole and width:
         assert (drawn == "█" * width) == (part >= whole)
+
+
+async def test_held_contest_is_told() -> None:
+    """A contest whose publication is held is shown as held, with the reason, beside the figures from before."""
+    async with (
+        skrutinium.testing.night(precincts=8, seed=7) as night,
+        skrutinium.connect(night.url, fingerprint=night.fingerprint) as feed,
+        asyncio.timeout(120),
+    ):
+        releases = feed.releases()
+        before = await view_of(await anext(releases), None)
+        await night.hold(min(night.contests), "a recount")
+        held = (await view_of(await anext(releases), before)).latest
+    assert [", held: a recount" in line.text for line in held] == [True]

@@ -27,7 +27,7 @@ class Found:
 def refusal(status: int, code: str, message: str, **headers: str) -> web.Response:
     """A refusal as a feed writes it."""
     text = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<error xmlns="urn:skrutinium:1" schema="1.0" code="{code}" status="{status}">'
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<error xmlns="urn:skrutinium:1" code="{code}" status="{status}">'
         f"<message>{message}</message></error>\n"
     )
     return web.Response(

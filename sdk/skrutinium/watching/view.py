@@ -118,5 +118,6 @@ def _moved(release: Release, contest: ContestResults) -> Line:
         f", ahead: {first.name or f'list {first.number}'} {share(first.votes or 0, total)}" if first else ""
     )
     seats = ", decided" if all(one.outcome == "decided" for one in contest.districts) else ""
-    text = f"{contest.name}: {contest.count.reported} of {contest.count.expected}{seats}{lead}"
+    held = f", held: {contest.held}" if contest.held else ""
+    text = f"{contest.name}: {contest.count.reported} of {contest.count.expected}{held}{seats}{lead}"
     return Line(release.time, text)
