@@ -19,6 +19,8 @@ _HOP_BY_HOP: Final = frozenset(
 """Headers that belong to one connection (RFC 9110, 7.6.1)."""
 _NO_BODY: Final = frozenset({204, 304})
 _HOST: Final = "127.0.0.1"
+_ROUNDS: Final = 10
+"""Rounds of the event loop in which what it has just accepted becomes a connection; it takes three or four."""
 
 
 class Outlet:
@@ -62,7 +64,7 @@ class Outlet:
 
     async def close(self) -> None:
         """Stop listening."""
-        await self._hang_up()
+        await self.outage()
         await self._ending.aclose()
 
     # ------------------------------------------------------------------ faults
@@ -121,6 +123,8 @@ class Outlet:
 
     async def _hang_up(self) -> None:
         """Cut every open connection, and wait until what was done for it has ended."""
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
         for connection in self._server.connections:
             transport = connection.transport
             if transport is not None:
