@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from skrutinium_server.crisis.triggering import (
     Arm,
     Armed,
     Decision,
+    Disarm,
     Disarmed,
     Looked,
     Running,
@@ -56,6 +58,9 @@ class Case:
 
     def kinds(self, address: str) -> list[str]:
         return [str(message["Skrutinium-Kind"]) for message in self.relay.messages(address)]
+
+    def state(self) -> State:
+        return self.mail.state
 
     def operators(self) -> list[str]:
         return [str(message["Subject"]) for message in self.relay.messages("operator@organiser.example")]
@@ -254,3 +259,57 @@ async def test_every_beginning_and_end_is_kept(tmp_path: Path, night: MadeNight)
 def _kept(folder: Path) -> tuple[list[bytes], State]:
     with Outbox(folder) as outbox:
         return [decision for _, _, decision, _ in outbox.decisions()], current_state(outbox)[1]
+
+
+async def test_a_decision_comes_before_what_the_watch_sees(tmp_path: Path, night: MadeNight) -> None:
+    """What a person decided counts first, and is not passed over after a restart because the watch wrote its own meanwhile."""
+    fails = Looked("fails", "no answer")
+    async with crisis(tmp_path, night, recipients(1), Watch(failed=10)) as case:
+        await case.decide(Arm("j.novakova", "the night begins"))
+        await case.mail.take(fails)
+        case.clock.on(10)
+        disarm = msgspec.json.encode(Disarm("j.novakova", "a false alarm"))
+
+        def elsewhere() -> tuple[int, int]:
+            with Outbox(tmp_path / "crisis") as outbox:
+                position = outbox.decide(disarm, case.clock())
+                outbox.heed(None, msgspec.json.encode(fails), msgspec.json.encode(Armed()), case.clock())
+                return position, current_state(outbox)[0]
+
+        position, heeded = await asyncio.to_thread(elsewhere)
+        assert heeded < position
+        await case.mail.take(fails)
+        assert isinstance(case.state(), Armed)
+        await case.work()
+        assert case.state() == Disarmed()
+        assert case.relay.messages("desk@radio-0.example") == []
+
+
+async def test_an_outbox_out_of_order_is_waited_for(tmp_path: Path, night: MadeNight) -> None:
+    """An outbox that cannot be used for a while does not end the process: it goes on when it can."""
+
+    def rename(old: str, new: str) -> None:
+        with contextlib.closing(sqlite3.connect(tmp_path / "crisis" / "outbox.sqlite")) as database:
+            database.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    def decide() -> None:
+        with Outbox(tmp_path / "crisis") as outbox:
+            outbox.decide(msgspec.json.encode(START), Clock()())
+
+    people = recipients(1)
+    async with asyncio.timeout(60), relay() as taking:
+        told = listed(taking.port, people, watch=Watch(address="http://127.0.0.1:1", every=1))
+        where = await asyncio.to_thread(place, tmp_path, night.store, told)
+        async with opened(where, Clock(), chance) as mail:
+            stop = asyncio.Event()
+            running = asyncio.create_task(mail.run(stop))
+            await asyncio.to_thread(rename, "decision", "elsewhere")
+            while not running.done() and not any("no such table" in one for one in mail._complained):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(rename, "elsewhere", "decision")
+            await asyncio.to_thread(decide)
+            while not running.done() and not taking.messages(people[0].address):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            stop.set()
+            await running
+        assert taking.messages(people[0].address)

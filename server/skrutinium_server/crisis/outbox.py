@@ -309,6 +309,12 @@ class Outbox:
         )
         return [(at, datetime.datetime.fromisoformat(time), told, state) for at, time, told, state in rows]
 
+    def waits(self) -> bool:
+        """Whether a decision waits to be heeded."""
+        return bool(
+            self._database.execute("SELECT EXISTS (SELECT 1 FROM decision WHERE state IS NULL)").fetchone()[0]
+        )
+
     @contextlib.contextmanager
     def _written(self) -> Iterator[None]:
         """One transaction, durable at its end; raises :class:`OutboxError`, and nothing of it is there."""

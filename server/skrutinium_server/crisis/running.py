@@ -10,6 +10,7 @@ import datetime
 import fcntl
 import hashlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -48,6 +49,8 @@ EVERY: Final = 1.0
 """Seconds between two looks at decisions, the store and the list of recipients."""
 KEPT: Final = datetime.timedelta(days=30)
 """The bytes of messages that were sent are kept for so long."""
+_TROUBLE: Final = (StoreError, CrisisError, OSError, sqlite3.Error)
+"""What may pass, such as a full disk: told, and tried again. The mail must not end by it."""
 T = TypeVar("T")
 
 Record = Callable[[str, str, str | None], None]
@@ -86,10 +89,13 @@ def is_running(folder: Path) -> bool:
 def current_state(outbox: Outbox) -> tuple[int, State]:
     """The state as of the last decision that was heeded, and how many positions have been heeded."""
     state: State = Disarmed()
-    heeded = 0
+    heeded, waits = 0, False
     for position, _, _, told in outbox.decisions():
-        if told is not None:
-            state, heeded = msgspec.json.decode(told, type=State), position
+        if told is None:  # of a person, written while the watch wrote its own after it
+            waits = True
+            continue
+        state = msgspec.json.decode(told, type=State)
+        heeded = heeded if waits else position
     return heeded, state
 
 
@@ -147,6 +153,8 @@ class Crisis:
     async def take(self, given: Input, position: int | None = None) -> None:
         """Let an input have its effect: recorded with who or what, told to the operators, then in force."""
         async with self._stepping:
+            if position is None and await self._do(self._outbox.waits):
+                return  # what a person decided comes first; the watch looks again
             now = self._clock()
             crisis = position if position is not None else await self._do(self._outbox.next_position)
             after = step(self.state, given, now, self.told.watch, crisis, self._seen)
@@ -203,7 +211,7 @@ class Crisis:
                 self._heeded = position
             await self._queue_due()
             await self._report_refusals()
-        except (StoreError, CrisisError, OSError) as error:
+        except _TROUBLE as error:
             self._complain(str(error))
 
     def _complain(self, what: str) -> None:
@@ -239,7 +247,10 @@ class Crisis:
                     self._seen = dict(looked.seen)
                 elif looked.why:
                     self._complain(f"The feed: {looked.why}")
-                await self.take(looked)
+                try:
+                    await self.take(looked)
+                except _TROUBLE as error:
+                    self._complain(str(error))
                 await asyncio.sleep(self.told.watch.every)
 
     # ------------------------------------------------------------------ messages
