@@ -17,6 +17,8 @@ from skrutinium.sources.mail import pool as pools
 from skrutinium.sources.mail.files import Letter, read_letter
 from skrutinium.sources.mail.mime import LARGEST_MAIL, BrokenMail
 from skrutinium.sources.mail.pool import Pool
+from skrutinium.sources.mail.source import open_mail
+from skrutinium.trust.signing import plain_fingerprint
 from tests.sdk.mails import files_of, mail, message, zip_of
 from tests.sdk.store_builder import SERIES, fingerprint, make_night
 from tests.sdk.test_mail import THE_RUN
@@ -240,6 +242,47 @@ def test_what_nobody_proves_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     assert kept == list(range(40 - len(kept), 40))
     assert 0 < len(kept) < 6
     pool.close()
+
+
+def test_very_many_lines_are_bounded() -> None:
+    """Of a mail with thousands of signature lines and manifests no more pairs are made than can be checked in a moment."""
+    line = b"ed25519 " + b"0" * 16 + b" " + b"A" * 86 + b"==\n"
+    made = message({}, zipped=False)
+    for number in range(30):
+        files = {
+            f"{number}-{each}.bin": line if each % 2 else b"<manifest>%d</manifest>" % each
+            for each in range(200)
+        }
+        made.add_attachment(zip_of(files), maintype="application", subtype="zip", filename=f"{number}.zip")
+    letter = read_letter(made.as_bytes())
+    assert any("more than 4000 files" in one for one in letter.troubles)
+    assert 0 < len(letter.manifests) <= 4000
+    assert max(len(one.lines) for one in letter.manifests) <= 400
+
+
+async def test_what_is_signed_stays_when_noise_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mails of others that come right after those of the publisher, more of them than is kept, do not push these out."""
+    monkeypatch.setattr(pools, "MOST_UNPROVEN", 50_000)
+    trusted, mail_of_publisher, *_ = right()
+    (tmp_path / "1.eml").write_bytes(mail_of_publisher)
+    for number in range(2, 5):
+        noise = hashlib.shake_256(bytes([number])).digest(50_000)
+        (tmp_path / f"{number}.eml").write_bytes(message({"a.bin": noise}).as_bytes())
+    source = open_mail(f"eml:{tmp_path}", trusted=lambda: (plain_fingerprint(trusted),))
+    try:
+        await source.look()
+        releases = await source.of_pool(lambda pool: pool.releases(THE_RUN, SERIES))
+        assert {one.sha256 for one in releases} == signed()[0]
+        event = next(
+            row
+            for row in await source.of_pool(lambda pool: pool.manifest(releases[-1]).documents)
+            if row.path == "event.xml"
+        )
+        assert await source.of_pool(lambda pool: pool.has(event.sha256))
+    finally:
+        await source.close()
 
 
 def test_zip_cut_off_anywhere_is_told() -> None:

@@ -19,6 +19,8 @@ _ROOT = re.compile(
 _LINE = re.compile(rb"ed25519 ([0-9a-f]{16}) [A-Za-z0-9+/]{86}==\n?")
 _LONGEST_LINE = 200
 _LARGEST_KEY = 4096
+_MOST_FILES = 4000
+_MOST_LINES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,16 @@ def read_letter(data: bytes) -> Letter:
     states: list[bytes] = []
     keys: list[Signed] = []
     objects: list[bytes] = []
-    lines = [one for one in files if len(one.data) <= _LONGEST_LINE and _LINE.fullmatch(one.data)]
+    lines = _Lines(one for one in files if _is_line(one))
     for one in files:
         root = _root(one.data)
         if root == b"manifest":
-            manifests.append(Signed(one.data, _beside(one, lines)))
+            manifests.append(Signed(one.data, lines.beside(one)))
         elif root == b"feed-state":
             states.append(one.data)
         elif one.data.startswith(b"-----BEGIN PUBLIC KEY-----") and len(one.data) <= _LARGEST_KEY:
-            keys.append(Signed(one.data, _beside(one, lines)))
-        elif one not in lines:
+            keys.append(Signed(one.data, lines.beside(one)))
+        elif not _is_line(one):
             objects.append(one.data)
     return Letter(
         parsed.message_id,
@@ -81,10 +83,24 @@ def _root(data: bytes) -> bytes | None:
     return found[1] if found else None
 
 
-def _beside(file: Attached, lines: list[Attached]) -> tuple[bytes, ...]:
-    together = [one for one in lines if one.message == file.message]
-    named = tuple(one.data for one in together if one.name == f"{file.name}.sig")
-    return named or tuple(one.data for one in together)
+def _is_line(file: Attached) -> bool:
+    return len(file.data) <= _LONGEST_LINE and _LINE.fullmatch(file.data) is not None
+
+
+class _Lines:
+    """The signature lines of a mail."""
+
+    def __init__(self, files: Iterable[Attached]) -> None:
+        self._named: dict[tuple[int, str], list[bytes]] = {}
+        self._together: dict[int, list[bytes]] = {}
+        for one in files:
+            self._named.setdefault((one.message, one.name), []).append(one.data)
+            self._together.setdefault(one.message, []).append(one.data)
+
+    def beside(self, file: Attached) -> tuple[bytes, ...]:
+        """Those that may be the signature of a file, the first ones of very many."""
+        named = self._named.get((file.message, f"{file.name}.sig"))
+        return tuple((named or self._together.get(file.message, []))[:_MOST_LINES])
 
 
 def _unpacked(attached: Iterable[Attached]) -> tuple[list[Attached], list[str]]:
@@ -101,6 +117,8 @@ def _unpacked(attached: Iterable[Attached]) -> tuple[list[Attached], list[str]]:
             size = sum(len(each.data) for each in found)
             if size > room:
                 raise BrokenMail(f"has more than {MOST_UNPACKED} bytes of files")
+            if len(files) + len(found) > _MOST_FILES:
+                raise BrokenMail(f"has more than {_MOST_FILES} files")
         except (BrokenMail, DamagedError) as error:
             troubles.append(f"{one.name[:100] or 'an attachment'}: {error}")
             continue

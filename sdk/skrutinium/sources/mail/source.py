@@ -105,6 +105,8 @@ class MailSource:
             return
         self._mails += 1
         pool.add(letter, letter.message_id or name, trusted)
+        if trusted:  # at once: what others send after it may fill what is kept of the unproven
+            pool.settle(trusted)
 
     # ---------------------------------------------------------------- as a source
     async def state(self) -> bytes:
