@@ -376,3 +376,17 @@ async def test_stale_is_told_for_each_source(sites: Sites) -> None:
             return first.stale and not second.stale and not feed.health.stale
 
         await until(alive)
+
+
+async def test_foreign_files_beside_checkpoints(sites: Sites) -> None:
+    """A file that somebody copied beside the checkpoints of a folder is passed over."""
+    root = sites.first.root
+    folder = next(iter(await asyncio.to_thread(lambda: list(root.glob("event/*/*/*/manifest"))))).parent
+
+    def copy() -> None:
+        (folder / "checkpoint").mkdir(exist_ok=True)
+        (folder / "checkpoint" / "a copy of 000000001.xml.gz").write_bytes(b"")
+
+    await asyncio.to_thread(copy)
+    async with skrutinium.connect(root) as feed:
+        assert (await (await feed.release()).contest("202")).id == "202"

@@ -14,6 +14,7 @@ from skrutinium.sources.source import Material, SeriesSource, number_and_hash
 from skrutinium.sources.transport import expand
 
 T = TypeVar("T")
+_CHECKPOINT = re.compile(r"([0-9]{9})\.xml\.gz")
 _EDITION = re.compile(r"([0-9]{9})(?:\.([1-9][0-9]{0,5}))?\.xml")
 
 
@@ -28,6 +29,15 @@ def _read(path: Path, limit: int = LARGEST) -> bytes:
     if len(data) > limit:
         raise DamagedError(f"more than {limit} bytes", address=str(path))
     return data
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise NetworkError(f"cannot be read: {error}", address=str(folder)) from error
 
 
 def _read_expanded(path: Path) -> bytes:
@@ -128,10 +138,14 @@ class FolderSeries(_Numbered):
         """A checkpoint and its signature line."""
         folder = self._folder / "checkpoint"
         if number is None:
-            names = await _aside(lambda: sorted(path.name for path in folder.glob("*.xml.gz")))
-            if not names:
+            numbers = [
+                int(found[1])
+                for name in await _aside(lambda: _names(folder))
+                if (found := _CHECKPOINT.fullmatch(name))
+            ]
+            if not numbers:
                 raise NotYet("there is no checkpoint yet", address=str(folder))
-            number = int(names[-1].split(".")[0])
+            number = max(numbers)
         path = folder / f"{number:09d}.xml.gz"
         line = path.with_name(f"{number:09d}.xml.sig")
         return await _aside(lambda: (_read_expanded(path), _read(line)))
@@ -149,8 +163,11 @@ class FolderRegisters(_Numbered):
         return await _aside(lambda: self._index(number, edition))
 
     def _index(self, number: int, edition: int | None) -> tuple[bytes, bytes]:
-        names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
-        found = [match for name in names if (match := _EDITION.fullmatch(name)) and int(match[1]) == number]
+        found = [
+            match
+            for name in _names(self._folder)
+            if (match := _EDITION.fullmatch(name)) and int(match[1]) == number
+        ]
         if edition is not None:
             found = [match for match in found if int(match[2] or 1) == edition]
         if not found:
