@@ -113,10 +113,12 @@ def machine(off: float = 0, **environment: str) -> Machine:
     return Machine(lambda: datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=off), environment)
 
 
-async def checked(url: str, here: Machine | None = None, **asked: object) -> dict[str, Finding]:
+async def checked(
+    url: str, here: Machine | None = None, push: float = 60, **asked: object
+) -> dict[str, Finding]:
     """All findings by check."""
     wanted = Asked(url, **{"fingerprint": fingerprint(NIGHT.key)} | asked)  # type: ignore[arg-type]
-    found = await examine(wanted, here or machine(), patience=Patience(push=3, answer=30))
+    found = await examine(wanted, here or machine(), patience=Patience(push=push, answer=60))
     assert all(one.advice and one.seen for one in found if one.verdict != "ok")
     return {one.check: one for one in found}
 
@@ -138,7 +140,7 @@ async def test_fault_in_between_is_found(feed: StoreFeed, fault: str) -> None:
     """What a server in between does wrong is named, with its class of error; nothing else is called bad."""
     check, verdict, code, words = FAULTS[fault]
     async with Between(feed, fault) as between:
-        found = await checked(between.url)
+        found = await checked(between.url, push=3 if fault == "buffering" else 60)
 
     one = found[check]
     assert (one.verdict, one.kind.code) == (verdict, code)

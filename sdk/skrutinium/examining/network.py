@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from skrutinium.errors import NetworkError
 from skrutinium.examining.finding import Asked, Finding, Machine
 
-_PATIENCE = 10.0
+_PATIENCE = 20.0
 _SOON = datetime.timedelta(days=14)
 _FAMILIES = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
 
