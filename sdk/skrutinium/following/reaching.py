@@ -6,7 +6,15 @@ from typing import TypeVar
 
 from skrutinium.documents.registers import RegisterRow, RegistersSource
 from skrutinium.documents.series import Document, Run
-from skrutinium.errors import NotDelivered, NotYet, SignatureError, SkrutiniumError
+from skrutinium.errors import (
+    LimitReached,
+    NetworkError,
+    NotDelivered,
+    NotYet,
+    ServerFault,
+    SignatureError,
+    SkrutiniumError,
+)
 from skrutinium.following.followed import PASSING, Followed
 from skrutinium.following.taking import Taken, read_changes, read_manifests
 from skrutinium.sources.choosing import Choice
@@ -65,20 +73,29 @@ class Reaching:
 
     # ---------------------------------------------------------------- documents
     async def document(self, row: Document, first: str | None = None) -> bytes:
-        """The bytes of a document, checked; raises :class:`DamagedError`, :class:`NotDelivered` when nobody has it."""
+        """The bytes of a document, checked; raises :class:`DamagedError`, :class:`NotDelivered` when nobody who answers has it."""
+        lacking = False
 
         async def get(one: Followed) -> bytes:
+            nonlocal lacking
             series = _series(one)
-            data = await series.object(row.sha256)
+            try:
+                data = await series.object(row.sha256)
+            except NotYet:
+                lacking = True
+                raise
             if wrong := matches(row, data, f"{series.where} {row.path}"):
                 raise wrong
             return data
 
         try:
             return await self.any(get, first)
-        except NotYet as error:
+        except (NotYet, NetworkError, ServerFault, LimitReached) as error:
+            if not lacking and not isinstance(error, NotYet):
+                raise
+            away = "" if isinstance(error, NotYet) else " that answers"
             raise NotDelivered(
-                f"no source holds {row.path}: crisis mail brings agreed documents only",
+                f"no source{away} holds {row.path}: crisis mail brings agreed documents only",
                 address=error.address,
                 request_id=error.request_id,
                 words=error.words,
