@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skrutinium
+from skrutinium.sources.address import AddressSeries
 from skrutinium.sources.transport import Transport, retry_after, spread
+from tests.feed.made import EVENT as EVENT_AT_FEED
+from tests.feed.made import MadeStore, feed_on, small_night
 from tests.sdk.several import IMPATIENT, QUICK, Site, until
 from tests.sdk.store_builder import EVENT, make_night
 
@@ -241,3 +244,25 @@ def test_any_retry_after(value: str) -> None:
     """Whatever a server says, it is a time of at most a day, or nothing usable."""
     told = retry_after(value, NOW)
     assert told is None or 0 <= told <= 86_400
+
+
+@pytest.fixture
+def quiet_store(tmp_path: Path) -> Iterator[MadeStore]:
+    """A store with a small night."""
+    made = MadeStore(tmp_path)
+    small_night(made)
+    yield made
+    made.close()
+
+
+async def test_quiet_wait_without_an_etag_is_no_fault(quiet_store: MadeStore) -> None:
+    """A feed answers 204 when a wait after a number brought nothing: nothing is new, and the feed has let us wait."""
+    async with feed_on(quiet_store) as fed:
+        transport = Transport(f"http://127.0.0.1:{fed.running.port}")
+        series = AddressSeries(transport, f"/event/{EVENT_AT_FEED}")
+        newest, _ = await series.newest()
+        quiet = await series.look(after=newest, wait=1)
+        news = await series.look(after=newest - 1, wait=1)
+        await transport.close()
+    assert (quiet.body, quiet.waited) == (None, True)
+    assert news.body is not None

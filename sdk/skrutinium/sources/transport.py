@@ -179,7 +179,7 @@ class Transport:
             headers["Prefer"] = f"wait={math.ceil(wait)}"
         async with self.open(path, headers, silence=wait + self.patience.silence) as response:
             waited = "wait" in response.headers.get("Preference-Applied", "")
-            if response.status == 304:
+            if response.status in (204, 304):  # 204: a wait without a condition that brought nothing
                 return Answer(str(response.url), None, etag, waited)
             body = await read_body(response, limit)
             return Answer(str(response.url), body, response.headers.get("ETag"), waited)
@@ -191,7 +191,7 @@ class Transport:
         """
         async with self.open(path, {}) as response:
             where = str(response.url)
-            if response.status == 304:
+            if response.status != 200:
                 raise DamagedError("'not modified' without having asked for it", address=where)
             stretch = Expanding(limit, where) if _gzipped(response) else None
             size = 0
@@ -208,7 +208,7 @@ class Transport:
     async def open(
         self, path: str, headers: Mapping[str, str], *, silence: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request, without retries; the status is 200 or 304. ``silence``: seconds without a byte that end it."""
+        """One request, without retries; the status is 200, 204 or 304. ``silence``: seconds without a byte that end it."""
         address = self.base + path
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self.patience.connect, sock_read=silence or self.patience.silence
@@ -218,7 +218,7 @@ class Transport:
             async with self._opened().get(
                 address, headers=sent, timeout=timeout, auto_decompress=False, allow_redirects=False
             ) as response:
-                if response.status not in (200, 304):
+                if response.status not in (200, 204, 304):
                     raise await refused(response)
                 yield response
         except TimeoutError as error:
