@@ -61,6 +61,7 @@ class Release(Twin[asynchronous.Release]):
     book = waited(asynchronous.Release.book)
     documents = waited(asynchronous.Release.documents)
     read = waited(asynchronous.Release.read)
+    pack = waited(asynchronous.Release.pack)
 
     def changes(self, older: "Release") -> Differences:
         """What this release says otherwise than an older one, as changes of records."""

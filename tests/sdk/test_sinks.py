@@ -25,6 +25,8 @@ from tests.sdk.store_builder import Written, make_night
 from tests.sdk.test_commands import run
 from tests.sdk.test_feed import QUICK
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
@@ -77,7 +79,7 @@ async def test_equal_after_every_release(kind: str, place: str, written: Written
         sink_at(kind, place) as sink,
         skrutinium.connect(written.root, state=sink, timing=QUICK) as feed,
     ):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             async for release in feed.releases():
                 assert await sink.take(release)
                 assert not await sink.take(release)
@@ -124,7 +126,7 @@ async def test_rows_that_vanish(kind: str, place: str, tmp_path: Path) -> None:
         sink_at(kind, place) as sink,
         skrutinium.connect(written.root, state=sink, timing=QUICK) as feed,
     ):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             async for release in feed.releases():
                 await sink.take(release)
                 if release.number == 5:
@@ -168,7 +170,7 @@ async def test_loop_that_forgets_to_take(kind: str, place: str, written: Written
     """A release that counts as done but was not taken is an error, not a hole."""
     await grow(written)
     async with sink_at(kind, place) as sink, skrutinium.connect(written.root, state=sink) as feed:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             release = await anext(feed.releases())
         with pytest.raises(SinkError, match=r"await sink\.take"):
             await feed.done(release)
@@ -231,7 +233,7 @@ async def test_killed_at_any_moment(kind: str, place: str, tmp_path: Path, feed:
     night = make_night(long_night(11, releases))
     written = await asyncio.to_thread(night.write, tmp_path / "store", 1)
     held = 0
-    async with asyncio.timeout(200):
+    async with asyncio.timeout(600):
         while written.number < releases:
             async with newsroom(kind, place, feed.url, releases) as process:
                 assert process.stdout is not None
@@ -259,7 +261,7 @@ async def test_killed_at_any_moment(kind: str, place: str, tmp_path: Path, feed:
 async def test_cancelled_at_any_moment(kind: str, place: str, written: Written) -> None:
     """A taking that is cancelled, wherever it is, leaves one whole release, and the next one goes on from there."""
     chance = random.Random(23)
-    async with asyncio.timeout(120), sink_at(kind, place) as sink, skrutinium.connect(written.root) as feed:
+    async with asyncio.timeout(600), sink_at(kind, place) as sink, skrutinium.connect(written.root) as feed:
         for number in range(1, 6):
             release = await feed.release()
             for steps in chance.sample(range(60), 3):
@@ -378,7 +380,7 @@ async def test_postgresql_connection_cut(server: str, written: Written) -> None:
     ):
         other = await asyncpg.connect(place)
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'skrutinium' AND datname = current_database()"
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(600):
             async for release in feed.releases():
                 taking = asyncio.create_task(sink.take(release))
                 for _ in range(3):
@@ -405,7 +407,7 @@ async def test_postgresql_two_writers_serializable(server: str, written: Written
     for _ in range(4):
         await grow(written)
     async with (
-        asyncio.timeout(120),
+        asyncio.timeout(600),
         sink_at("postgresql", place) as one,
         sink_at("postgresql", place) as two,
         skrutinium.connect(written.root) as feed,
