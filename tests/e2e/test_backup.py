@@ -103,6 +103,22 @@ def test_folders_keep_their_modes(backed_up: tuple[Path, Path], tmp_path: Path) 
         assert folder.stat().st_mode & 0o777 == site.stat().st_mode & 0o777
 
 
+def test_what_no_name_leads_to_is_not_restored(backed_up: tuple[Path, Path], tmp_path: Path) -> None:
+    """A release that a killed backup brought without its ledger is not there in the site made of it."""
+    backup = tmp_path / "backup"
+    shutil.copytree(backed_up[1], backup)
+    series = min((backup / "store").glob("event/*/night/skrutinium"))
+    newest = int((series / "newest").read_text().split()[0])
+    left = []
+    for path in [*series.glob(f"*/{newest:09d}.*")]:
+        left.append(path.with_name(path.name.replace(f"{newest:09d}", f"{newest + 1:09d}")))
+        shutil.copy2(path, left[-1])
+    assert len(left) >= 3
+    command("site", "restore", backup, tmp_path / "again")
+    assert not any((tmp_path / "again" / path.relative_to(backup)).exists() for path in left)
+    assert "WHOLE" in command("store", "check", tmp_path / "again", "--recount")
+
+
 @pytest.mark.parametrize(
     "pattern", ["runs/night/ledger.sqlite", "store/objects/*/*/*.gz", "store/event/*/*/*/newest"]
 )

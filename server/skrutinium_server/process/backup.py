@@ -9,6 +9,7 @@ Sources: design § 4.1, § 4.2 and § 4.4.
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ REWRITTEN = frozenset({"newest", "heartbeat.xml", "state.xml", "notices.xml"})
 """Files of a release store that are replaced; all others are written once."""
 
 LEDGER = "ledger.sqlite"
+_NUMBERED = re.compile(r"[0-9]{9}(?=[.-])")
 OUTBOX = "outbox.sqlite"
 """What crisis mail has sent and has to send."""
 
@@ -93,6 +95,7 @@ def restore(folder: Path, root: Path, told: Progress) -> Site:
         _copy(path, beside / path.relative_to(folder))
         told("files copied", done, len(kept))
     site = Site(beside)
+    _drop_unnamed(site.store)
     faults = _faults(site, told)
     if faults:
         shutil.rmtree(beside)
@@ -140,6 +143,25 @@ def _files(folder: Path) -> Iterator[Path]:
                 and not path.is_socket()
             ):
                 yield path
+
+
+def _drop_unnamed(store: Path) -> None:
+    """Drop releases, registers and archives after the newest one that is named.
+
+    A backup that was killed in the middle may have brought them without the ledger's entries they were made from; a site that counts
+    on would find them in the place of its own.
+    """
+    levels = ("registers/*", "*/archive/*", "*/*/*/*")
+    for path in [path for level in levels for path in store.glob(f"event/*/{level}")]:
+        number = _NUMBERED.match(path.name)
+        if number is None or not path.is_file():
+            continue
+        newest = (
+            path.parent if path.parent.name in ("registers", "archive") else path.parent.parent
+        ) / "newest"
+        named = int(newest.read_bytes().split()[0]) if newest.is_file() else 0
+        if int(number[0]) > named:
+            path.unlink()
 
 
 def _make_folders(source: Path, target: Path) -> None:
