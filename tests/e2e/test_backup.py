@@ -48,7 +48,9 @@ def test_backup_of_a_site_at_work_is_restored_and_counts_on(tmp_path: Path) -> N
             command("protocols", "import", site, "night", "--format", "csv", part)
             command("site", "backup", site, backup)
         command("protocols", "import", site, "night", "--format", "csv", parts[2])
+        command("release", "cut", site, "night")  # so that there is something to copy
         before = stored(backup)
+        assert stored(site) > before
         killed = subprocess.Popen([*PROGRAM, "site", "backup", site, backup], stdout=subprocess.DEVNULL)
         while stored(backup) == before:
             assert killed.poll() is None or stored(backup) > before, "it ended and has copied nothing"
