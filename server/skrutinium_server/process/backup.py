@@ -1,8 +1,8 @@
 """Backup of a site that goes on counting, and restoring it.
 
 What a backup holds at any moment, also when it was killed in the middle, can be restored: everything in a release store
-but a few names is written once and never changed, so those names are read first and written last, and the ledgers after
-them. A ledger is therefore never behind the store beside it: publishers make what is lacking again, byte for byte.
+but a few names is written once and never changed, so those names are read first and written last, after the
+ledgers. A ledger is therefore never behind the store beside it: publishers make what is lacking again, byte for byte.
 Sources: design § 4.1, § 4.2 and § 4.4.
 """
 
@@ -59,11 +59,6 @@ def backup(site: Site, folder: Path, told: Progress) -> int:
                 _copy(path, target)
                 copied += 1
             told("files of the store", done, len(stored))
-        os.sync()  # what the names written next lead to is on the disk before them
-        for path, data in rewritten.items():
-            target = folder / path.relative_to(site.root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, data)
         for path in _files(site.root):
             relative = path.relative_to(site.root)
             if relative.parts[0] != "store" and not path.name.startswith((LEDGER, OUTBOX)):
@@ -74,6 +69,11 @@ def backup(site: Site, folder: Path, told: Progress) -> int:
             _copy_database(path, folder / path.relative_to(site.root))
             told("ledgers", done, len(ledgers))
             copied += 1
+        os.sync()  # what the names written next lead to, and the ledgers it was made from, are on the disk before them
+        for path, data in rewritten.items():
+            target = folder / path.relative_to(site.root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, data)
         os.sync()
     return copied
 
