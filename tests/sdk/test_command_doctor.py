@@ -18,7 +18,7 @@ import trustme
 from aiohttp import web
 
 from skrutinium.examining.doctor import examine
-from skrutinium.examining.feed import Patience
+from skrutinium.examining.examination import Patience
 from skrutinium.examining.finding import Asked, Finding, Machine, exit_code
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.store_builder import EVENT, Written, fingerprint, make_night

@@ -1,14 +1,33 @@
 """The examination in the order in which things go wrong: this machine, the way to the feed, the feed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from skrutinium.documents.parsing import SCHEMA, schema_text
-from skrutinium.examining.feed import Examination, Patience
-from skrutinium.examining.finding import Asked, Finding, Machine
+from skrutinium.errors import SkrutiniumError
+from skrutinium.examining import feed, passage
+from skrutinium.examining.examination import Examination, Patience
+from skrutinium.examining.finding import Asked, Finding, Machine, of_error
 from skrutinium.examining.machine import disk, programs, proxies
 from skrutinium.examining.network import certificate, connections, names, way_to
 from skrutinium.sources import transport
+
+_CHECKS: tuple[tuple[str, Callable[[Examination], Awaitable[list[Finding]]]], ...] = (
+    ("access", feed.access),
+    ("state", feed.trust),
+    ("clock", feed.clock),
+    ("newest release", feed.newest),
+    ("documents", feed.documents),
+    ("conditional requests", passage.conditional),
+    ("compression", passage.compression),
+    ("long poll", passage.long_poll),
+    ("push", passage.push),
+    ("heartbeat", feed.heartbeat),
+    ("schema", feed.schema),
+    ("in between", passage.between),
+    ("limits", passage.limits),
+    ("incidents", feed.incidents),
+)
 
 
 async def examine(
@@ -51,8 +70,18 @@ async def examine(
     requests = transport.Patience(attempts=1, limited=0, connect=limits.answer, silence=limits.answer)
     line = transport.Transport(asked.url, patience=requests)
     try:
-        examination = Examination(asked, machine, line, limits)
-        await examination.all(tell)
+        await _feed(Examination(asked, machine, line, limits), tell)
     finally:
         await line.close()
     return found
+
+
+async def _feed(at: Examination, tell: Callable[..., None]) -> None:
+    """Every check of the feed in order."""
+    for name, check in _CHECKS:
+        try:
+            tell(*await check(at))
+        except SkrutiniumError as error:
+            tell(of_error(name, error))
+        if at.run is None and name == "state":
+            return  # what follows would only say the same
