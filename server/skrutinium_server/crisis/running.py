@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import datetime
 import fcntl
-import hashlib
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -21,8 +20,8 @@ import msgspec
 
 from skrutinium_server.crisis.composing import Wanted, compose
 from skrutinium_server.crisis.errors import CrisisError, NothingToSend, OutboxError, RelayError
-from skrutinium_server.crisis.message import operators_message
 from skrutinium_server.crisis.model import Kind, Results
+from skrutinium_server.crisis.operators import Operators, messages
 from skrutinium_server.crisis.outbox import Message, New, Outbox
 from skrutinium_server.crisis.probing import probing, run_name
 from skrutinium_server.crisis.reading import RunReader, sent_runs
@@ -117,7 +116,7 @@ class Crisis:
         self._readers: dict[SeriesKey, RunReader] = {}
         self._stepping = asyncio.Lock()
         self._refused: list[Refused] = []
-        self._complained: set[str] = set()
+        self.operators = Operators()
         self._stamp: tuple[int, int] | None = None
         self.sending = Sending(
             told.relay, told.sender.address, self._outbox, self._executor, clock, chance, self._refused.append
@@ -161,7 +160,8 @@ class Crisis:
             if after.told:
                 log.warning("%s", after.told)
                 await self._write_down(given, after.state, after.told)
-                await self._tell_operators(f"decision-{crisis}", after.told, after.told, now)
+                told = messages(self.told, f"decision-{crisis}", after.told, after.told, now)
+                await self._send(told, now)
             if position is not None or after.told or type(after.state) is not type(self.state):
                 await self._do(
                     self._outbox.heed,
@@ -182,18 +182,11 @@ class Crisis:
         except Exception:  # whatever the site's log suffers from, the mail has to go out
             log.exception("this could not be written into the event log of the site: %s", text)
 
-    async def _tell_operators(self, id: str, subject: str, text: str, now: datetime.datetime) -> None:
-        messages = []
-        for address in self.told.sender.operators:
-            mark = hashlib.sha256(address.encode()).hexdigest()[:16]
-            name = f"<skrutinium.operators.{id}.{mark}@{self.told.domain}>"
-            line = f"[Skrutinium] {subject}"[:200]
-            headers, shared = operators_message(address, self.told.sender, name, line, f"{text}\n", now)
-            messages.append(
-                New(None, name, f"operator {address}", address, "operators", 1, 0, headers, shared)
-            )
-        await self._do(self._outbox.queue, messages, now)
-        self.sending.wake()
+    async def _send(self, queued: Sequence[New], now: datetime.datetime) -> None:
+        """Put messages into the outbox, and let them go out."""
+        if queued:
+            await self._do(self._outbox.queue, queued, now)
+            self.sending.wake()
 
     # ------------------------------------------------------------------ what goes on
     async def _follow(self) -> None:
@@ -212,13 +205,7 @@ class Crisis:
             await self._queue_due()
             await self._report_refusals()
         except _TROUBLE as error:
-            self._complain(str(error))
-
-    def _complain(self, what: str) -> None:
-        """Say it once, until something else is wrong."""
-        if what not in self._complained:
-            log.error("%s", what)
-            self._complained = {what}
+            self.operators.complain(str(error))
 
     async def _reload(self) -> None:
         """Read the list of recipients again when it was changed; one that is broken keeps the last good one in force."""
@@ -246,11 +233,11 @@ class Crisis:
                 if looked.verdict == "serves":
                     self._seen = dict(looked.seen)
                 elif looked.why:
-                    self._complain(f"The feed: {looked.why}")
+                    self.operators.complain(f"The feed: {looked.why}")
                 try:
                     await self.take(looked)
                 except _TROUBLE as error:
-                    self._complain(str(error))
+                    self.operators.complain(str(error))
                 await asyncio.sleep(self.told.watch.every)
 
     # ------------------------------------------------------------------ messages
@@ -321,13 +308,12 @@ class Crisis:
         loop = asyncio.get_running_loop()
         left_out: set[str] = set()
         while chunk := await loop.run_in_executor(self._composer, _chunk, composed):
-            await self._do(
-                self._outbox.queue, [one for messages, _ in chunk for one in messages], self._clock()
-            )
-            self.sending.wake()
+            await self._send([one for parts, _ in chunk for one in parts], self._clock())
             left_out |= {path for _, paths in chunk for path in paths}
         if left_out:
-            await self._report_left_out(results, sorted(left_out))
+            now = self._clock()
+            told = self.operators.left_out(results.newest.number, sorted(left_out), self.told, now)
+            await self._send(told, now)
 
     async def try_out(self, only: Sequence[str] = ()) -> list[Message]:
         """Send a message that says it is a test to all recipients, or to ``only`` some; what became of each after one attempt.
@@ -364,30 +350,10 @@ class Crisis:
             if not one.events or results.key.event in one.events
         ]
 
-    async def _report_left_out(self, results: Results, paths: list[str]) -> None:
-        text = f"Too large for the limit of some recipients, and left out of release {results.newest.number}: {', '.join(paths[:20])}"
-        if text not in self._complained:
-            self._complained.add(text)
-            log.error("%s", text)
-            now = self._clock()
-            await self._tell_operators(
-                f"large-{int(now.timestamp())}", "A file is too large to be sent", text, now
-            )
-
     async def _report_refusals(self) -> None:
-        """Tell the operators of recipients that the relay refuses for good, each once; what goes to operators themselves is only logged."""
         taken, self._refused[:] = list(self._refused), []
-        told = {one.message.recipient: one for one in taken if one.message.kind != "operators"}
-        new = [one for id, one in told.items() if f"refused {id}" not in self._complained]
-        if not new:
-            return
-        self._complained |= {f"refused {one.message.recipient}" for one in new}
-        lines = "\n".join(f"{one.message.recipient} ({one.message.address}): {one.why}" for one in new)
         now = self._clock()
-        text = f"The relay refuses these recipients for good; they get nothing. Reach them by telephone and correct the list.\n\n{lines}"
-        await self._tell_operators(
-            f"refused-{int(now.timestamp())}", f"{len(new)} recipients are refused by the relay", text, now
-        )
+        await self._send(self.operators.refused(taken, self.told, now), now)
 
     def _do(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *arguments))
