@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import skrutinium
-from skrutinium import ChainError, Feed, NotDelivered, NotYet, SignatureError
+from skrutinium import ChainError, Feed, NotDelivered, NotYet, SignatureError, StorageError
 from skrutinium.documents.series import Run
 from skrutinium.sources.mail.source import MailSource
 from skrutinium.trust.signing import fingerprint as read_fingerprint
@@ -410,3 +411,18 @@ async def test_closed_source_says_so(mailed: Mailed) -> None:
     await source.close()
     with pytest.raises(skrutinium.NetworkError, match="closed"):
         await source.state()
+
+
+async def test_mail_that_could_not_be_kept_is_read_again(mailed: Mailed) -> None:
+    """When what mails bring finds no room, that is an error of storage; with room, every mail of before counts."""
+    source = mailed.source()
+    try:
+        series = source.series(THE_RUN)
+        await source.of_pool(lambda pool: pool._base.execute("pragma max_page_count = 1"))
+        large = {"noise.bin": hashlib.shake_256(b"noise").digest(500_000)}
+        mailed.box.deliver(message(files_of(mailed.root, [1, 2]) | large).as_bytes())
+        with pytest.raises(StorageError, match="full"):
+            await series.newest()
+        assert (await series.newest())[0] == 2
+    finally:
+        await source.close()

@@ -56,6 +56,24 @@ def test_maildir_with_strange_files(tmp_path: Path) -> None:
     assert ONE in [one.data for one in found.values()]
 
 
+@pytest.mark.parametrize("kind", ["maildir", "eml"])
+def test_mail_that_could_not_be_read_is_tried_again(tmp_path: Path, kind: str) -> None:
+    """An error of the disk is told once, does not keep the other mails back, and the mail is read when it has passed."""
+    folder = Box(tmp_path).path / "new" if kind == "maildir" else tmp_path
+    box: AnyBox = Maildir(tmp_path) if kind == "maildir" else Letters(tmp_path)
+    broken = folder / "1.eml"
+    broken.symlink_to(broken)  # the system refuses to open what leads to itself
+    (folder / "2.eml").write_bytes(TWO)
+    first, second = box.look()
+    assert (first.data, second.data) == (None, TWO)
+    assert first.trouble.startswith("cannot be read: ")
+    assert looked(box) == []
+    broken.unlink()
+    broken.write_bytes(ONE)
+    assert looked(box) == [ONE]
+    assert looked(box) == []
+
+
 def test_mbox_grows(tmp_path: Path) -> None:
     """Mails that are added are told; the last one is told again while it grows, since it may have been cut off."""
     path = tmp_path / "inbox"

@@ -294,3 +294,29 @@ def test_zip_cut_off_anywhere_is_told() -> None:
         found = attached(whole[:size])
         assert found.troubles
         assert found.manifests == ()
+
+
+def test_troubles_are_bounded_and_counted(tmp_path: Path) -> None:
+    """Of very many troubles the last ones are kept, each cut to a length, with the number of those before; taken, they are gone."""
+    pool = Pool(tmp_path)
+    try:
+        for number in range(pools.MOST_TROUBLES + 7):
+            pool.trouble(f"{number} {'x' * 100_000}")
+        told = pool.troubles()
+        assert told[0] == "7 more before these were set aside"
+        assert [one.partition(" ")[0] for one in told[1:]] == [
+            str(n) for n in range(7, pools.MOST_TROUBLES + 7)
+        ]
+        assert max(map(len, told)) <= 1000
+        pool.trouble("one")
+        assert pool.troubles() == ["one"]
+    finally:
+        pool.close()
+
+
+def test_troubles_of_one_mail_are_counted() -> None:
+    """Of a mail with very many files that are set aside the first ones are named and the rest is counted."""
+    files = {f"{number}.zip": b"PK no zip" for number in range(50)}
+    troubles = read_letter(message(files, zipped=False).as_bytes()).troubles
+    assert len(troubles) == 21
+    assert troubles[-1] == "and 30 more files set aside"

@@ -17,11 +17,15 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A mail and how it is called where it lies; ``data`` is None when it is not read, and ``trouble`` says why."""
+    """A mail and how it is called where it lies; ``data`` is None when it is not read, and ``trouble`` says why.
+
+    What may pass, such as an error of the disk, is tried ``again`` at every look, and told once.
+    """
 
     name: str
     data: bytes | None
     trouble: str = ""
+    again: bool = False
 
 
 class Box(Protocol):
@@ -47,6 +51,14 @@ class _Files:
     def __init__(self, kind: str, path: Path) -> None:
         self.path = path
         self.where = f"{kind}:{path}"
+        self._failing: dict[str, str] = {}
+
+    def _is_told(self, name: str, found: Found) -> bool:
+        """Whether this trouble of a mail, which is tried again, was told before."""
+        before = self._failing.pop(name, None)
+        if found.again:
+            self._failing[name] = found.trouble
+        return found.again and before == found.trouble
 
     def interrupt(self) -> None:
         """Files do not wait."""
@@ -68,7 +80,16 @@ def _read(path: Path) -> Found | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Found(path.name, None, f"cannot be read: {error}")
+        return Found(path.name, None, f"cannot be read: {error}; tried again at every look", again=True)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file as it is now; None when it cannot be looked at: reading it tells why."""
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_size, told.st_mtime_ns
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -99,8 +120,10 @@ class Maildir(_Files):
                 if found is None:
                     moved = True
                     continue
-                self._seen.add(name)
-                yield found
+                if not found.again:
+                    self._seen.add(name)
+                if not self._is_told(name, found):
+                    yield found
             if not moved:
                 return
 
@@ -117,14 +140,14 @@ class Letters(_Files):
         there = self.path.is_file()
         paths = [self.path] if there else [p for p in _listed(self.path) if p.suffix.lower() == ".eml"]
         for path in paths:
-            try:
-                told = path.stat()
-            except OSError:
-                continue  # it has gone
-            if self._seen.get(path.name) == (told.st_size, told.st_mtime_ns):
+            stamp = _stamp(path)
+            if stamp is not None and self._seen.get(path.name) == stamp:
                 continue
-            self._seen[path.name] = (told.st_size, told.st_mtime_ns)
-            if (found := _read(path)) is not None:
+            if (found := _read(path)) is None:
+                continue
+            if stamp is not None and not found.again:
+                self._seen[path.name] = stamp
+            if not self._is_told(path.name, found):
                 yield found
 
 

@@ -21,6 +21,7 @@ _LONGEST_LINE = 200
 _LARGEST_KEY = 4096
 _MOST_FILES = 4000
 _MOST_LINES = 400
+_MOST_TROUBLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,14 @@ def read_letter(data: bytes) -> Letter:
         tuple(states),
         tuple(keys),
         tuple(objects),
-        (*parsed.troubles, *troubles),
+        _first((*parsed.troubles, *troubles)),
     )
+
+
+def _first(troubles: tuple[str, ...]) -> tuple[str, ...]:
+    """As many as people read, and how many more there are."""
+    left_out = len(troubles) - _MOST_TROUBLES
+    return (*troubles[:_MOST_TROUBLES], f"and {left_out} more files set aside") if left_out > 0 else troubles
 
 
 def key_id_of(line: bytes) -> str | None:

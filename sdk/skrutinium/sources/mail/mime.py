@@ -56,7 +56,7 @@ def parse(data: bytes) -> Parsed:
         walk.message(data, 0)
     except BrokenMail as error:
         walk.troubles.append(str(error))
-    return Parsed(walk.message_id, tuple(walk.found), tuple(walk.troubles[:20]))
+    return Parsed(walk.message_id, tuple(walk.found), tuple(walk.troubles))
 
 
 class _Walk:
@@ -90,7 +90,7 @@ class _Walk:
         try:
             content = _decoded(body, str(headers.get("content-transfer-encoding", "")).strip().lower())
         except BrokenMail as error:
-            self.troubles.append(f"{name or kind}: {error}")
+            self.troubles.append(f"{(name or kind)[:100]}: {error}")
             return
         if kind == "message/rfc822" or name.lower().endswith(".eml"):
             self.message(content, depth + 1)

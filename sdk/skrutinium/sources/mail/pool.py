@@ -20,7 +20,8 @@ from skrutinium.sources.mail.keys import Keys
 from skrutinium.trust.signing import split_signed
 
 _log = logging.getLogger("skrutinium")
-_MOST_TROUBLES = 1000
+MOST_TROUBLES = 1000
+_LONGEST_TROUBLE = 1000
 MOST_UNPROVEN = 256_000_000
 """Bytes, as kept, of objects that no trusted manifest names."""
 MOST_CLAIMS = 20_000
@@ -53,7 +54,8 @@ class Pool:
         self._base = sqlite3.connect(folder / "pool.sqlite", isolation_level=None)
         self._base.executescript(_TABLES)
         self.keys = Keys()
-        self._troubles: deque[str] = deque(maxlen=_MOST_TROUBLES)
+        self._troubles: deque[str] = deque(maxlen=MOST_TROUBLES)
+        self._left_out = 0
         self._unproven = 0
         self._state: tuple[int, bytes] | None = None
 
@@ -63,14 +65,18 @@ class Pool:
 
     # ---------------------------------------------------------------- troubles
     def trouble(self, text: str) -> None:
-        """Note what was set aside, and why; the last ones are kept until they are taken."""
+        """Note what was set aside, and why; the last ones are kept until they are taken, those before are counted."""
+        text = text[:_LONGEST_TROUBLE]
         _log.info("mail: %s", text)
+        self._left_out += len(self._troubles) == MOST_TROUBLES
         self._troubles.append(text)
 
     def troubles(self) -> list[str]:
         """What was set aside since it was last asked."""
-        told = list(self._troubles)
+        before = [f"{self._left_out} more before these were set aside"] if self._left_out else []
+        told = [*before, *self._troubles]
         self._troubles.clear()
+        self._left_out = 0
         return told
 
     # ---------------------------------------------------------------- taking in

@@ -41,7 +41,6 @@ class MailSource:
         self._box: Box | None = None
         self._pool: Pool | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._unread: list[str] = []
         self._mails = 0
 
     # ---------------------------------------------------------------- the thread
@@ -57,6 +56,7 @@ class MailSource:
         try:
             return ask(self._opened())
         except (sqlite3.Error, OSError) as error:
+            self._start_over()
             raise StorageError(f"what mails bring cannot be kept: {error}", address=self.where) from error
         except SkrutiniumError as error:
             if error.address is None:
@@ -133,6 +133,11 @@ class MailSource:
     def registers(self, event: str) -> RegistersSource:
         """Mails bring no registers: whoever asks is told so."""
         return _NoRegisters(f"{self.where} registers of {event}")
+
+    def _start_over(self) -> None:
+        """Let go of everything: the next look reads all mails again, those too that could not be kept."""
+        self._close()
+        self._box = self._pool = self._folder = None
 
     async def close(self) -> None:
         """End the connection and drop what was kept."""
