@@ -218,6 +218,18 @@ async def test_own_session_is_closed(site: Site, monkeypatch: pytest.MonkeyPatch
     assert all(one.closed for one in made)
 
 
+async def test_closed_stays_closed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it was closed nothing is asked for any more: no session is opened that nobody would close."""
+    transport = Transport(site.feed.url)
+    assert (await transport.get("/state.xml")).body
+    await transport.close()
+    monkeypatch.setattr(aiohttp, "ClientSession", lambda **_: pytest.fail("a session was opened"))
+    for ask in (transport.get("/state.xml"), transport.once("/state.xml")):
+        with pytest.raises(skrutinium.SkrutiniumError, match="closed"):
+            await ask
+    await transport.close()
+
+
 @given(st.floats(0.01, 1000), st.floats(0, 1, exclude_max=True))
 def test_spread(seconds: float, picked: float) -> None:
     """Pauses are spread by a quarter to either side."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from skrutinium.commands.choice import which_run
 from skrutinium.examining.doctor import examine
 from skrutinium.examining.finding import Asked, Finding, Machine, exit_code
+from skrutinium.sources.credentials import plain_address
 from skrutinium.trust.signing import plain_fingerprint
 from skrutinium.watching.screen import safe
 
@@ -53,7 +54,7 @@ async def run(told: argparse.Namespace) -> int:
     if told.json:
         counts = {name: sum(one.verdict == name for one in found) for name in ("ok", "warn", "bad")}
         values = {
-            "url": asked.url,
+            "url": plain_address(asked.url),
             "fine": not counts["bad"],
             **counts,
             "findings": [one.as_json() for one in found],

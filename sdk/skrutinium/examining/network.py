@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from skrutinium.errors import NetworkError
+from skrutinium.errors import AccessRefused, NetworkError
 from skrutinium.examining.finding import Asked, Finding, Machine
+from skrutinium.sources.credentials import plain_address, split_credentials
 
 _PATIENCE = 20.0
 _SOON = datetime.timedelta(days=14)
@@ -31,17 +32,19 @@ class Way:
 def way_to(asked: Asked) -> Way | Finding:
     """The parts of the address, or what is wrong with it."""
     try:
-        parts = urlsplit(asked.url)
+        plain, _ = split_credentials(asked.url)
+        parts = urlsplit(plain)
         port = parts.port
-    except ValueError as error:
+    except (ValueError, AccessRefused) as error:
+        shown = plain_address(asked.url)
         return Finding(
-            "address", "bad", f"{asked.url}: {error}", "https://HOST", "Correct the address.", NetworkError
+            "address", "bad", f"{shown}: {error}", "https://HOST", "Correct the address.", NetworkError
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return Finding(
             "address",
             "bad",
-            asked.url,
+            plain,
             "https://HOST or http://HOST",
             "Take the address from your letter.",
             NetworkError,

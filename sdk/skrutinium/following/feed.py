@@ -31,6 +31,7 @@ from skrutinium.following.taking import Taken
 from skrutinium.sources.address import Address
 from skrutinium.sources.books import Books
 from skrutinium.sources.choosing import choice_of, choose_run
+from skrutinium.sources.credentials import plain_address
 from skrutinium.sources.mail.source import MailSource
 from skrutinium.sources.opening import Place, is_address, source_at
 from skrutinium.sources.source import Source
@@ -274,7 +275,11 @@ class Feed:
                 source.trusted = lambda: self._keys.trusted
             return source
 
-        where = place.rstrip("/") if isinstance(place, str) else str(getattr(place, "where", place))
+        where = (
+            plain_address(place).rstrip("/")
+            if isinstance(place, str)
+            else str(getattr(place, "where", place))
+        )
         owned = isinstance(place, str | Path)
         return Followed(
             where, opening, self._keys, self._terms.timing, self._tell_changed, state_number, owned=owned

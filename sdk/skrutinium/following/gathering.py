@@ -32,6 +32,7 @@ from skrutinium.following.news import Health, Timing
 from skrutinium.following.taking import Taken, read_changes, read_manifests, read_newest
 from skrutinium.sources.address import Address
 from skrutinium.sources.choosing import Choice
+from skrutinium.sources.credentials import plain_address
 from skrutinium.sources.opening import is_address
 from skrutinium.sources.transport import Patience, Transport, spread
 from skrutinium.trust.chain import Chain
@@ -307,7 +308,7 @@ class Gathering:
             await one.close()
         if site is None or not is_address(site.address):
             return
-        if site.address.rstrip("/") in [one.where.rstrip("/") for one in self.followed]:
+        if plain_address(site.address).rstrip("/") in [one.where.rstrip("/") for one in self.followed]:
             return
         one = self._second(site.address)
         one.second_site = True

@@ -18,6 +18,7 @@ from typing import Any, Self
 from skrutinium.errors import NotYet, SchemaError, SkrutiniumError
 from skrutinium.mirroring.files import storage_error
 from skrutinium.mirroring.mirror import Pulled
+from skrutinium.sources.credentials import plain_address
 
 NAME = "times.jsonl"
 FORMAT = 1
@@ -44,7 +45,7 @@ class Recorder:
     async def __aenter__(self) -> Self:
         """Begin after what is there; half a line at its end, from a recording that was killed, is cut off."""
         await asyncio.to_thread(_mend, self.path)
-        self._tell("began", format=FORMAT, place=self._place)
+        self._tell("began", format=FORMAT, place=plain_address(self._place))
         self._writing = asyncio.create_task(self._write())
         return self
 

@@ -34,9 +34,11 @@ from skrutinium.errors import (
     ServerFault,
     SkrutiniumError,
 )
+from skrutinium.sources.credentials import split_credentials
 from skrutinium.sources.expanding import PIECE, Expanding
 
 T = TypeVar("T")
+Waiting = Callable[[SkrutiniumError, float], object]
 
 AGENT: Final = "skrutinium-sdk"
 LARGEST_ARCHIVE: Final = 1024 * 1024 * 1024
@@ -117,7 +119,11 @@ def expand(data: bytes, limit: int, where: str) -> bytes:
 
 
 class Transport:
-    """Requests to one feed; close it, or use it as a context manager."""
+    """Requests to one feed until it is closed.
+
+    User and password in ``base`` are sent (Basic), and are in no address that is told: raises :class:`AccessRefused` where they would go
+    in the clear. ``waiting`` is told of trouble that may pass, and how many seconds are waited before the next attempt.
+    """
 
     def __init__(
         self,
@@ -126,18 +132,22 @@ class Transport:
         session: aiohttp.ClientSession | None = None,
         patience: Patience | None = None,
         pick: Callable[[], float] = random.random,
+        waiting: Waiting | None = None,
     ) -> None:
-        self.base = base.rstrip("/")
+        plain, self._authorization = split_credentials(base)
+        self.base = plain.rstrip("/")
         self.patience = patience or Patience()
         self._session = session
         self._owned = session is None
         self.pick = pick
+        self._waiting = waiting
+        self._closed = False
 
     async def close(self) -> None:
-        """Close the session if it is our own."""
+        """Close the session if it is our own; nothing is asked for any more."""
+        self._closed = True
         if self._owned and self._session is not None:
             await self._session.close()
-            self._session = None
 
     async def get(self, path: str, *, limit: int = LARGEST, etag: str | None = None) -> Answer:
         """Ask for ``path`` (with ``If-None-Match`` when ``etag`` is given), at most ``limit`` bytes, with retries."""
@@ -160,6 +170,8 @@ class Transport:
                 if last:
                     raise
                 _log.info("%s: %s; trying again in %.1f s", path, error.message, wait)
+                if self._waiting is not None:
+                    self._waiting(error, wait)
             await asyncio.sleep(wait)
 
     def pause(self, attempt: int, error: SkrutiniumError) -> float:
@@ -213,9 +225,12 @@ class Transport:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self.patience.connect, sock_read=silence or self.patience.silence
         )
+        session = self._opened()
         sent = {"Accept-Encoding": "gzip", "User-Agent": AGENT, **headers}
+        if self._authorization is not None:
+            sent["Authorization"] = self._authorization
         try:
-            async with self._opened().get(
+            async with session.get(
                 address, headers=sent, timeout=timeout, auto_decompress=False, allow_redirects=False
             ) as response:
                 if response.status not in (200, 204, 304):
@@ -224,15 +239,17 @@ class Transport:
         except TimeoutError as error:
             raise NetworkError("no answer in time", address=address) from error
         except RuntimeError as error:
-            if not self._opened().closed:
+            if not session.closed:
                 raise
-            raise NetworkError("the session that was passed in is closed", address=address) from error
+            raise NetworkError("the session is closed", address=address) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NetworkError(
                 f"the connection failed: {str(error) or type(error).__name__}", address=address
             ) from error
 
     def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise SkrutiniumError("this is closed", address=self.base)
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_AT_ONCE))
         return self._session
