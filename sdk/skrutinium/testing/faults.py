@@ -24,11 +24,12 @@ class BreakOffError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a reader asks: method, target with its query, headers."""
+    """What a reader asks: method, target with its query, headers, and what it sends."""
 
     method: str
     target: str
     headers: CIMultiDict[str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,10 @@ class Outlet:
     url: str
     """The address to give to a newsroom's program."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = _HOST, port: int = 0, *, forwarded: bool = False) -> None:
+        """``port`` 0: a free one; ``forwarded``: tell the feed in ``X-Forwarded-For`` whose request it is."""
+        self._where = (host, port)
+        self._forwarded = forwarded
         self._upstream = ""
         self._faults: list[Fault] = []
         self._old: str | None = None
@@ -41,10 +44,11 @@ class Outlet:
         self._ending = contextlib.AsyncExitStack()
 
     async def open(self, upstream: tuple[str, int]) -> Self:
-        """Listen on a free port, and pass on to the feed at ``upstream``."""
+        """Listen, and pass on to the feed at ``upstream``. Raises OSError when the port is taken."""
         self._upstream = "http://{}:{}".format(*upstream)
-        self._held = _bound(0)
-        self.url = f"http://{_HOST}:{self._held.getsockname()[1]}"
+        host, port = self._where
+        self._held = _bound(host, port, taken=bool(port))
+        self.url = _url(host, self._held.getsockname()[1])
         self._ending.callback(self._held.close)
         self._session = await self._ending.enter_async_context(
             aiohttp.ClientSession(
@@ -87,26 +91,35 @@ class Outlet:
     async def refuse(self, status: int = 429, wait: int | None = 1) -> None:
         """Every request is refused with that status, with ``wait`` seconds in ``Retry-After``; open streams are cut."""
         code, message = _REFUSALS.get(status, ("unavailable", "This is a test: the feed refuses."))
-        await self._begin(faults.refusing(status, wait, code, message))
+        await self.begin(faults.refusing(status, wait, code, message))
 
     async def slow(self, bytes_per_second: int = 2_000, delay: float = 0) -> None:
         """Every answer comes ``delay`` seconds late and no faster than that."""
-        await self._begin(faults.slow(bytes_per_second, delay))
+        await self.begin(faults.slow(bytes_per_second, delay))
 
     async def truncate(self) -> None:
         """Of every document comes the first half, as if it were the whole."""
-        await self._begin(faults.truncated)
+        await self.begin(faults.truncated)
 
     async def break_off(self) -> None:
         """In the middle of every document the connection ends."""
-        await self._begin(faults.broken_off)
+        await self.begin(faults.broken_off)
 
     async def wrong_signature(self) -> None:
         """Everything is signed by somebody else."""
-        await self._begin(faults.wrongly_signed)
+        await self.begin(faults.wrongly_signed)
 
-    async def _begin(self, fault: Fault) -> None:
+    async def begin(self, fault: Fault) -> None:
+        """Any other fault; open connections are cut."""
         self._faults.append(fault)
+        await self._hang_up()
+
+    async def move(self, upstream: tuple[str, int]) -> None:
+        """The feed has another address from now on."""
+        if self._old is None:
+            self._upstream = "http://{}:{}".format(*upstream)
+        else:
+            self._old = "http://{}:{}".format(*upstream)
         await self._hang_up()
 
     async def lead_to(self, upstream: tuple[str, int]) -> None:
@@ -118,7 +131,8 @@ class Outlet:
 
     # ------------------------------------------------------------------ passing on
     async def _listen(self) -> None:
-        self._listening = web.SockSite(self._runner, _bound(self._held.getsockname()[1]))
+        host, _ = self._where
+        self._listening = web.SockSite(self._runner, _bound(host, self._held.getsockname()[1]))
         await self._listening.start()
 
     async def _hang_up(self) -> None:
@@ -133,7 +147,9 @@ class Outlet:
             await asyncio.sleep(0)
 
     async def _meet(self, asked: web.BaseRequest) -> web.StreamResponse:
-        request = Request(asked.method, asked.raw_path, _end_to_end(asked.headers))
+        request = Request(asked.method, asked.raw_path, _end_to_end(asked.headers), await asked.read())
+        if self._forwarded:
+            request.headers["X-Forwarded-For"] = asked.remote or ""
         pass_on: Pass = self._pass_on
         for fault in self._faults:
             pass_on = _with(fault, pass_on)
@@ -166,8 +182,9 @@ class Outlet:
             request.method,
             self._upstream + request.target,
             headers=request.headers,
+            data=request.body or None,
             allow_redirects=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
         async def body() -> AsyncIterator[bytes]:
@@ -198,11 +215,23 @@ def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP)
 
 
-def _bound(port: int) -> socket.socket:
-    """A socket of that port, 0 for a free one; one that does not listen keeps the port for those that will."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bound(host: str, port: int, *, taken: bool = False) -> socket.socket:
+    """A socket of that port, 0 for a free one; one that does not listen keeps the port for those that will.
+
+    ``taken``: raise OSError where somebody else listens already.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if taken:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind((_HOST, port))
+    bound.bind((host, port))
     bound.setblocking(False)
     return bound
