@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from skrutinium_server.authority.examining import Application
-from skrutinium_server.authority.persons import Authority, Scrypt
+from skrutinium_server.authority.passphrases import Argon2id
+from skrutinium_server.authority.persons import Authority
 from skrutinium_server.authority.registering import Registry
 from skrutinium_server.authority.settings import SubscriberSettings
 
 START = datetime.datetime(2030, 9, 1, 8, 30, tzinfo=datetime.UTC)
-CHEAP = Scrypt(cost=2)
+CHEAP = Argon2id(iterations=1, lanes=1, memory=8)
 EXAMPLES = SubscriberSettings(special_addresses=True)
 """Settings that take the addresses set aside for examples."""
 
@@ -26,7 +27,7 @@ def ticking() -> Iterator[datetime.datetime]:
 def authority(site: Path, who: str = "novakova") -> Authority:
     """People and rights of a site with a clock of its own and cheap passphrases."""
     clock = ticking()
-    return Authority(site, who=who, now=lambda: next(clock), scrypt=CHEAP)
+    return Authority(site, who=who, now=lambda: next(clock), method=CHEAP)
 
 
 def registry(site: Path, settings: SubscriberSettings = EXAMPLES) -> Registry:

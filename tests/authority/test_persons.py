@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrutinium_server.authority.errors import EventRefused, NotAuthenticated, PersonError
-from skrutinium_server.authority.persons import LONGEST, SHORTEST, Scrypt, Verifier, authenticate
-from tests.authority.made import authority
+from skrutinium_server.authority.model import PersonRenewed
+from skrutinium_server.authority.passphrases import LONGEST, SHORTEST, Argon2id, Scrypt, Verifier
+from skrutinium_server.authority.persons import Authority, authenticate
+from tests.authority.made import CHEAP, authority
 
 PHRASE = "čtyři slova stačí všem"
 
@@ -55,13 +57,75 @@ def test_passphrase_is_not_kept(tmp_path: Path) -> None:
     first, second = (msgspec.json.decode(path.read_bytes(), type=Verifier) for path in kept)
     assert first.salt != second.salt
     assert first.value != second.value
-    assert first.scrypt == Scrypt(cost=2)
+    assert first.method == CHEAP
 
 
 def test_usual_cost_is_high() -> None:
     """A guess costs at least 64 MiB of memory unless a test says otherwise."""
-    cost = Scrypt()
-    assert 128 * cost.cost * cost.block >= 64 * 2**20
+    cost = Argon2id()
+    assert cost.memory * 1024 >= 64 * 2**20
+    assert cost.iterations >= 3
+
+
+def test_argon2id_is_that_of_the_rfc() -> None:
+    """The same passphrase, salt and cost give what the reference program gives."""
+    value = Argon2id(iterations=2, lanes=1, memory=2**8).derive(b"password", b"somesalt")
+    assert value.hex() == "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe"
+
+
+def older(site: Path) -> Authority:
+    """People of a site as a version before this one kept them."""
+    return Authority(site, who="test", method=Scrypt(cost=2))
+
+
+def test_older_verifier_is_renewed_at_log_in(tmp_path: Path) -> None:
+    """A passphrase kept by scrypt opens, and is kept by argon2id after the first log-in; the log says so once."""
+    older(tmp_path).add_person("novak", "operator", PHRASE)
+    file = tmp_path / "authority" / "persons" / "novak.json"
+    assert b"scrypt" in file.read_bytes()
+    people = authority(tmp_path)
+    assert people.authenticate("novak", PHRASE) == "novak"
+    assert b"scrypt" in file.read_bytes()
+    person = people.log_in("novak", PHRASE)
+    assert msgspec.json.decode(file.read_bytes(), type=Verifier).method == CHEAP
+    assert people.log_in("novak", PHRASE) == person
+    (renewed,) = [one for one in people.log.entries() if isinstance(one.event, PersonRenewed)]
+    assert renewed.who == "novak"
+    assert [one.name for one in file.parent.iterdir()] == ["novak.json"]
+    with pytest.raises(NotAuthenticated):
+        people.log_in("novak", PHRASE + "!")
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_kill_while_renewing_locks_nobody_out(tmp_path: Path, recorded: bool) -> None:
+    """Killed before or after the renewal was recorded, the person still gets in, and the next log-in puts it right."""
+    older(tmp_path).add_person("novak", "operator", PHRASE)
+    file = tmp_path / "authority" / "persons" / "novak.json"
+    before = file.read_bytes()
+    people = authority(tmp_path)
+    people.log_in("novak", PHRASE)
+    after = file.read_bytes()
+    (file.parent / "novak.json.next").write_bytes(after)
+    file.write_bytes(before)
+    if not recorded:  # as the log was before
+        log = tmp_path / "authority" / "events.jsonl"
+        log.write_bytes(log.read_bytes().splitlines(keepends=True)[0])
+        (tmp_path / "authority" / "events.head").unlink()
+    assert authority(tmp_path).authenticate("novak", PHRASE) == "novak"
+    assert authority(tmp_path).log_in("novak", PHRASE).name == "novak"
+    with pytest.raises(NotAuthenticated):
+        authority(tmp_path).authenticate("novak", PHRASE + "!")
+    authority(tmp_path).remove_person("novak")
+    assert list(file.parent.iterdir()) == []
+
+
+def test_verifier_without_or_with_two_methods_is_none() -> None:
+    """A verifier that names no method, or both, is refused before it could open anything."""
+    methods: list[dict[str, object]] = [{}, {"argon2id": {}, "scrypt": {}}]
+    for told in methods:
+        data = msgspec.json.encode({"name": "novak", "salt": b"0", "value": b"0", **told})
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(data, type=Verifier)
 
 
 def test_removed_person_opens_nothing(tmp_path: Path) -> None:

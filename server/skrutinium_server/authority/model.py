@@ -44,6 +44,13 @@ class PersonAdded(_Event, frozen=True, tag="person-added"):
     verifier: str
 
 
+class PersonRenewed(_Event, frozen=True, tag="person-renewed"):
+    """A person's passphrase is compared in another way from now on; it is the same passphrase."""
+
+    name: str
+    verifier: str
+
+
 class PersonRemoved(_Event, frozen=True, tag="person-removed"):
     """A person may act no longer."""
 
@@ -141,6 +148,14 @@ class ContestLifted(_Event, frozen=True, tag="contest-lifted"):
     contest: str
 
 
+class SandboxSteered(_Event, frozen=True, tag="sandbox-steered"):
+    """Somebody told a sandbox to do something, such as ``seek``; ``told`` is what was said with it."""
+
+    sandbox: str
+    do: str
+    told: str = ""
+
+
 class NoticeGiven(_Event, frozen=True, tag="notice-given"):
     """Something was told to readers: an incident, a planned change, a second site."""
 
@@ -158,6 +173,7 @@ SubscriberEvent = (
 )
 Event = (
     PersonAdded
+    | PersonRenewed
     | PersonRemoved
     | SubscriberEvent
     | RunOpened
@@ -166,6 +182,7 @@ Event = (
     | RunDeclared
     | ContestHeld
     | ContestLifted
+    | SandboxSteered
     | NoticeGiven
 )
 

@@ -1,18 +1,16 @@
-"""People who may act, each with a passphrase: stored as scrypt (RFC 7914), compared in constant time, never logged.
+"""People who may act, each with a passphrase, of which only a verifier is kept; compared in constant time, never logged.
 
 ``authority/persons/NAME.json`` (mode 0600) is what a passphrase is compared with; the event log names that file's
-SHA-256, so that a file put there by hand is noticed. Sources: design § 3, C18.
+SHA-256, so that a file put there by hand is noticed. ``NAME.json.next`` is one that is about to take its place.
+Sources: design § 3, C18.
 """
 
 import getpass
 import hashlib
-import hmac
 import os
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -26,47 +24,21 @@ from skrutinium_server.authority.model import (
     Person,
     PersonAdded,
     PersonRemoved,
+    PersonRenewed,
     Role,
     State,
 )
+from skrutinium_server.authority.passphrases import (
+    LONGEST,
+    SHORTEST,
+    Argon2id,
+    Method,
+    Verifier,
+    nobody,
+    verifier,
+)
 from skrutinium_server.authority.state import fold
 from skrutinium_server.election.model import IDENTIFIER
-
-SHORTEST: Final = 12
-"""Characters that a passphrase has at least: a few words, not a password."""
-
-LONGEST: Final = 1024
-"""Characters that a passphrase has at most."""
-
-
-class Scrypt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cost of one comparison: ``cost`` is N (a power of two), ``block`` r, ``parallel`` p; about 128·N·r bytes of memory."""
-
-    cost: int = 2**16
-    block: int = 8
-    parallel: int = 1
-
-
-class Verifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a passphrase is compared with: parameters, salt (16 bytes) and scrypt value (32 bytes)."""
-
-    name: str
-    scrypt: Scrypt
-    salt: bytes
-    value: bytes
-
-
-def _derived(passphrase: str, salt: bytes, scrypt: Scrypt) -> bytes:
-    # NFKC: the same keys pressed on another keyboard driver give the same passphrase.
-    return hashlib.scrypt(
-        unicodedata.normalize("NFKC", passphrase).encode(),
-        salt=salt,
-        n=scrypt.cost,
-        r=scrypt.block,
-        p=scrypt.parallel,
-        maxmem=2 * 128 * scrypt.cost * scrypt.block * scrypt.parallel + 2**20,
-        dklen=32,
-    )
 
 
 def login_name() -> str:
@@ -80,8 +52,8 @@ def login_name() -> str:
 class Authority:
     """People, rights and the event log of the site in the folder ``site``.
 
-    ``who`` is recorded as the one who did what is recorded; ``now`` tells the time (aware); ``scrypt`` is what new
-    passphrases cost; ``random`` makes salts.
+    ``who`` is recorded as the one who did what is recorded; ``now`` tells the time (aware); ``method`` is how new
+    passphrases are compared, with its cost; ``random`` makes salts.
     """
 
     def __init__(
@@ -90,7 +62,7 @@ class Authority:
         *,
         who: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        scrypt: Scrypt = Scrypt(),  # noqa: B008 - frozen
+        method: Method = Argon2id(),  # noqa: B008 - frozen
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.site = site
@@ -98,7 +70,7 @@ class Authority:
         self.who = login_name() if who is None else who
         self.now = now
         self.log = EventLog(self.folder)
-        self._scrypt = scrypt
+        self._method = method
         self._random = random
 
     def state(self) -> State:
@@ -143,9 +115,7 @@ class Authority:
             raise PersonError(
                 f"A passphrase has {SHORTEST} to {LONGEST} characters, this one {len(passphrase)}. Take a few words."
             )
-        salt = self._random(16)
-        verifier = Verifier(name, self._scrypt, salt, _derived(passphrase, salt, self._scrypt))
-        data = msgspec.json.encode(verifier) + b"\n"
+        data = verifier(name, passphrase, self._random(16), self._method).encoded()
 
         def added(state: State) -> Event:
             if name not in state.persons:
@@ -160,7 +130,8 @@ class Authority:
         """Let a person act no longer; raises :class:`PersonError`."""
         self.person(name)
         entry = self.record(PersonRemoved(name))
-        self._file(name).unlink(missing_ok=True)
+        for path in (self._file(name), self._next(name)):
+            path.unlink(missing_ok=True)
         return entry
 
     def authenticate(self, name: str, passphrase: str) -> str:
@@ -169,36 +140,63 @@ class Authority:
         An unknown name takes as long as a wrong passphrase, and is told in the same words.
         """
         person = self.state().persons.get(name)
-        verifier = None if person is None else self._verifier(person)
-        salt, scrypt, expected = (
-            (b"\0" * 16, self._scrypt, b"\0" * 32)
-            if verifier is None
-            else (verifier.salt, verifier.scrypt, verifier.value)
-        )
-        same = hmac.compare_digest(_derived(passphrase[: LONGEST + 1], salt, scrypt), expected)
-        if verifier is None or not same:
+        known = None if person is None else self._verifier(person)
+        fits = (known or nobody(self._method)).fits(passphrase)
+        if known is None or not fits:
             raise NotAuthenticated(
                 f"Name {name!r} and passphrase do not belong together. Try again; `person list` shows the names of this site."
             )
         return name
 
+    def log_in(self, name: str, passphrase: str) -> Person:
+        """The person, whose passphrase it is; raises :class:`NotAuthenticated`.
+
+        A verifier of an older method or cost is renewed on this occasion, for only now the passphrase is at hand.
+        """
+        self.authenticate(name, passphrase)
+        person = self.person(name)
+        known = self._verifier(person)
+        if known.method != self._method:
+            self._renew(person, verifier(name, passphrase, self._random(16), self._method).encoded())
+        return self.person(name)
+
+    def _renew(self, person: Person, data: bytes) -> None:
+        """Let another file take the place of a person's verifier, unless somebody else did so meanwhile.
+
+        A kill in between leaves the old one valid, or the new one under its other name: both are found.
+        """
+        path, beside = self._file(person.name), self._next(person.name)
+
+        def renewed(entries: tuple[Entry, ...]) -> tuple[Event, ...]:
+            if fold(entries).persons.get(person.name) != person:
+                return ()
+            put_whole(beside, data, mode=0o600)
+            return (PersonRenewed(person.name, hashlib.sha256(data).hexdigest()),)
+
+        if self.log.append(person.name, self.now, renewed):
+            put_whole(path, data, mode=0o600)
+            beside.unlink(missing_ok=True)
+
     def _file(self, name: str) -> Path:
         return self.folder / "persons" / f"{name}.json"
 
+    def _next(self, name: str) -> Path:
+        return self.folder / "persons" / f"{name}.json.next"
+
     def _verifier(self, person: Person) -> Verifier:
         path = self._file(person.name)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
+        found = [one.read_bytes() for one in (path, self._next(person.name)) if one.exists()]
+        if not found:
             raise PersonError(
                 f"{path} is missing: nobody can act as {person.name}. Remove the person and add it again."
-            ) from None
-        if hashlib.sha256(data).hexdigest() != person.verifier:
-            raise PersonError(
-                f"{path} is not the file that the event log names: it was changed by hand. "
-                f"Find out by whom; then remove {person.name} and add it again."
             )
-        return msgspec.json.decode(data, type=Verifier)
+        for data in found:
+            if hashlib.sha256(data).hexdigest() == person.verifier:
+                return msgspec.json.decode(data, type=Verifier)
+        raise PersonError(
+            f"{path} is not the file that the event log names: it was changed by hand. "
+            f"Find out by whom; then remove {person.name} and add it again."
+        )
 
 
 def authenticate(site_folder: Path, name: str, passphrase: str) -> Person:

@@ -18,6 +18,7 @@ from skrutinium_server.authority.model import (
     Person,
     PersonAdded,
     PersonRemoved,
+    PersonRenewed,
     Registration,
     Revoked,
     Standing,
@@ -41,7 +42,7 @@ def after(state: State, entry: Entry) -> State:
     """The state after one more entry."""
     moved = msgspec.structs.replace(state, position=entry.position)
     match entry.event:
-        case PersonAdded() | PersonRemoved() as event:
+        case PersonAdded() | PersonRenewed() | PersonRemoved() as event:
             return _person(moved, event, entry)
         case SubscriberRequested(registration, late):
             return _requested(moved, registration, late, entry)
@@ -58,13 +59,17 @@ def after(state: State, entry: Entry) -> State:
             return moved
 
 
-def _person(state: State, event: PersonAdded | PersonRemoved, entry: Entry) -> State:
+def _person(state: State, event: PersonAdded | PersonRenewed | PersonRemoved, entry: Entry) -> State:
     persons = dict(state.persons)
     match event:
         case PersonAdded(name, role, verifier):
             if name in persons:
                 raise EventRefused(f"{name} is a person of this site already.")
             persons[name] = Person(name, role, verifier, entry.time)
+        case PersonRenewed(name, verifier):
+            if name not in persons:
+                raise EventRefused(f"There is no person {name!r}.")
+            persons[name] = msgspec.structs.replace(persons[name], verifier=verifier)
         case PersonRemoved(name):
             if persons.pop(name, None) is None:
                 raise EventRefused(f"There is no person {name!r}.")
