@@ -93,6 +93,7 @@ class Counting:
         self.run = basis.record.run
         self.phase = basis.record.phase
         self.definition = basis.record.definition
+        self.begins = basis.record.begins
         self.clock = clock
         self.settings = settings
         self.index = basis.index
@@ -136,6 +137,8 @@ class Counting:
                     self._note_step(step, entry.position)
         if last is not None and self.phase == "live":
             self.clock.not_before(last)
+        elif last is not None and self.begins is not None:
+            self.clock.follow(max(last, self.begins), 0)
         elif last is not None:
             self.clock.follow(clock_start(self.index.definition.date, self.law, last, self.clock.now()), 1)
 

@@ -189,9 +189,14 @@ class Decisions:
                     "Only a live run has a minute before which it is not read; leave --not-before out."
                 )
             not_before = (moment(told["not_before"]), said(told, "not_before_reason"))
+        begins = None
+        if told.get("begins") is not None:
+            if phase == "live":
+                raise RunError("The clock of a live run is the wall's; nothing is replayed into it.")
+            begins = moment(told["begins"])
         await asyncio.to_thread(publish_its_registers, self._site, told["event"], self._wall())
         record = await asyncio.to_thread(
-            prepare_run, self._site, run, phase, told["event"], persons, not_before, asked.rests_on
+            prepare_run, self._site, run, phase, told["event"], persons, not_before, asked.rests_on, begins
         )
         await asyncio.to_thread(write_state, self._site, opened=run, now=self._wall())
         opened = await self._runs.open(run)

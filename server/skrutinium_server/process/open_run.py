@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from typing import Any
 
 from skrutinium_server.ledger.errors import ClosedError, LedgerError
@@ -19,6 +20,9 @@ LOOK = 0.05
 AGAIN = 1.0
 """Seconds after which a cut that could not be written is tried again."""
 
+QUIET = 30.0
+"""Seconds for which nothing is cut by itself after more was announced: whoever brings it may have been killed."""
+
 FAILURES = 3
 """A publisher that ended so often while somebody waited for it is not waited for any longer."""
 
@@ -32,6 +36,7 @@ class OpenRun:
         """What lasts and needs a person: by series, or ``ledger``."""
         self.published = asyncio.Condition()
         self.wake = asyncio.Event()
+        self._quiet_until = float("-inf")
         self._said: set[asyncio.Task[None]] = set()
         self.publishers = {
             series: Child(
@@ -112,7 +117,13 @@ class OpenRun:
                     await self.wake.wait()
             self.wake.clear()
 
+    def be_quiet(self, *, quiet: bool) -> None:
+        """Cut nothing by itself while more comes that is to be published at once, or cut again."""
+        self._quiet_until = time.monotonic() + QUIET if quiet else float("-inf")
+
     async def _cut_what_is_due(self) -> None:
+        if time.monotonic() < self._quiet_until:
+            return
         if not self.behind("skrutinium"):
             await self.counting.cut_skrutinium()
         await self.counting.cut_volby(self.counting.clock.now(), aggregates=not self.behind("volby"))
@@ -124,5 +135,6 @@ class OpenRun:
     async def cut_everything(self) -> dict[str, int]:
         """Cut every series now and wait until that is published; the numbers of the releases."""
         numbers = await self.counting.cut_everything()
+        self.be_quiet(quiet=False)
         await self.until_all_published()
         return numbers

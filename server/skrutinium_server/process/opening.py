@@ -29,11 +29,12 @@ def prepare_run(
     persons: tuple[str, ...] = (),
     not_before: tuple[datetime.datetime, str] | None = None,
     rests_on: str | None = None,
+    begins: datetime.datetime | None = None,
 ) -> RunRecord:
     """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing.
 
     ``not_before`` (a moment and the reason for it) takes the place of the law's minute; ``rests_on`` is the hash of the definition
-    that was looked at when the run was asked for: another one opens nothing.
+    that was looked at when the run was asked for: another one opens nothing. ``begins`` as in :class:`RunRecord`.
     """
     with site.alone():
         record, _, _ = plan_run(site, run, phase, site.event(event))
@@ -41,7 +42,7 @@ def prepare_run(
             raise RunError(
                 f"The definition of {record.event} was changed while the run {run!r} was being opened. Look at it and ask again."
             )
-        record = msgspec.structs.replace(record, persons=persons)
+        record = msgspec.structs.replace(record, persons=persons, begins=begins)
         if not_before is not None:
             moment, reason = not_before
             record = msgspec.structs.replace(record, not_before=moment, not_before_reason=reason)

@@ -114,7 +114,9 @@ class OpenRuns:
         if path.exists():
             ledger = SqliteLedger.open(path)
         else:
-            if basis.record.phase != "live":
+            if basis.record.begins is not None:
+                clock.follow(basis.record.begins, 0)
+            elif basis.record.phase != "live":
                 clock.follow(clock_start(basis.definition.date, basis.law, None, clock.now()), 1)
             ledger = SqliteLedger.create(path, basis.record.opened(clock.now()))
         return Counting(basis, self._site.settings(), ledger, clock, time.monotonic)

@@ -1,6 +1,7 @@
 """Writing the signed state file, which tells the runs of a site: before a run opens or closes."""
 
 import datetime
+from collections.abc import Collection
 
 import msgspec
 
@@ -20,20 +21,27 @@ def write_state(
     closed: str | None = None,
     *,
     reopened: str | None = None,
+    dropped: Collection[str] = (),
     now: datetime.datetime,
 ) -> None:
     """Rewrite the signed state file: ``opened`` becomes its event's current run, ``closed`` accepts no more.
 
-    ``reopened`` accepts again and is read where it was read before.
+    ``reopened`` accepts again and is read where it was read before. ``dropped`` are no longer there at all: passages of a night that
+    was replayed again since.
 
     What is read at the event's own address stays live once it was: a test opened afterwards is not put in its place.
     """
     with site.alone():
-        _write_state(site, opened, closed, reopened, now)
+        _write_state(site, opened, closed, reopened, dropped, now)
 
 
 def _write_state(
-    site: Site, opened: str | None, closed: str | None, reopened: str | None, now: datetime.datetime
+    site: Site,
+    opened: str | None,
+    closed: str | None,
+    reopened: str | None,
+    dropped: Collection[str],
+    now: datetime.datetime,
 ) -> None:
     reader, signer = StoreReader(site.store), site.signer()
     number, known = reader.state()
@@ -47,6 +55,8 @@ def _write_state(
         runs[closed] = msgspec.structs.replace(runs[closed], open=False)
     if reopened is not None:
         runs[reopened] = msgspec.structs.replace(runs[reopened], open=True)
+    for run in dropped:
+        runs.pop(run, None)
     writer = StoreWriter(site.store, signer)
     writer.write_state(papers.feed_state(number + 1, now, tuple(runs.values())))
     writer.close()

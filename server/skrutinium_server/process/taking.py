@@ -22,8 +22,11 @@ FASTEST = 100_000
 async def take(run: OpenRun, request: dict[str, Any], cutting: bool) -> dict[str, Any]:
     """Take over ``records`` (maps of :class:`TakenOver`), at the run's time ``now`` when it is replayed.
 
-    ``cutting`` says whether releases are cut by themselves.
+    ``cutting`` says whether releases are cut by themselves; where ``quiet`` is told none is until everything has come.
     """
+    quiet = request.get("quiet") is True
+    run.be_quiet(quiet=quiet)
+    cutting = cutting and not quiet
     if request.get("now") is not None:
         await _advance(run, request, cutting)
     elif cutting:  # a boundary that passed while nobody looked lies before what comes now
