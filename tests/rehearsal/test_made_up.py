@@ -20,7 +20,7 @@ from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import Definition
 from skrutinium_server.rehearsal.made_up import FULL, MARK, SMALL, Scale, ScaleError, made_up_definition
 from skrutinium_server.rehearsal.made_up.chance import below, branch, noise, several
-from skrutinium_server.rehearsal.made_up.scale import apportion, spread
+from skrutinium_server.rehearsal.made_up.scale import apportion, scale_of, spread
 from skrutinium_server.release.formats.volby.plan import make_plan
 
 SEED = 2030
@@ -243,3 +243,20 @@ def test_date_is_no_day_of_an_election(definition: Definition) -> None:
     """The date lies ahead on a Monday; Czech elections are held on Friday and Saturday."""
     assert definition.date == datetime.date(2030, 4, 1)
     assert definition.date.weekday() == 0
+
+
+@given(st.integers(4, 40_000))
+def test_any_number_of_precincts_has_a_scale(precincts: int) -> None:
+    """From 4 precincts on every number has a layout; from 300 on most municipalities have one or two."""
+    scale = scale_of(precincts)
+    assert scale.precincts == precincts
+    sizes = scale.spread()
+    assert precincts < 300 or (sizes[0] < precincts / 5 and sizes[2 * len(sizes) // 3] <= 2)
+
+
+def test_scale_of_the_country_is_the_full_one() -> None:
+    """15,000 precincts are the country; a million is laid out too; three are too few."""
+    assert scale_of(15_000) == FULL
+    assert scale_of(10**6).councils == 99_999
+    with pytest.raises(ScaleError, match=r"3 precincts cannot be made up.*expected 4"):
+        scale_of(3)

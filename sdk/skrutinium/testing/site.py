@@ -28,11 +28,10 @@ from skrutinium_server.process.site import FeedFolder
 from skrutinium_server.process.site import Site as Folder
 from skrutinium_server.process.socket import There, connect
 from skrutinium_server.rehearsal.made_up import (
-    Scale,
-    ScaleError,
     made_up_correction,
     made_up_definition,
     made_up_protocols,
+    scale_of,
     taken_over,
 )
 
@@ -43,8 +42,6 @@ RUN: Final = "night"
 _WHO: Final = "made-up night"
 _START: Final = datetime.time(12, tzinfo=datetime.UTC)
 _LENGTH: Final = datetime.timedelta(hours=9)
-_WARD_CITY: Final = 60
-"""From so many precincts on there is a city with wards, whose precincts vote for two councils."""
 
 
 @contextlib.contextmanager
@@ -220,17 +217,6 @@ class Site:
     def names(self) -> Mapping[str, str]:
         """The contests by id, with their names."""
         return {one.id: one.name for one in self.definition.contests}
-
-
-def scale_of(precincts: int) -> Scale:
-    """How a made-up election of that many precincts is laid out; raises ValueError for fewer than 4."""
-    wards = (4,) if precincts >= _WARD_CITY else ()
-    counties = max(1, min(20, precincts // 60))
-    councils = max(4, precincts // 6) + sum(wards)
-    try:
-        return Scale(min(counties, 14), counties, councils, precincts, wards, 2)
-    except ScaleError as error:
-        raise ValueError(f"a night of {precincts} precincts cannot be made up: {error}") from error
 
 
 def _copy(root: Path, to: Path) -> None:

@@ -27,10 +27,15 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
 class Due(NamedTuple):
-    """One protocol of the night: when it came in, and its bytes."""
+    """One protocol of the night: when it came in, and its bytes.
+
+    One that was brought as a correction has its ``reason`` (codebook ``correction-reasons``) and ``authority``.
+    """
 
     at: datetime.datetime
     taken_over: TakenOver
+    reason: str | None = None
+    authority: str | None = None
 
 
 class Progress(NamedTuple):

@@ -8,7 +8,7 @@ from skrutinium_server.rehearsal.made_up.night import (
     made_up_protocols,
     taken_over,
 )
-from skrutinium_server.rehearsal.made_up.scale import FULL, SMALL, Scale, ScaleError
+from skrutinium_server.rehearsal.made_up.scale import FULL, SMALL, Scale, ScaleError, scale_of
 from skrutinium_server.rehearsal.made_up.second_round import made_up_second_round
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "made_up_night",
     "made_up_protocols",
     "made_up_second_round",
+    "scale_of",
     "taken_over",
     "Scale",
     "ScaleError",

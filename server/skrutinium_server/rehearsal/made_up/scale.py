@@ -10,6 +10,8 @@ MOST_REGIONS: Final = 20
 MOST_COUNTIES: Final = 35
 """Counties of one region: what one letter or digit of a NUTS code can tell apart, the zero left out."""
 MOST_COUNCILS: Final = 99_999
+_LEAST: Final = 4
+"""Municipalities of the smallest election: each of them is a case of its own."""
 
 
 class ScaleError(ValueError):
@@ -48,9 +50,9 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.councils > MOST_COUNCILS:
             raise ScaleError(f"{self.councils} councils; expected at most {MOST_COUNCILS}")
-        if self.municipalities < max(4, len(self.wards)):
+        if self.municipalities < max(_LEAST, len(self.wards)):
             raise ScaleError(
-                f"{self.municipalities} municipalities beside {sum(self.wards)} wards; expected 4 at least, "
+                f"{self.municipalities} municipalities beside {sum(self.wards)} wards; expected {_LEAST} at least, "
                 "and no fewer than cities with wards"
             )
         if any(wards < 2 for wards in self.wards):
@@ -111,3 +113,39 @@ FULL: Final = Scale(
     candidates=107,
 )
 """As large as the whole Czech Republic."""
+
+_WARD_CITY: Final = 60
+"""From so many precincts on there is a city with wards, whose precincts vote for two councils."""
+
+_AS_THE_COUNTRY: Final = 300
+"""From so many precincts on an election has the shape of the country; a smaller one is a city with the villages around it."""
+
+
+def scale_of(precincts: int) -> Scale:
+    """How a made-up election of that many precincts is laid out; raises :class:`ScaleError` for fewer than 4.
+
+    15,000 are the country as it is (:data:`FULL`); from 300 on its shape is kept.
+    """
+    if precincts < _LEAST:
+        raise ScaleError(
+            f"{precincts} precincts cannot be made up into an election; expected {_LEAST} at least"
+        )
+    if precincts >= _AS_THE_COUNTRY:
+        return _like_the_country(precincts)
+    wards = (4,) if precincts >= _WARD_CITY else ()
+    counties = max(1, precincts // 60)
+    return Scale(counties, counties, max(_LEAST, precincts // 6) + sum(wards), precincts, wards, 2)
+
+
+def _like_the_country(precincts: int) -> Scale:
+    """The full scale made smaller or larger; the codes of areas set an end to how many there are."""
+
+    def share(of_country: int) -> int:
+        return max(1, -(-of_country * precincts // FULL.precincts))
+
+    regions = min(MOST_REGIONS, share(FULL.regions))
+    city, *cities = FULL.wards
+    wards = (max(2, share(city)), *(share(wards) for wards in cities if share(wards) > 1))
+    municipalities = min(MOST_COUNCILS - sum(wards), share(FULL.municipalities))
+    counties = min(regions * MOST_COUNTIES, share(FULL.counties))
+    return Scale(regions, counties, municipalities + sum(wards), precincts, wards, candidates=FULL.candidates)
