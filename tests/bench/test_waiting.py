@@ -1,19 +1,12 @@
 """Ten thousand readers wait for the next manifest (``Prefer: wait=30``): what each costs, and how soon the last one has it."""
 
 import json
-import os
-import resource
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
-from tests.bench.test_feed import started_feed
-from tests.bench.test_push import MOST_MEMORY, MOST_SECONDS, READERS, held
-from tests.feed.made import EVENT, MadeStore, document, night
-
-RELEASES = 5
+from tests.bench.ten_thousand import RELEASES, crowd
+from tests.feed.made import EVENT
 
 # The readers are a process of their own: its copies of the sockets and its memory are not the feed's.
 READING = r"""
@@ -55,49 +48,13 @@ sys.stdin.read()
 
 def test_ten_thousand_long_polls(tmp_path: Path) -> None:
     """Each costs at most 10 KiB, and the last one has the manifest within half a second of its release."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
-    readers = min(READERS, limit[1] - 200)
-    store = MadeStore(tmp_path)
-    store.open_run("night", "live")
-    store.release(night(), {"event.xml": document("event", 1)})
-    settings = json.dumps({"requests_per_second": 1_000_000, "burst": 1_000_000, "connections": 0})
-    child, port = started_feed(store, "--settings", settings)
-    before = held(child.pid)
-    target = f"/event/{EVENT}/newest/manifest.xml"
-    reading = subprocess.Popen(
-        [sys.executable, "-c", READING, str(port), str(readers), str(RELEASES), target],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert reading.stdout is not None
-    assert reading.stdin is not None
-    try:
-        each, took = 0.0, []
+    with crowd(tmp_path, READING, f"/event/{EVENT}/newest/manifest.xml") as readers:
         for number in range(2, RELEASES + 2):
-            assert reading.stdout.readline() == "asked\n"
-            until_waiting(port, readers)
-            each = (held(child.pid) - before) / readers
-            store.release(night(), {"event.xml": document("event", number)})
-            published = (store.root / "event" / EVENT / "night" / "skrutinium" / "newest").stat().st_mtime_ns
-            took.append((int(reading.stdout.readline()) - published) / 1e9)
-    finally:
-        reading.stdin.close()
-        reading.wait(30)
-        reading.stdout.close()
-        assert child.stdin is not None
-        child.stdin.close()
-        child.wait(30)
-        store.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
-    told = ", ".join(f"{one:.2f}" for one in sorted(took))
-    print(
-        f"\nlong poll, {readers:,} connections: {each / 1024:.1f} KiB each, the last has it after {told} s; load {os.getloadavg()[0]:.1f}"
-    )
-    assert readers == READERS
-    assert each <= MOST_MEMORY
-    assert sorted(took)[RELEASES // 2] <= MOST_SECONDS
+            readers.said("asked")
+            until_waiting(readers.port, readers.readers)
+            readers.weigh()
+            readers.release(number)
+    readers.check("long poll")
 
 
 def until_waiting(port: int, readers: int) -> None:
