@@ -7,6 +7,7 @@ import random
 import resource
 import secrets
 import sys
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 import skrutinium
 from skrutinium import MixedPhases, SinkError
+from skrutinium.sinks.postgresql import PostgresSink
 from skrutinium.sinks.sink import Sink
 from tests.conftest import REPOSITORY
 from tests.sdk.feed_of_store import StoreFeed
@@ -435,11 +437,78 @@ async def test_postgresql_by_command(server: str, written: Written) -> None:
 
 
 @CONNECTS
-async def test_postgresql_wrong_address() -> None:
-    """A database that cannot be reached is a sink's error, which does not tell the password."""
-    wrong: dict[str, Any] = {"pick": lambda: 0.0}
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/none", "postgresql://127.0.0.1:1/none"),
+        ("postgresql://me@127.0.0.1:1/none?password=secret", "postgresql://127.0.0.1:1/none"),
+        ("postgresql:///none?user=me&password=secret&host=/nowhere", "postgresql:///nowhere/none"),
+    ],
+)
+async def test_postgresql_wrong_address(wrong: str, shown: str) -> None:
+    """A database that cannot be reached is a sink's error, which tells host and database and nothing of user and password."""
+    nowhere: dict[str, Any] = {"pick": lambda: 0.0}
     with pytest.raises(SinkError) as error:
-        async with sink_at("postgresql", "postgresql://me:secret@127.0.0.1:1/none", **wrong):
+        async with sink_at("postgresql", wrong, **nowhere):
             pass
-    assert "secret" not in str(error.value)
-    assert "postgresql://me@127.0.0.1:1/none" in str(error.value)
+    told = "".join(traceback.format_exception(error.value))
+    assert f"[{shown} skrutinium]" in told
+    assert "secret" not in told
+    assert "me@" not in told
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "host=127.0.0.1 dbname=none password=secret",
+        "postgresql:host=127.0.0.1 password=secret",
+        "postgresql://me:top/secret@127.0.0.1/none",
+        "postgresql://me:12/secret@127.0.0.1/none",
+        "postgresql://me:top@secret@127.0.0.1/none",
+        "postgresql://me:12?top=secret@127.0.0.1/none",
+        "postgresql://me:12#secret@127.0.0.1/none",
+        "postgresql://[me:secret@127.0.0.1/none",
+    ],
+)
+def test_postgresql_address_of_another_form(wrong: str) -> None:
+    """What could be read in two ways is refused before a driver sees it, and nothing of it is repeated."""
+    with pytest.raises(ValueError, match="expected postgresql://USER@HOST/DATABASE") as error:
+        PostgresSink(wrong)
+    assert "secret" not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["host=127.0.0.1 dbname=none password=secret", "postgresql://me:top@secret@127.0.0.1/none"]
+)
+async def test_export_repeats_no_password(wrong: str, tmp_path: Path) -> None:
+    """Nothing of an address that is not understood is repeated by the command."""
+    code, out, err = await run("export", str(tmp_path), "--to", wrong)
+    assert (code, out) == (23, "")
+    assert "expected" in err
+    assert "secret" not in err
+
+
+@CONNECTS
+async def test_postgresql_password_is_used(server: str) -> None:
+    """A password in the address, written with %40, is the one that the database gets; a wrong one is not repeated."""
+    place = await database(server)
+    connection = await asyncpg.connect(place)
+    name, hba = await connection.fetchrow("SELECT current_database(), current_setting('hba_file')")
+    role = f"desk_{name}"
+    await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p@ss/1'")
+    await connection.execute(f"GRANT CREATE ON DATABASE {name} TO {role}")
+    rules = await asyncio.to_thread(Path(hba).read_text)
+    await asyncio.to_thread(Path(hba).write_text, f"local {name} {role} scram-sha-256\n{rules}")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+    for address_ in (
+        f"postgresql://{role}:p%40ss%2F1@/{name}?host={server}",
+        f"postgresql:///{name}?user={role}&password=p%40ss%2F1&host={server}",
+    ):
+        async with sink_at("postgresql", address_) as sink:
+            assert await sink.read() is None
+    wrong = secrets.token_hex(8)
+    with pytest.raises(SinkError, match="password authentication failed") as error:
+        async with sink_at("postgresql", f"postgresql://{role}:{wrong}@/{name}?host={server}"):
+            pass
+    assert wrong not in "".join(traceback.format_exception(error.value))

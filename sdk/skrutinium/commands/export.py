@@ -112,7 +112,7 @@ def sink_by(told: argparse.Namespace) -> Sink:
     except ValueError as error:
         raise ChoiceNeeded(str(error)) from None
     raise ChoiceNeeded(
-        f"--to {told.to}: expected csv:DIR, sqlite:FILE or postgresql://USER@HOST/DATABASE, as in --to sqlite:night.sqlite"
+        "--to: expected csv:DIR, sqlite:FILE or postgresql://USER@HOST/DATABASE, as in --to sqlite:night.sqlite"
     )
 
 

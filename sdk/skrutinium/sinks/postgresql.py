@@ -10,11 +10,11 @@ import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from skrutinium.errors import NotInstalled, SinkError
 from skrutinium.following.release import Release
 from skrutinium.following.statefile import Seen
+from skrutinium.sinks.postgresql_address import postgres_address
 from skrutinium.sinks.sink import FORMAT, Mark, Sink, check_made, describe
 from skrutinium.sinks.statements import DOCUMENTS, SINK, Dialect, listed, quoted
 from skrutinium.tables.columns import RELEASES, Row, Table, Type, Value
@@ -42,9 +42,9 @@ _CONNECT = 30.0
 class PostgresSink(Sink):
     """Tables in the schema ``schema`` of the database at ``address``; dates, times and yes or no have their own types.
 
-    ``address`` is as for libpq, ``postgresql://USER@HOST/DATABASE``; the password comes from it, from ``PGPASSWORD`` or from
-    ``~/.pgpass``. Trouble that may pass (a connection cut, a serialization failure) is tried again. ``pick`` gives numbers from 0 to 1, by
-    which pauses are spread.
+    ``address`` is ``postgresql://USER@HOST/DATABASE``; the password comes from ``PGPASSWORD``, from ``~/.pgpass`` or from the address.
+    Messages tell host and database alone. Trouble that may pass (a connection cut, a serialization failure) is tried again. ``pick`` gives
+    numbers from 0 to 1, by which pauses are spread. Raises ValueError for another form of address.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class PostgresSink(Sink):
         contests: Sequence[str] | None = None,
         pick: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(f"{_shown(address)} {schema}", tables, areas, contests)
+        self._address = postgres_address(address)
+        super().__init__(f"{self._address.shown} {schema}", tables, areas, contests)
         if not _SCHEMA.fullmatch(schema):
             raise ValueError(
                 f"schema {schema!r}: expected small letters, digits and _, beginning with a letter"
             )
-        self._address = address
         self._schema = schema
         self._pick = pick
         self._connection: Any = None
@@ -120,7 +120,8 @@ class PostgresSink(Sink):
     async def _connected(self) -> Any:
         if self._connection is None or self._connection.is_closed():
             connection = await self._driver.connect(
-                self._address,
+                self._address.plain,
+                password=self._address.password,
                 timeout=_CONNECT,
                 server_settings={"application_name": "skrutinium", "timezone": "UTC"},
             )
@@ -174,13 +175,6 @@ class PostgresSink(Sink):
         except asyncio.CancelledError:
             await self._forget()
             raise
-
-
-def _shown(address: str) -> str:
-    """An address without its password."""
-    parts = urlsplit(address)
-    who, at, host = parts.netloc.rpartition("@")
-    return f"{parts.scheme}://{who.partition(':')[0]}{at}{host}{parts.path}"
 
 
 def _passing(error: Exception) -> bool:
