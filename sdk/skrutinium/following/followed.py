@@ -44,6 +44,10 @@ class History:
         while len(self._taken) > _REMEMBERED:
             self._taken.popitem(last=False)
 
+    def taken(self, number: int) -> str | None:
+        """The hash of the manifest that was taken under that number; None when none was."""
+        return self._taken.get(number, (None, ""))[0]
+
     def source(self, number: int) -> str | None:
         """Where the manifest of that number was taken from; None when it was not."""
         return self._taken.get(number, (None, None))[1]
@@ -80,7 +84,10 @@ class Followed:
         self.series: SeriesSource | None = None
         self.told = 0
         self.told_at = 0.0
-        self.highest = 0
+        self.proven = 0
+        self._raised_at = 0.0
+        self._door = asyncio.Lock()
+        self._closed = False
         self.rests_until = 0.0
         self.failed = self.damaged = 0
         self.channel: Channel = "none"
@@ -95,11 +102,14 @@ class Followed:
 
     # ---------------------------------------------------------------- opening
     async def opened(self) -> Source:
-        """The source itself."""
-        if self.source is None:
-            self.source = await self._opening()
-            self.where = self.source.where
-        return self.source
+        """The source itself, opened once however many ask; raises what opening it raises."""
+        async with self._door:
+            if self._closed:
+                raise SkrutiniumError("this is closed", address=self.where)
+            if self.source is None:
+                self.source = await self._opening()
+                self.where = self.source.where
+            return self.source
 
     async def state(self) -> FeedState:
         """Its signed state as it is now; raises :class:`RollbackError` when it goes back."""
@@ -147,18 +157,32 @@ class Followed:
         return self.series if isinstance(self.series, AddressSeries) else None
 
     async def close(self) -> None:
-        """Let go of what was opened here."""
-        if self.source is not None and self._owned:
-            await self.source.close()
+        """Let go of what was opened here; what is being opened is waited for."""
+        async with self._door:
+            self._closed = True
+            if self.source is not None and self._owned:
+                await self.source.close()
 
     # ---------------------------------------------------------------- what it told
     def tell(self, number: int, beyond: int) -> None:
-        """It has release ``number``; told since when it has more than ``beyond``."""
-        self.highest = max(self.highest, number)
+        """It says that it has release ``number``, which is only a reason to look; told since when it has more than ``beyond``."""
         if number > self.told:
+            self._raised_at = asyncio.get_running_loop().time()
             if self.told <= beyond:
-                self.told_at = asyncio.get_running_loop().time()
+                self.told_at = self._raised_at
             self.told = number
+            self._changed()
+
+    def prove(self, number: int) -> None:
+        """It had release ``number``: something signed said so, or what was taken. It may not go back behind it."""
+        self.proven = max(self.proven, number)
+
+    def take_for_newest(self, number: int) -> None:
+        """What it gives as its newest is ``number``: more that it told a while ago is not there (behind one address one server may lag)."""
+        late = asyncio.get_running_loop().time() - self._raised_at >= self._timing.rollback_grace
+        if number < self.told and late:
+            self.told, self.fetching = number, None
+            self.failed, self.rests_until = 0, 0.0  # it was asked in vain for what nobody has
             self._changed()
 
     def rest(self, seconds: float) -> None:
@@ -222,7 +246,7 @@ class Followed:
         return SourceHealth(
             self.where,
             self.channel,
-            self.highest or None,
+            max(self.told, self.proven) or None,
             self._seen,
             self.told_trouble,
             self.error is not None,

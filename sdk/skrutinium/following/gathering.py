@@ -189,6 +189,7 @@ class Gathering:
         one.lively()
         for each in taken:
             self._history.add(each.manifest.release, each.sha256, one.where)
+            one.prove(each.manifest.release)
         return taken
 
     def _trouble(self, one: Followed, error: SkrutiniumError) -> None:

@@ -74,6 +74,7 @@ class Listening:
         self._push_due = 0.0
         self._push_limit: asyncio.Timeout | None = None
         self._late: int | None = None
+        self._heard: tuple[int, str | None] = 0, None
         self._wait_due = 0.0
 
     def closely(self, now: bool) -> None:
@@ -190,7 +191,7 @@ class Listening:
         try:
             answer = await series.look(self._etag)
         except NotYet:
-            if self.followed.highest == 0 and await self.followed.try_hosted(self._chain.run):
+            if self.followed.proven == 0 and await self.followed.try_hosted(self._chain.run):
                 return await self._look()
             raise
         return await self._adopt(answer, "poll")
@@ -206,19 +207,28 @@ class Listening:
 
     async def _hear(self, number: int, sha256: str | None, where: str) -> bool:
         """Take note of the newest release of the source; False when it is older than what was seen."""
+        self._prove_heard()
         if number < self._newest_seen:
             self._refuse_older(number, where)
             return False
         self._older_since = None
         if sha256 is not None and (other := self._history.other(number, sha256)):
             await self._check_other(number, other)
+        self._heard = (number, sha256)
+        self.followed.take_for_newest(number)
         self.followed.tell(number, self._chain.number)
         return True
+
+    def _prove_heard(self) -> None:
+        """What it gave as its newest is proven when that is what was taken since, from wherever."""
+        number, sha256 = self._heard
+        if sha256 is not None and self._history.taken(number) == sha256:
+            self.followed.prove(number)
 
     @property
     def _newest_seen(self) -> int:
         """What this source may not go back behind."""
-        return max(self.followed.highest, self._chain.number if self._strict else 0)
+        return max(self.followed.proven, self._chain.number if self._strict else 0)
 
     def _refuse_older(self, number: int, where: str) -> None:
         """An older release is passed over for a moment (a second server may lag), then it is an error."""
@@ -294,7 +304,8 @@ class Listening:
 
     async def _hear_pushed(self, number: int, kind: str, last: str) -> None:
         """What is behind the newest is told after a break; only a heartbeat tells which one is the newest."""
-        self._pushed = max(self._pushed, number)
+        self._pushed = number
+        self._prove_heard()
         if number < self._newest_seen:
             if kind == "heartbeat":
                 self._refuse_older(number, self.followed.where)
@@ -344,6 +355,8 @@ class Listening:
                 age = (self._clock() - heartbeat.alive).total_seconds()
                 followed.lively(age if age > self._timing.stale_after else 0)
             followed.heartbeat = heartbeat
+        followed.prove(heartbeat.release)
+        followed.take_for_newest(heartbeat.release)
         followed.tell(heartbeat.release, self._chain.number)
         self._leave_late_push(heartbeat.release)
 

@@ -39,7 +39,7 @@ class Timing:
 class SourceHealth:
     """How one source does.
 
-    ``newest`` is the highest release that it told, ``seen`` when it last answered as it should, ``trouble`` what was wrong since;
+    ``newest`` is the newest release that it tells of, ``seen`` when it last answered as it should, ``trouble`` what was wrong since;
     ``set_aside``: it is not used, because it gave what must not be trusted. ``stale``, ``silent``, ``heartbeat``: as in :class:`Health`.
     """
 
