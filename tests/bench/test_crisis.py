@@ -16,8 +16,8 @@ import aiohttp
 import msgspec
 import pytest
 
+from skrutinium_server.crisis.holding import Place
 from skrutinium_server.crisis.outbox import Outbox
-from skrutinium_server.crisis.running import Place
 from skrutinium_server.crisis.triggering import Decision, Start
 from skrutinium_server.feed.settings import FeedSettings
 from skrutinium_server.process.clock import wall_time

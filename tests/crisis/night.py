@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from skrutinium_server.crisis.holding import Place
 from skrutinium_server.crisis.message import whole
 from skrutinium_server.crisis.model import Results
 from skrutinium_server.crisis.outbox import New, Outbox
 from skrutinium_server.crisis.reading import SERIES, RunReader
 from skrutinium_server.crisis.recipients import Recipient, Recipients, Relay, Sender, Watch
-from skrutinium_server.crisis.running import Place
 from skrutinium_server.intake.model import Protocol
 from skrutinium_server.release.formats.skrutinium import series as papers
 from skrutinium_server.release.formats.skrutinium.stamp import SCHEMA, Stamp
@@ -95,9 +95,15 @@ class MadeNight:
         self._publish()
         return self.number
 
-    def _publish(self) -> None:
+    def large(self, size: int) -> int:
+        """Publish a release with a document that does not get below so many bytes."""
+        noise = hashlib.shake_256(str(self.number).encode()).hexdigest(size)
+        self._publish({"contest/999.xml": f'<contest release="{self.number + 1}">{noise}</contest>'.encode()})
+        return self.number
+
+    def _publish(self, more: dict[str, bytes] | None = None) -> None:
         self.number += 1
-        documents = sorted(self._night.cut().items())
+        documents = sorted((self._night.cut() | (more or {})).items())
         writer = self.made.writer
         rows = writer.put_objects((path, data, SCHEMA, 1) for path, data in documents)
         self._held |= {row.path: row for row in rows}

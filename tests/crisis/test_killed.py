@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from skrutinium_server.crisis.holding import Place
 from skrutinium_server.crisis.outbox import Outbox
-from skrutinium_server.crisis.running import Place
 from skrutinium_server.crisis.triggering import Decision, Start, Stop
 from skrutinium_server.process.clock import wall_time
 from tests.crisis.night import MadeNight, listed, place, recipients

@@ -20,7 +20,7 @@ async def test_messages_arrive_with_what_proves_them(
     reader, results = await asyncio.to_thread(read, night.store)
     async with relay() as taking:
         told = listed(taking.port, recipients(3))
-        sending = Sending(told.relay, told.sender.address, outbox, executor, wall_time, chance, print)
+        sending = Sending(told.relay, told.sender.address, outbox, executor, wall_time, chance)
         wanted = [Wanted(one, "begin", 4, 0) for one in told.recipient]
         composed = await asyncio.to_thread(list, compose(reader, results, wanted, told, 1, night.store, NOW))
         await asyncio.to_thread(outbox.queue, [one for made, _ in composed for one in made], wall_time())

@@ -3,11 +3,12 @@
 import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from skrutinium_server.crisis.errors import OutboxError
 from skrutinium_server.crisis.message import Content, Identity
-from skrutinium_server.crisis.outbox import Failed, New, Outbox, Replaced, Sent, Waiting
+from skrutinium_server.crisis.outbox import Failed, New, Notice, Outbox, Replaced, Sent, Waiting
 from skrutinium_server.process.backup import backup
 from skrutinium_server.process.site import Site
 from tests.crisis.night import NOW
@@ -80,6 +81,35 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "outbox.sqlite").write_bytes(b"nonsense" * 1000)
     with pytest.raises(OutboxError, match="not a database"):
         Outbox(tmp_path)
+
+
+def test_what_finds_no_room_is_refused_whole(outbox: Outbox) -> None:
+    """A message that finds no room is refused with the database's words, nothing of it is there, and the outbox goes on."""
+    outbox._database.execute("PRAGMA max_page_count = 1")
+    large = msgspec.structs.replace(message(7), content=Content(b"", bytes(1_000_000)))
+    with pytest.raises(OutboxError, match="is full"):
+        outbox.queue([message(6, recipient="paper"), large], NOW)
+    assert outbox.messages() == []
+    outbox._database.execute("PRAGMA max_page_count = 100000")
+    outbox.queue([large], NOW)
+    assert [one.number for one in outbox.messages()] == [7]
+
+
+def test_what_operators_learn_is_kept(tmp_path: Path) -> None:
+    """Whom the relay refuses and which files are too large stay known after a restart until they are told, once in a crisis."""
+    large = Notice(1, "large", "event.xml", "release 7")
+    with Outbox(tmp_path) as outbox:
+        outbox.queue([message(7)], NOW, noted=[large])
+        outbox.failed(message(7).id, "550", NOW)
+    with Outbox(tmp_path) as outbox:
+        untold = outbox.untold()
+        assert untold == [large, Notice(1, "refused", "radio (a@a.example)", "550")]
+        outbox.queue([message(8)], NOW, noted=[large], told=untold)
+        outbox.failed(message(8).id, "551", NOW)
+    with Outbox(tmp_path) as outbox:
+        assert outbox.untold() == []
+        outbox.queue([], NOW, noted=[Notice(2, "large", "event.xml", "release 9")])
+        assert [one.crisis for one in outbox.untold()] == [2]
 
 
 def test_a_backup_holds_the_outbox_while_it_is_written(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from skrutinium_server.crisis.holding import is_running
 from skrutinium_server.crisis.outbox import Outbox
 from skrutinium_server.crisis.recipients import Recipient, Watch
-from skrutinium_server.crisis.running import Crisis, current_state, is_running, opened
+from skrutinium_server.crisis.running import Crisis, current_state, opened
 from skrutinium_server.crisis.triggering import (
     Arm,
     Armed,
@@ -26,7 +27,7 @@ from skrutinium_server.crisis.triggering import (
 from tests.crisis.clock import Clock
 from tests.crisis.night import RUN, MadeNight, chance, listed, place, recipients, write_list
 from tests.crisis.reader import releases
-from tests.crisis.relay import Relay, files, relay, text
+from tests.crisis.relay import Answer, Relay, files, relay, text
 
 START = Start("j.novakova", "the line is cut")
 STOP = Stop("j.novakova", "the line is mended")
@@ -120,7 +121,7 @@ async def test_messages_bring_what_was_not_taken_before(tmp_path: Path, night: M
     people = recipients(2, interval=600, zip_above=0)
     async with crisis(tmp_path, night, people) as case:
         case.relay.at_data = lambda address, _: "451 later" if address == people[0].address else None
-        case.mail._seen = {NAME: 60}
+        case.mail.seen = {NAME: 60}
         await case.decide(START)
         assert case.kinds(people[0].address) == []
         await asyncio.to_thread(night.release, 0)
@@ -141,7 +142,7 @@ async def test_it_begins_and_ends_by_itself(tmp_path: Path, night: MadeNight) ->
     people = recipients(1)
     async with crisis(tmp_path, night, people, Watch(failed=120, back=300)) as case:
         await case.decide(Arm("j.novakova", "the night begins"))
-        case.mail._seen = {NAME: 4}
+        case.mail.seen = {NAME: 4}
         fails = Looked("fails", "no answer")
         await case.mail.take(fails)
         case.clock.on(119)
@@ -212,7 +213,45 @@ async def test_refused_recipients_are_told_to_the_operators(tmp_path: Path, nigh
         await case.work()
         assert case.kinds(people[0].address) == ["begin", "unchanged"]
         assert [subject for subject in case.operators() if "refused" in subject] == [
-            "[Skrutinium] 1 recipients are refused by the relay"
+            "[Skrutinium] 1 recipient is refused by the relay"
+        ]
+
+
+async def test_refusals_are_told_once_whatever_restarts(tmp_path: Path, night: MadeNight) -> None:
+    """A refusal that a process had no time to tell is told by the next one, and by no later one; who tries it out is told at once."""
+    people = recipients(2)
+    refuses: Answer = lambda address, _: "550 no such user" if address == people[1].address else None  # noqa: E731
+    async with crisis(tmp_path, night, people) as case:
+        case.relay.at_rcpt = refuses
+        await case.mail.try_out()
+        await case.decide(START)
+        assert not [subject for subject in case.operators() if "refused" in subject]
+    async with crisis(tmp_path, night, people) as case:
+        await case.work()
+        assert case.operators() == ["[Skrutinium] 1 recipient is refused by the relay"]
+    async with crisis(tmp_path, night, people) as case:
+        case.relay.at_rcpt = refuses
+        case.clock.on(600)
+        await case.work()
+        await case.work()
+        assert case.kinds(people[0].address) == ["unchanged"]
+        assert case.operators() == []
+
+
+async def test_a_file_that_is_too_large_is_told_once(tmp_path: Path, night: MadeNight) -> None:
+    """A file over the limit of a recipient is told to the operators once in a crisis, not with every release."""
+    people = recipients(1, limit=200_000, documents=("event.xml", "contest/999.xml"))
+    async with crisis(tmp_path, night, people) as case:
+        await asyncio.to_thread(night.large, 400_000)
+        await case.decide(START)
+        for _ in range(2):
+            await asyncio.to_thread(night.large, 400_000)
+            case.clock.on(600)
+            await case.work()
+            await case.work()
+        assert case.kinds(people[0].address) == ["begin", "release", "release"]
+        assert [one for one in case.operators() if "large" in one] == [
+            "[Skrutinium] A file is too large to be sent"
         ]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from skrutinium_server.crisis.message import content
 from skrutinium_server.crisis.model import Document, File, Release, Results
 from skrutinium_server.crisis.packing import BASIC, MOST_FILES, make_zip, pack
+from skrutinium_server.crisis.reading import Kept
 from skrutinium_server.crisis.recipients import Recipient
 from skrutinium_server.crisis.selecting import Choice, choice_of, select
 from skrutinium_server.crisis.territory import Territory, read_territory
@@ -206,3 +207,25 @@ def test_a_territory_is_read_from_published_registers(tmp_path: Path) -> None:
     assert contests == {one.id for one in DEFINITION.contests}
     county = next(one.id for one in DEFINITION.areas if one.kind == "county")
     assert territory.within([county])[0] < areas
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60)), max_size=60))
+def test_what_is_remembered_is_bounded_by_bytes(asked: list[tuple[int, int]]) -> None:
+    """Whatever is put, no more bytes than the room are kept, and what is kept is what was put last under its key."""
+    kept: Kept[int, bytes] = Kept(100)
+    put: dict[int, bytes] = {}
+    for key, size in asked:
+        if kept.get(key) is None:
+            put[key] = bytes(size)
+            kept.put(key, put[key], size)
+        held = {one: value for one in range(10) if (value := kept.get(one)) is not None}
+        assert kept.size == sum(map(len, held.values())) <= 100
+        assert all(put[one] is value for one, value in held.items())
+
+
+def test_what_is_larger_than_the_room_is_read_again() -> None:
+    """A value that alone is larger than the room is not kept, and drives nothing out."""
+    kept: Kept[str, bytes] = Kept(10)
+    kept.put("small", b"1234", 4)
+    kept.put("large", bytes(11), 11)
+    assert (kept.get("small"), kept.get("large")) == (b"1234", None)

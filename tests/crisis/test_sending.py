@@ -15,7 +15,7 @@ from skrutinium_server.crisis.errors import RelayError
 from skrutinium_server.crisis.message import Identity, content, head
 from skrutinium_server.crisis.outbox import Failed, New, Outbox, Sent, Waiting
 from skrutinium_server.crisis.recipients import Relay, Sender
-from skrutinium_server.crisis.sending import LONGEST_PAUSE, Refused, Sending, connect, pause
+from skrutinium_server.crisis.sending import LONGEST_PAUSE, Sending, connect, pause
 from tests.crisis.clock import Clock
 from tests.crisis.night import NOW, chance, recipients
 from tests.crisis.relay import parsed, relay, text
@@ -43,8 +43,7 @@ class Post:
     def __init__(self, outbox: Outbox, executor: ThreadPoolExecutor, told: Relay) -> None:
         self.outbox = outbox
         self.clock = Clock()
-        self.refused: list[Refused] = []
-        self.sending = Sending(told, FROM.address, outbox, executor, self.clock, chance, self.refused.append)
+        self.sending = Sending(told, FROM.address, outbox, executor, self.clock, chance)
 
     async def put(self, made: Sequence[New]) -> None:
         await asyncio.to_thread(self.outbox.queue, made, self.clock())
@@ -200,9 +199,10 @@ async def test_refusals_for_good_are_told(outbox: Outbox, executor: ThreadPoolEx
         assert await post.sending.round() is None
         assert len(taking.taken) == 1
         assert taking.connections == 1
-        assert {one.message.recipient: one.why for one in post.refused} == {
-            bad.id: "550 no such user",
-            worse.id: "554 no zips here",
+        told = await asyncio.to_thread(outbox.untold)
+        assert {one.what: one.why for one in told} == {
+            f"{bad.id} ({bad.address})": "550 no such user",
+            f"{worse.id} ({worse.address})": "554 no zips here",
         }
         assert [type(state) for state in await post.states()] == [Failed, Failed, Sent]
 

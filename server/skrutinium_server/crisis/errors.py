@@ -26,6 +26,10 @@ class OutboxError(CrisisError):
     code = "crisis-outbox"
 
 
+class OutboxHeld(OutboxError):
+    """Another process sends the mail of that folder."""
+
+
 class RelayError(CrisisError):
     """The relay cannot be used at all: not reached, not trusted, or it refuses whoever sends."""
 

@@ -36,6 +36,9 @@ CREATE VIEW IF NOT EXISTS outline AS SELECT id, recipient, address, kind, event,
 CREATE TABLE IF NOT EXISTS decision (position INTEGER PRIMARY KEY, time TEXT NOT NULL, decision BLOB NOT NULL, state BLOB) STRICT;
 CREATE TABLE IF NOT EXISTS reached (crisis INTEGER, recipient TEXT, event TEXT, run TEXT, number INTEGER NOT NULL,
   PRIMARY KEY (crisis, recipient, event, run)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notice (crisis INTEGER, kind TEXT, what TEXT, why TEXT NOT NULL, told INTEGER NOT NULL,
+  PRIMARY KEY (crisis, kind, what)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS untold ON notice (kind) WHERE NOT told;
 """
 
 
@@ -88,6 +91,15 @@ class Message(msgspec.Struct, frozen=True):
     state: State
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """What operators learn once in a crisis: that the relay refuses ``what`` recipient for good, or which file was too large, and ``why``."""
+
+    crisis: int
+    kind: Literal["refused", "large"]
+    what: str
+    why: str
+
+
 class New(msgspec.Struct, frozen=True):
     """A message that is queued: its identity or, for operators, its id; the content is shared."""
 
@@ -132,9 +144,26 @@ class Outbox:
         self.close()
 
     # ------------------------------------------------------------------ messages
-    def queue(self, messages: Sequence[New], now: datetime.datetime) -> None:
-        """Put messages in, all or none; those that wait for the same recipients and runs are replaced by them."""
+    def queue(
+        self,
+        messages: Sequence[New],
+        now: datetime.datetime,
+        *,
+        noted: Iterable[Notice] = (),
+        told: Iterable[Notice] = (),
+    ) -> None:
+        """Put messages in, all or none; those that wait for the same recipients and runs are replaced by them.
+
+        With them what the operators are to learn is ``noted``, and what they learn by them is ``told``.
+        """
         with self._written():
+            for notice in noted:
+                self._note(notice)
+            for notice in told:
+                self._database.execute(
+                    "UPDATE notice SET told = 1 WHERE crisis = ? AND kind = ? AND what = ?",
+                    (notice.crisis, notice.kind, notice.what),
+                )
             for one in {(one.recipient, _at(one)[:2]): one for one in messages if one.identity}.values():
                 event, run = _at(one)[:2]
                 self._replace(one.recipient, event, run, now)
@@ -160,6 +189,19 @@ class Outbox:
                 *(one.crisis, one.head, digest, now.isoformat(), _packed(Waiting()), now.timestamp()),
             ),
         )
+
+    def _note(self, notice: Notice) -> None:
+        self._database.execute(
+            "INSERT OR IGNORE INTO notice VALUES (?, ?, ?, ?, 0)",
+            (notice.crisis, notice.kind, notice.what, notice.why),
+        )
+
+    def untold(self) -> list[Notice]:
+        """What the operators have not been told yet."""
+        rows = self._database.execute(
+            "SELECT crisis, kind, what, why FROM notice WHERE NOT told ORDER BY crisis, kind, what"
+        )
+        return [Notice(*row) for row in rows]
 
     def due(self, now: datetime.datetime, most: int, without: Iterable[str] = ()) -> list[Message]:
         """Messages that are to be sent now, the longest due first; ``without``: ids that are under way."""
@@ -209,9 +251,14 @@ class Outbox:
             self._settle(id, state, waiting=True, due=due.timestamp())
 
     def failed(self, id: str, why: str, now: datetime.datetime) -> None:
-        """The relay refused a message for good."""
+        """The relay refused a message for good; unless it was theirs, the operators are to learn that."""
         with self._written():
             self._settle(id, Failed(now, why), waiting=False, due=0)
+            recipient, address, kind, crisis = self._database.execute(
+                "SELECT recipient, address, kind, crisis FROM message WHERE id = ?", (id,)
+            ).fetchone()
+            if kind != "operators":
+                self._note(Notice(crisis, "refused", f"{recipient} ({address})", why))
 
     def _settle(self, id: str, state: State, *, waiting: bool, due: float) -> None:
         # What was replaced while it was under way has been sent all the same, and that is what counts; but it never waits again.
@@ -322,10 +369,12 @@ class Outbox:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                # On a full disk SQLite may have rolled back itself; when only the commit failed, it has not.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
         except sqlite3.Error as error:
             raise OutboxError(
                 f"{self.path} cannot be written ({error}). Make room or mend the disk."

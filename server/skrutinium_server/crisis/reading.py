@@ -4,7 +4,7 @@ import datetime
 import re
 from collections import OrderedDict
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from lxml import etree
@@ -20,8 +20,11 @@ from skrutinium_server.xml_parsing import xml_parser
 SERIES: Final = "skrutinium"
 """The series that is sent."""
 NAMESPACE: Final = "{urn:skrutinium:1}"
-REMEMBERED: Final = 2_000
-"""So many releases are kept in memory; the rest is read again."""
+KEPT_DOCUMENTS: Final = 64_000_000
+KEPT_RELEASES: Final = 32_000_000
+"""So many bytes of documents and of releases are kept in memory for each run; the rest is read again."""
+_ROW: Final = 400
+"""Bytes in memory of a row of a manifest, about."""
 _KEY: Final = re.compile(r"[0-9a-f]{16}\.pem(\.sig)?")
 _LINE: Final = re.compile(rb"ed25519 ([0-9a-f]{16}) ")
 _RELEASE: Final = re.compile(rb' release="([1-9][0-9]{0,8})"')
@@ -43,24 +46,54 @@ def sent_runs(
     return tuple(run for run in chosen if run.not_before is None or run.not_before <= now)
 
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Kept(Generic[K, V]):
+    """Values in memory, at most ``room`` bytes of them: who was not asked for longest goes first."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self.size = 0
+
+    def get(self, key: K) -> V | None:
+        """The value, None when it is not here."""
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values.move_to_end(key)
+        return found[0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        """Keep a value that is not here yet, if it has room at all."""
+        if size > self._room:
+            return
+        self._values[key] = value, size
+        self.size += size
+        while self.size > self._room:
+            self.size -= self._values.popitem(last=False)[1][1]
+
+
 class RunReader:
     """The results of one run; it follows the releases, so that each is read once."""
 
     def __init__(self, store: Path, run: Run) -> None:
         self._reader = StoreReader(store)
-        self._key = SeriesKey(run.event, run.id, SERIES)
+        self.key = SeriesKey(run.event, run.id, SERIES)
         self._held: dict[str, Document] = {}
         self._number = 0
-        self._releases: OrderedDict[int, Release] = OrderedDict()
-        self._known: OrderedDict[str, bytes] = OrderedDict()
+        self._releases: Kept[int, Release] = Kept(KEPT_RELEASES)
+        self._known: Kept[str, bytes] = Kept(KEPT_DOCUMENTS)
 
     def results(self, run: Run) -> Results | None:
         """The run at its newest release, None before the first. Raises StoreError, :class:`UnreadableResults`."""
-        newest = self._reader.newest(self._key)
+        newest = self._reader.newest(self.key)
         if newest is None:
             return None
         if newest.number < self._number or not self._number:
-            rows = self._reader.snapshot(self._key, newest.number)
+            rows = self._reader.snapshot(self.key, newest.number)
             self._held = {path: _document(row) for path, row in rows.items()}
         else:
             for number in range(self._number + 1, newest.number + 1):
@@ -70,7 +103,7 @@ class RunReader:
         manifest = self._manifest(newest.number, release.manifest)
         return Results(
             run=run,
-            key=self._key,
+            key=self.key,
             newest=release,
             reported=manifest.reported,
             expected=manifest.expected,
@@ -84,10 +117,10 @@ class RunReader:
         known = self._releases.get(number)
         if known is not None:
             return known
-        data = self._reader.manifest_bytes(self._key, number)
+        data = self._reader.manifest_bytes(self.key, number)
         manifest = self._manifest(number, data)
-        signature = self._reader.manifest_signature(self._key, number)
-        path = self._reader.layout.manifest(self._key, number)
+        signature = self._reader.manifest_signature(self.key, number)
+        path = self._reader.layout.manifest(self.key, number)
         if manifest.number != number or not signature_holds(self._signed_by(signature), data, signature):
             raise StoreDamaged(path, "is not the release that its name and signature say")
         release = Release(
@@ -97,9 +130,7 @@ class RunReader:
             signature,
             tuple(map(_document, manifest.rows)),
         )
-        self._releases[number] = release
-        if len(self._releases) > REMEMBERED:
-            self._releases.popitem(last=False)
+        self._releases.put(number, release, len(data) + _ROW * len(release.changed))
         return release
 
     def fingerprint(self, release: Release) -> str:
@@ -117,9 +148,8 @@ class RunReader:
         """The bytes of a document, checked against their hash; raises StoreError."""
         known = self._known.get(document.sha256)
         if known is None:
-            known = self._known[document.sha256] = self._reader.object(document.sha256)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            known = self._reader.object(document.sha256)
+            self._known.put(document.sha256, known, len(known))
         return known
 
     def named_by(self, document: Document) -> int:
@@ -139,7 +169,7 @@ class RunReader:
         return event is not None and event.get("made-up") == "true"
 
     def _manifest(self, number: int, data: bytes) -> Manifest:
-        return read_manifest(self._reader.layout.manifest(self._key, number), data)
+        return read_manifest(self._reader.layout.manifest(self.key, number), data)
 
     def _common(self) -> tuple[File, ...]:
         layout = self._reader.layout

@@ -7,26 +7,25 @@ may be killed at any moment.
 import asyncio
 import contextlib
 import datetime
-import fcntl
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from skrutinium_server.crisis.composing import Wanted, compose
 from skrutinium_server.crisis.errors import CrisisError, NothingToSend, OutboxError, RelayError
+from skrutinium_server.crisis.holding import Place, alone
 from skrutinium_server.crisis.model import Kind, Results
-from skrutinium_server.crisis.operators import Operators, messages
-from skrutinium_server.crisis.outbox import Message, New, Outbox
+from skrutinium_server.crisis.operators import UNUSABLE, Operators, messages, notices_told
+from skrutinium_server.crisis.outbox import Message, New, Notice, Outbox
 from skrutinium_server.crisis.probing import probing, run_name
 from skrutinium_server.crisis.reading import RunReader, sent_runs
 from skrutinium_server.crisis.recipients import Recipient, Recipients, read_recipients
-from skrutinium_server.crisis.sending import Chance, Clock, Refused, Sending
+from skrutinium_server.crisis.sending import Chance, Clock, Sending
 from skrutinium_server.crisis.triggering import (
     Announced,
     Decision,
@@ -56,35 +55,6 @@ Record = Callable[[str, str, str | None], None]
 """Writes into the event log of a site: what (``crisis-begin``, …), the text, and who decided it (None: nobody); called in a thread."""
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where the crisis mail works: the release store, the list of recipients, its own folder."""
-
-    store: Path
-    recipients: Path
-    folder: Path
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder of the crisis mail; raises :class:`OutboxError` when another process does."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutboxError(f"Another process sends the mail of {folder}. Stop it first.") from None
-        yield
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a process sends the mail of that folder."""
-    try:
-        with alone(folder):
-            return False
-    except OutboxError:
-        return True
-
-
 def current_state(outbox: Outbox) -> tuple[int, State]:
     """The state as of the last decision that was heeded, and how many positions have been heeded."""
     state: State = Disarmed()
@@ -112,19 +82,21 @@ class Crisis:
         self._composer = ThreadPoolExecutor(1, thread_name_prefix="compose")
         self._outbox = Outbox(place.folder)
         self._heeded, self.state = current_state(self._outbox)
-        self._seen: dict[str, int] = {}
+        self.seen: dict[str, int] = {}
+        """The newest release by run that the watch saw the feed serve."""
         self._readers: dict[SeriesKey, RunReader] = {}
         self._stepping = asyncio.Lock()
-        self._refused: list[Refused] = []
+        self._recorded: tuple[int, str] | None = None
         self.operators = Operators()
         self._stamp: tuple[int, int] | None = None
-        self.sending = Sending(
-            told.relay, told.sender.address, self._outbox, self._executor, clock, chance, self._refused.append
-        )
+        self.sending = Sending(told.relay, told.sender.address, self._outbox, self._executor, clock, chance)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; what waits in the outbox then is sent at the next start."""
-        await self._do(self._outbox.forget, self._clock() - KEPT)
+        try:
+            await self._do(self._outbox.forget, self._clock() - KEPT)
+        except UNUSABLE as error:
+            self.operators.complain(str(error))
         tasks = [
             asyncio.create_task(self.sending.run(), name="sending"),
             asyncio.create_task(self._follow(), name="following"),
@@ -156,10 +128,12 @@ class Crisis:
                 return  # what a person decided comes first; the watch looks again
             now = self._clock()
             crisis = position if position is not None else await self._do(self._outbox.next_position)
-            after = step(self.state, given, now, self.told.watch, crisis, self._seen)
+            after = step(self.state, given, now, self.told.watch, crisis, self.seen)
             if after.told:
-                log.warning("%s", after.told)
-                await self._write_down(given, after.state, after.told)
+                if self._recorded != (crisis, after.told):  # once, however often the outbox refuses it
+                    log.warning("%s", after.told)
+                    await self._write_down(given, after.state, after.told)
+                    self._recorded = crisis, after.told
                 told = messages(self.told, f"decision-{crisis}", after.told, after.told, now)
                 await self._send(told, now)
             if position is not None or after.told or type(after.state) is not type(self.state):
@@ -203,9 +177,26 @@ class Crisis:
                     await self.take(msgspec.json.decode(decision, type=Decision), position)
                 self._heeded = position
             await self._queue_due()
-            await self._report_refusals()
+            await self._tell_operators()
         except _TROUBLE as error:
-            self.operators.complain(str(error))
+            await self._trouble(error)
+        else:
+            await self._usable_or_not()
+
+    async def _usable_or_not(self) -> None:
+        """Tell operators that what became of messages cannot be written, or that it can be again."""
+        if self.sending.unwritten is not None:
+            await self._trouble(OutboxError(self.sending.unwritten))
+        elif self.operators.unusable:
+            try:
+                await self._send(self.operators.usable_again(self.told, self._clock()), self._clock())
+            except UNUSABLE as error:
+                await self._trouble(error)
+            else:
+                self.operators.unusable = False
+
+    async def _trouble(self, error: Exception) -> None:
+        await self.operators.complain_past(error, self.told, self._clock())
 
     async def _reload(self) -> None:
         """Read the list of recipients again when it was changed; one that is broken keeps the last good one in force."""
@@ -231,13 +222,13 @@ class Crisis:
             while True:
                 looked = await probe.look(self._clock)
                 if looked.verdict == "serves":
-                    self._seen = dict(looked.seen)
+                    self.seen = dict(looked.seen)
                 elif looked.why:
                     self.operators.complain(f"The feed: {looked.why}")
                 try:
                     await self.take(looked)
                 except _TROUBLE as error:
-                    self.operators.complain(str(error))
+                    await self._trouble(error)
                 await asyncio.sleep(self.told.watch.every)
 
     # ------------------------------------------------------------------ messages
@@ -268,6 +259,7 @@ class Crisis:
             results = reader.results(run)
             if results is not None:
                 found.append((reader, results))
+        self._readers = {reader.key: reader for reader, _ in found}  # what others remember is let go
         return found
 
     def _wanted(self, results: Results, crisis: int, seen: Mapping[str, int], ending: bool) -> list[Wanted]:
@@ -306,14 +298,13 @@ class Crisis:
             return
         composed = compose(reader, results, wanted, self.told, crisis, self._place.store, self._clock())
         loop = asyncio.get_running_loop()
-        left_out: set[str] = set()
+        why = f"release {results.newest.number}"
         while chunk := await loop.run_in_executor(self._composer, _chunk, composed):
-            await self._send([one for parts, _ in chunk for one in parts], self._clock())
-            left_out |= {path for _, paths in chunk for path in paths}
-        if left_out:
-            now = self._clock()
-            told = self.operators.left_out(results.newest.number, sorted(left_out), self.told, now)
-            await self._send(told, now)
+            made = [one for parts, _ in chunk for one in parts]
+            large = sorted({path for _, paths in chunk for path in paths})
+            noted = [Notice(crisis, "large", path, why) for path in large]
+            await self._do(partial(self._outbox.queue, made, self._clock(), noted=noted))
+            self.sending.wake()
 
     async def try_out(self, only: Sequence[str] = ()) -> list[Message]:
         """Send a message that says it is a test to all recipients, or to ``only`` some; what became of each after one attempt.
@@ -328,7 +319,9 @@ class Crisis:
         for reader, results in await self._results(0):
             wanted = await self._do(self._trials, people, results)
             await self.queue(reader, results, wanted, 0)
+            await self._tell_operators()
             await self.sending.round()
+            await self._do(self._refused_tried)
             if self.sending.trouble:
                 raise RelayError(self.sending.trouble)
             for one in people:
@@ -350,10 +343,20 @@ class Crisis:
             if not one.events or results.key.event in one.events
         ]
 
-    async def _report_refusals(self) -> None:
-        taken, self._refused[:] = list(self._refused), []
-        now = self._clock()
-        await self._send(self.operators.refused(taken, self.told, now), now)
+    def _refused_tried(self) -> None:
+        """Whoever tries it out reads who is refused; the operators need no mail of it. In the thread of the outbox."""
+        seen = [one for one in self._outbox.untold() if one.crisis == 0 and one.kind == "refused"]
+        if seen:
+            self._outbox.queue([], self._clock(), told=seen)
+
+    async def _tell_operators(self) -> None:
+        """Queue what operators have not been told yet, and remember in the same step that they are."""
+        notices = await self._do(self._outbox.untold)
+        if notices:
+            now = self._clock()
+            made = notices_told(notices, self.told, now)
+            await self._do(partial(self._outbox.queue, made, now, told=notices))
+            self.sending.wake()
 
     def _do(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *arguments))

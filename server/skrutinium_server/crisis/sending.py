@@ -1,7 +1,8 @@
 """Handing messages of the outbox to the relay (SMTP, RFC 5321): a few connections, each for many messages.
 
 What the relay refuses for now is tried again after a pause that grows, what it refuses for good is told. When the relay itself cannot be used,
-nothing is counted against a message: all wait. Source: requirement M9.
+nothing is counted against a message: all wait. What became of a message and cannot be written, as on a full disk, is kept in memory until it can:
+nobody gets a message again and again. Source: requirement M9.
 """
 
 import asyncio
@@ -12,17 +13,17 @@ import socket
 import sqlite3
 import ssl
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import aiosmtplib
-import msgspec
 
 from skrutinium_server.crisis.errors import OutboxError, RelayError
-from skrutinium_server.crisis.outbox import Message, Outbox, Waiting
+from skrutinium_server.crisis.message import whole
+from skrutinium_server.crisis.outbox import Message, New, Outbox, Waiting
 from skrutinium_server.crisis.recipients import Relay
 
 log = logging.getLogger("skrutinium.crisis")
@@ -42,11 +43,11 @@ Chance = Callable[[], float]
 T = TypeVar("T")
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """A message that the relay refused for good, and what it said."""
+class _Became(NamedTuple):
+    """What became of a message: how that is written into the outbox; it is not sent before ``until``, None: never."""
 
-    message: Message
-    why: str
+    write: Callable[[], None]
+    until: datetime.datetime | None
 
 
 def pause(attempts: int, chance: float, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> float:
@@ -55,7 +56,7 @@ def pause(attempts: int, chance: float, first: float = FIRST_PAUSE, longest: flo
 
 
 class Sending:
-    """Sends what is due. ``executor`` has one thread, the outbox's; ``refused`` is called for each message that is refused for good."""
+    """Sends what is due. ``executor`` has one thread, the outbox's."""
 
     def __init__(
         self,
@@ -65,7 +66,6 @@ class Sending:
         executor: Executor,
         clock: Clock,
         chance: Chance,
-        refused: Callable[[Refused], None],
     ) -> None:
         self._relay = relay
         self._sender = sender
@@ -73,7 +73,6 @@ class Sending:
         self._executor = executor
         self._clock = clock
         self._chance = chance
-        self._refused = refused
         self._under_way: set[str] = set()
         self._batch: list[Message] = []
         self._asking = asyncio.Lock()
@@ -84,6 +83,9 @@ class Sending:
         self._held = False
         self.trouble: str | None = None
         """Why the relay cannot be used at this moment, None while it can."""
+        self._unwritten: dict[str, _Became] = {}
+        self.unwritten: str | None = None
+        """Why the outbox cannot be written at this moment, None while it can."""
 
     def wake(self) -> None:
         """Something was queued."""
@@ -96,7 +98,6 @@ class Sending:
             try:
                 rest = await self.round()
             except* (OutboxError, sqlite3.Error) as errors:
-                # A full disk, for instance: what was handed in and could not be marked goes out again, with the same id.
                 log.error("the outbox cannot be used: %s", errors.exceptions[0])  # noqa: TRY400
                 rest = RELAY_PAUSE
             with contextlib.suppress(TimeoutError):  # wait_for of Python 3.11 may swallow a cancellation
@@ -106,6 +107,7 @@ class Sending:
     async def round(self) -> float | None:
         """Send all that is due now; seconds until there is more to do, None when nothing waits."""
         self._batch, self._failed, self._open, self._held = [], [], 0, False
+        await self._catch_up()
         async with asyncio.TaskGroup() as group:
             self._connect(group)
         # As long as one connection holds, it sends everything: a relay may allow fewer at once.
@@ -113,6 +115,8 @@ class Sending:
             return self._relay_failed(self._failed[0])
         self._failures, self.trouble = 0, None
         due = await self._do(self._outbox.next_due)
+        if self._unwritten:
+            return RELAY_PAUSE
         return None if due is None else max(0.0, due - self._clock().timestamp())
 
     def _relay_failed(self, why: str) -> float:
@@ -154,7 +158,9 @@ class Sending:
         """The next message that is due, None when there is none; when there are more, another connection takes them."""
         async with self._asking:
             if not self._batch:
-                self._batch = await self._do(self._outbox.due, self._clock(), BATCH, tuple(self._under_way))
+                now = self._clock()
+                held = [id for id, one in self._unwritten.items() if one.until is None or one.until > now]
+                self._batch = await self._do(self._outbox.due, now, BATCH, (*self._under_way, *held))
             if not self._batch:
                 return None
             message = self._batch.pop(0)
@@ -166,43 +172,64 @@ class Sending:
     async def _send(self, client: aiosmtplib.SMTP, message: Message) -> bool:
         """Hand one message in and remember what became of it; whether the connection can be used again."""
         data = await self._do(self._outbox.bytes_of, message.id)
+        goes_on = True
         try:
             _, answer = await client.sendmail(self._sender, [message.address], data)
         except aiosmtplib.SMTPRecipientsRefused as error:
             refused = error.recipients[0]
-            await self._not_taken(message, refused.code, refused.message)
+            became = self._not_taken(message, refused.code, refused.message)
         except aiosmtplib.SMTPSenderRefused as error:
             if error.code >= 500 and error.code != _FULL:
                 raise RelayError(
                     f"The relay {self._relay.host} takes no mail from {self._sender}: {error.code} {error.message}"
                 ) from error
-            await self._not_taken(message, error.code, error.message)
+            became = self._not_taken(message, error.code, error.message)
         except aiosmtplib.SMTPResponseException as error:
-            await self._not_taken(message, error.code, error.message)
-            return error.code != aiosmtplib.SMTPStatus.domain_unavailable  # 421: the relay closes
+            became = self._not_taken(message, error.code, error.message)
+            goes_on = error.code != aiosmtplib.SMTPStatus.domain_unavailable  # 421: the relay closes
         except (aiosmtplib.SMTPException, OSError) as error:
-            await self._later(message, f"the connection broke ({error})")
-            return False
+            became = self._later(message, f"the connection broke ({error})")
+            goes_on = False
         else:
-            await self._do(self._outbox.sent, [(message.id, answer[:200])], self._clock())
-            return True
-        return True
+            became = _Became(partial(self._outbox.sent, [(message.id, answer[:200])], self._clock()), None)
+        await self._write_down(message.id, became)
+        return goes_on
 
-    async def _not_taken(self, message: Message, code: int, said: str) -> None:
+    def _not_taken(self, message: Message, code: int, said: str) -> _Became:
         why = f"{code} {said}"[:500]
         if code < 500:
-            await self._later(message, why)
-            return
+            return self._later(message, why)
         log.error("%s (%s) was refused: %s", message.recipient, message.address, why)
-        await self._do(self._outbox.failed, message.id, why, self._clock())
-        self._refused(Refused(message, why))
+        return _Became(partial(self._outbox.failed, message.id, why, self._clock()), None)
 
-    async def _later(self, message: Message, why: str) -> None:
+    def _later(self, message: Message, why: str) -> _Became:
         assert isinstance(message.state, Waiting)
         state = Waiting(message.state.attempts + 1, why)
         rest = datetime.timedelta(seconds=pause(state.attempts, self._chance()))
         log.warning("%s is tried again in %.0f s: %s", message.recipient, rest.total_seconds(), why)
-        await self._do(self._outbox.later, message.id, state, self._clock() + rest)
+        due = self._clock() + rest
+        return _Became(partial(self._outbox.later, message.id, state, due), due)
+
+    # ------------------------------------------------------------------ what became of messages
+    async def _write_down(self, id: str, became: _Became) -> bool:
+        """Write what became of a message, or keep it until it can be written: it must not go out again meanwhile."""
+        self._unwritten[id] = became
+        try:
+            await self._do(became.write)
+        except (OutboxError, sqlite3.Error) as error:
+            if self.unwritten is None:
+                log.error("what became of messages is kept in memory: %s", error)  # noqa: TRY400
+            self.unwritten = str(error)
+            return False
+        del self._unwritten[id]
+        return True
+
+    async def _catch_up(self) -> None:
+        """Write what could not be written before."""
+        for id, became in list(self._unwritten.items()):
+            if not await self._write_down(id, became):
+                return
+        self.unwritten = None
 
     def _do(self, call: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *arguments))
@@ -233,6 +260,18 @@ async def connect(relay: Relay) -> aiosmtplib.SMTP:
             f"The relay {relay.host}:{relay.port} cannot be used ({str(error) or type(error).__name__})."
         ) from error
     return client
+
+
+async def hand_in(relay: Relay, sender: str, messages: Sequence[New]) -> None:
+    """Hand messages in past the outbox, for when it cannot be used; raises :class:`RelayError` unless the relay takes all."""
+    client = await connect(relay)
+    try:
+        for one in messages:
+            await client.sendmail(sender, [one.address], whole(one.head, one.content))
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise RelayError(f"The relay {relay.host}:{relay.port} does not take it ({error}).") from error
+    finally:
+        await _quit(client)
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:

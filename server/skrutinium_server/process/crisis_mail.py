@@ -11,9 +11,10 @@ import msgspec
 from skrutinium_server.authority.model import NoticeGiven
 from skrutinium_server.authority.persons import Authority
 from skrutinium_server.crisis.errors import CrisisError
+from skrutinium_server.crisis.holding import Place
 from skrutinium_server.crisis.recipients import Recipients, read_recipients
 from skrutinium_server.crisis.reporting import CrisisStatus, crisis_status
-from skrutinium_server.crisis.running import Place, Record
+from skrutinium_server.crisis.running import Record
 from skrutinium_server.crisis.sending import connect
 from skrutinium_server.process.errors import ProcessError, SiteError
 
