@@ -1,0 +1,7 @@
+"""A stage for rehearsals: a whole site with its readers' addresses, and all that can go otherwise than usual on it."""
+
+from skrutinium_server.rehearsal.stage.acts import Act, acts_path, read_acts
+from skrutinium_server.rehearsal.stage.errors import StageError
+from skrutinium_server.rehearsal.stage.stage import AUTHORITY, REASON, Stage
+
+__all__ = ["AUTHORITY", "REASON", "Act", "Stage", "StageError", "acts_path", "read_acts"]

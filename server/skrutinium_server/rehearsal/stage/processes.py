@@ -1,0 +1,165 @@
+"""The processes of a stage: counting and feed of a site, more feeds of the same store, and the way to the counting process."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from skrutinium_server.feed.logs import VARIABLE
+from skrutinium_server.process.errors import CountingRefused, ProcessError
+from skrutinium_server.process.serve import Service
+from skrutinium_server.process.site import FeedFolder, Site
+from skrutinium_server.process.socket import There, connect
+
+Address = tuple[str, int]
+
+QUIET: Final = {VARIABLE: "WARNING"}
+"""What the processes of a stage say: only what is wrong, unless the environment wants to hear more."""
+_PATIENCE: Final = 60.0
+"""Seconds that the counting process may be away."""
+_LOOK: Final = 0.1
+
+
+class Processes:
+    """Those of ``site``. ``cutting``: whether releases are cut by themselves; ``feeds``: processes of its feed."""
+
+    def __init__(
+        self, site: Site, feeds: int, environment: Mapping[str, str] | None, *, cutting: bool
+    ) -> None:
+        self.environment = QUIET | dict(os.environ) | dict(environment or {})
+        self.folder: Path
+        """For what is of use only while the stage is there."""
+        self._site = site
+        self._feeds = feeds
+        self._cutting = cutting
+        self._ending = contextlib.AsyncExitStack()
+        self._counting: There | None = None
+
+    async def start(self) -> Address:
+        """Start counting and feed; the address of the feed."""
+        self.folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="skrutinium-stage-"))
+        self._ending.push_async_callback(asyncio.to_thread, shutil.rmtree, self.folder)
+        return await self.serve(self._site)
+
+    async def stop(self) -> None:
+        """Stop everything."""
+        if self._counting is not None:
+            self._counting.close()
+        await self._ending.aclose()
+
+    async def serve(self, folder: Site | FeedFolder, *parts: str) -> Address:
+        """Start the processes of a folder, ``count`` and ``feed`` unless ``parts`` says which; the address of its feed."""
+
+        def made() -> Service:
+            return Service(
+                folder,
+                lambda _part, _message: None,
+                port=0,
+                parts=parts or ("count", "feed"),
+                feeds=self._feeds,
+                environment=self.environment,
+                cutting=self._cutting,
+            )
+
+        service = await self._ending.enter_async_context(await asyncio.to_thread(made))
+        assert service.address is not None
+        return service.address
+
+    async def serve_copy(self) -> Address:
+        """Start a feed of the store as it is now, which never changes any more."""
+        copy = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="copy-", dir=self._beside()))
+        self._ending.push_async_callback(asyncio.to_thread, shutil.rmtree, copy, ignore_errors=True)
+        await asyncio.to_thread(_copy, self._site.root, copy)
+        return await self._serve_feed(copy)
+
+    def _beside(self) -> Path:
+        """Where hard links to the store can be made: on its own disk."""
+        return self._site.root.parent
+
+    async def serve_second(self) -> Address:
+        """Start another feed of the same store, as a second site has it that mirrors the first."""
+        second = self.folder / "second"
+        await asyncio.to_thread(second.mkdir)
+        for name in ("store", "access.toml", "site.toml"):
+            await asyncio.to_thread((second / name).symlink_to, (self._site.root / name).absolute())
+        return await self._serve_feed(second)
+
+    async def _serve_feed(self, root: Path) -> Address:
+        return await self.serve(await asyncio.to_thread(FeedFolder, root), "feed")
+
+    # ------------------------------------------------------------------ commands
+    async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one command of the counting process.
+
+        Raises :class:`CountingRefused`, and :class:`ProcessError` where it ended meanwhile; the next command waits until it is back.
+        """
+        if self._counting is None:
+            self._counting = await self._reach()
+        try:
+            return await self._counting.ask(**request)
+        except CountingRefused:
+            raise
+        except BaseException:  # also when cancelled: the answer to come is not that of the next command
+            self._counting.close()
+            self._counting = None
+            raise
+
+    async def _reach(self) -> There:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                while (there := await connect(self._site)) is None:  # noqa: ASYNC110 - another process begins
+                    await asyncio.sleep(_LOOK)
+                return there
+        raise ProcessError(
+            f"The counting process of {self._site.root} does not answer; see what it says in the log."
+        )
+
+
+async def published(feed: Address, event: str, run: str, number: int) -> int:
+    """Wait until a feed serves that release of a run, or a later one; the newest then.
+
+    0 where the feed refuses this machine, which is no reader. Raises :class:`ProcessError` for what a feed does not answer.
+    """
+    path = f"/event/{event}/run/{run}/newest/manifest.xml?after={number - 1}"
+    async with aiohttp.ClientSession("http://{}:{}".format(*feed)) as session:
+        while True:
+            async with session.get(path, headers={"Prefer": "wait=10"}) as answer:
+                if answer.status in (401, 403):
+                    return 0
+                if answer.status not in (200, 204, 404, 429):
+                    raise ProcessError(
+                        f"The feed answers {answer.status} where the releases of {run} should be."
+                    )
+                newest = int(answer.headers.get("Skrutinium-Release", 0)) if answer.status == 200 else 0
+            if newest >= number:
+                return newest
+            if answer.status in (404, 429):
+                await asyncio.sleep(_LOOK)
+
+
+async def noticed(feed: Address, number: int) -> None:
+    """Wait until a feed serves the notices of that number, or refuses this machine."""
+    async with aiohttp.ClientSession("http://{}:{}".format(*feed)) as session:
+        while True:
+            async with session.get("/notices.xml") as answer:
+                if answer.status in (401, 403) or f' number="{number}"'.encode() in await answer.read():
+                    return
+            await asyncio.sleep(_LOOK)
+
+
+def _copy(root: Path, to: Path) -> None:
+    """The release store by hard links (its files are renamed into place, never changed), the access list and the settings."""
+
+    def link(source: str, target: str) -> None:
+        with contextlib.suppress(FileNotFoundError):  # what is just being written is not there yet
+            os.link(source, target)
+
+    shutil.copytree(root / "store", to / "store", copy_function=link)
+    for name in ("access.toml", "site.toml"):
+        shutil.copy(root / name, to / name)
