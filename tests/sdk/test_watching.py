@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import signal
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from skrutinium.documents.results import Committee, Count, Kind, Reporting
 from skrutinium.following.news import Health
 from skrutinium.watching.screen import Screen, bar, one_line, plain
 from skrutinium.watching.view import Line, View, share, view_of
+from tests.sdk.test_commands import started
 
 NOW = datetime.datetime(2026, 10, 10, 15, 4, tzinfo=datetime.UTC)
 COUNT = Count(Reporting.PART, 100, 40, {"eligible": 1000, "issued": 457})
@@ -129,3 +131,47 @@ async def test_held_contest_is_told() -> None:
         await night.hold(min(night.contests), "a recount")
         held = (await view_of(await anext(releases), before)).latest
     assert [", held: a recount" in line.text for line in held] == [True]
+
+
+async def test_person_ahead_is_told() -> None:
+    """Of a contest of single persons the one ahead is named while it is counted, then who is elected or goes to the second round."""
+    async with (
+        skrutinium.testing.night(precincts=8, seed=3, law="cz-senate-2018") as night,
+        skrutinium.connect(night.url, fingerprint=night.fingerprint) as feed,
+        asyncio.timeout(120),
+    ):
+        releases = feed.releases()
+        view = await view_of(await anext(releases), None)
+        for count in (1, None):
+            await night.report(count)
+            release = await anext(releases)
+            view = await view_of(release, view)
+            (district,) = (await release.contest(min(night.contests))).districts
+            first = max(district.candidates, key=lambda one: one.votes or 0)
+            assert first.votes is not None
+            assert district.votes is not None
+            named = f"{first.name} {share(first.votes, district.votes)}"
+            if any(one.runoff for one in district.candidates):
+                assert f"second round: {named}, " in view.latest[0].text
+            elif first.elected:
+                assert f"elected: {named}" in view.latest[0].text
+            else:
+                assert f"ahead: {named}" in view.latest[0].text
+
+
+async def test_watch_goes_on_after_trouble() -> None:
+    """Gone, then refused, then back: ``watch`` says what it waits for, and shows each release that comes afterwards once."""
+    async with skrutinium.testing.night(precincts=8, seed=7) as night, asyncio.timeout(180):
+        process = await started("watch", night.url, "--fingerprint", night.fingerprint)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b", release 1 (" in await process.stdout.readline()
+        for status, code in ((410, "gone"), (403, "access-refused"), (500, "server-fault"), (404, "not-yet")):
+            await night.refuse(status, None)
+            assert f"[{code}]; waiting, Ctrl-C ends\n" in (await process.stderr.readline()).decode()
+        await night.restore()
+        await night.report(2)
+        assert b", release 2 (" in await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"")

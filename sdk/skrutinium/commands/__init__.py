@@ -8,7 +8,6 @@ changed; 10 network; 11 access refused; 12 not yet; 13 gone; 14 limit reached; 1
 
 import argparse
 import asyncio
-import json
 import sys
 from importlib.metadata import version
 from types import ModuleType
@@ -25,6 +24,7 @@ from skrutinium.commands import (
     verify,
     watch,
 )
+from skrutinium.commands.going_on import said
 from skrutinium.errors import SkrutiniumError
 
 COMMANDS: tuple[ModuleType, ...] = (
@@ -69,22 +69,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         code = 0
     except SkrutiniumError as error:
-        print(
-            _said(error) if getattr(told, "json", False) else f"skrutinium: {error} [{error.code}]",
-            file=sys.stderr,
-        )
+        print(said(error, plain=getattr(told, "json", False)), file=sys.stderr)
         code = error.exit_code
     sys.exit(code)
-
-
-def _said(error: SkrutiniumError) -> str:
-    """An error for machines."""
-    told = {
-        "error": error.code,
-        "exit": error.exit_code,
-        "message": error.message,
-        "address": error.address,
-        "request": error.request_id,
-        "words": error.words,
-    }
-    return json.dumps(told, ensure_ascii=False)

@@ -1,14 +1,14 @@
 """``skrutinium export``: keep the tables of a run in a folder of CSV files, in SQLite or in PostgreSQL, equal to the feed."""
 
 import argparse
-import asyncio
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from skrutinium.commands.choice import which_run
-from skrutinium.errors import ChoiceNeeded, LimitReached, NetworkError, NotYet, ServerFault
+from skrutinium.commands.going_on import Going, going_on
+from skrutinium.errors import ChoiceNeeded
 from skrutinium.following.feed import Feed, connect
 from skrutinium.following.release import Release
 from skrutinium.sinks.csv_folder import CsvSink
@@ -22,7 +22,6 @@ from skrutinium.watching.view import grouped
 
 HELP = "keep the tables of a run as CSV files, in SQLite or in PostgreSQL, equal to the feed"
 UNCHANGED = 3
-_PAUSE = 2.0
 _WHOLE = ("event.xml", "summary.xml")
 """What is told of the whole event comes along whatever areas are chosen."""
 
@@ -67,27 +66,23 @@ async def run(told: argparse.Namespace) -> int:
     """Run it; the exit code."""
     if told.fingerprint:
         plain_fingerprint(told.fingerprint)
-    waiting = False
+    going = Going(told.event, told.run_id, plain=told.json)
     async with sink_by(told) as sink:
-        while True:
-            try:
-                async with _feed(told, sink) as feed:
-                    return await _export(feed, sink, told)
-            except (NotYet, NetworkError, ServerFault, LimitReached) as error:
-                if not told.follow:
-                    raise
-                if not waiting:
-                    print(f"skrutinium: {error}; waiting", file=sys.stderr)
-                waiting = True
-            await asyncio.sleep(_PAUSE)
+
+        async def take() -> int:
+            async with _feed(told, sink, going) as feed:
+                going.opened(feed)
+                return await _export(feed, sink, told, going)
+
+        return await (going_on(take, going) if told.follow else take())
 
 
-def _feed(told: argparse.Namespace, sink: Sink) -> Feed:
+def _feed(told: argparse.Namespace, sink: Sink, going: Going) -> Feed:
     located = told.areas is not None or told.contests is not None
     return connect(
         told.place,
-        event=told.event,
-        run=told.run_id,
+        event=going.event,
+        run=going.run,
         phase=told.phase,
         fingerprint=told.fingerprint,
         state=sink,
@@ -116,16 +111,18 @@ def sink_by(told: argparse.Namespace) -> Sink:
     )
 
 
-async def _export(feed: Feed, sink: Sink, told: argparse.Namespace) -> int:
+async def _export(feed: Feed, sink: Sink, told: argparse.Namespace, going: Going) -> int:
     if feed.unpinned and not told.json:
         words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
         print(f"skrutinium: {words}", file=sys.stderr)
     newest = await feed.release()
     changed = await sink.take(newest)
+    going.goes()
     _show(newest, sink, changed=changed, plain=told.json)
     if told.follow:
         async for release in feed.releases():
             if await sink.take(release):
+                going.goes()
                 _show(release, sink, changed=True, plain=told.json)
     return 0 if changed else UNCHANGED
 

@@ -9,7 +9,7 @@ import sys
 import time
 
 from skrutinium.commands.choice import which_run
-from skrutinium.errors import LimitReached, NetworkError, NotYet, ServerFault
+from skrutinium.commands.going_on import Going, Remembered, going_on
 from skrutinium.following.feed import Feed, connect
 from skrutinium.trust.signing import plain_fingerprint
 from skrutinium.watching.plain_values import plain_values
@@ -39,7 +39,8 @@ class Display:
     def __init__(self, *, plain: bool = False) -> None:
         self.plain = plain
         self.live = sys.stdout.isatty() and not plain
-        self._view: View | None = None
+        self._warned = False
+        self.view: View | None = None
         self._feed: Feed | None = None
         self._since = 0.0
         self._ticker: asyncio.Task[None] | None = None
@@ -47,7 +48,8 @@ class Display:
     async def start(self, feed: Feed) -> None:
         """Take the screen."""
         self._feed = feed
-        if feed.unpinned:
+        if feed.unpinned and not self._warned:
+            self._warned = True
             words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
             print(f"skrutinium: {words}", file=sys.stderr)
         if self.live:
@@ -63,8 +65,8 @@ class Display:
             await self._ticker
         self._ticker = None
         sys.stdout.write(_LEAVE)
-        if self._view is not None:
-            lines = self._lines(self._view)[:-1]
+        if self.view is not None:
+            lines = self._lines(self.view)[:-1]
             while lines and not lines[-1]:
                 lines.pop()
             sys.stdout.write("\n".join(lines) + "\n")
@@ -72,7 +74,7 @@ class Display:
 
     def show(self, view: View) -> None:
         """Show a release."""
-        self._view, self._since = view, time.monotonic()
+        self.view, self._since = view, time.monotonic()
         if self.live:
             self._draw()
         elif self.plain:
@@ -89,10 +91,10 @@ class Display:
         return Screen(size.columns, size.lines).draw(view, health, time.monotonic() - self._since, note)
 
     def _draw(self) -> None:
-        if self._view is None:
+        if self.view is None:
             text = "waiting for the first release…" + _CLEAR_LINE
         else:
-            text = "\n".join(line + _CLEAR_LINE for line in self._lines(self._view))
+            text = "\n".join(line + _CLEAR_LINE for line in self._lines(self.view))
         sys.stdout.write(_HOME + text.replace("\n", "\r\n") + _CLEAR_BELOW)
         sys.stdout.flush()
 
@@ -107,36 +109,31 @@ async def run(told: argparse.Namespace) -> int:
     if told.fingerprint:
         plain_fingerprint(told.fingerprint)
     display = Display(plain=told.json)
-    waited = False
-    while True:
-        feed = connect(
+    going, remembered = Going(told.event, told.run_id, plain=told.json), Remembered()
+
+    async def follow() -> int:
+        async with connect(
             told.url,
-            event=told.event,
-            run=told.run_id,
+            event=going.event,
+            run=going.run,
             phase=told.phase,
             fingerprint=told.fingerprint,
-            state=told.state,
+            state=told.state or remembered,
             only=SHOWN,
-        )
-        try:
-            async with feed:
-                return await _follow(feed, display, told)
-        except (NotYet, NetworkError, ServerFault, LimitReached) as error:
-            if told.once:
-                raise
-            if not waited:
-                print(f"skrutinium: {error}; waiting", file=sys.stderr)
-            waited = True
-        await asyncio.sleep(2)
+        ) as feed:
+            going.opened(feed)
+            return await _follow(feed, display, told, going)
+
+    return await (follow() if told.once else going_on(follow, going))
 
 
-async def _follow(feed: Feed, display: Display, told: argparse.Namespace) -> int:
-    view: View | None = None
+async def _follow(feed: Feed, display: Display, told: argparse.Namespace, going: Going) -> int:
     await display.start(feed)
     try:
         async for release in feed.releases():
-            view = await view_of(release, view, latest=display.live)
+            view = await view_of(release, display.view, latest=display.live)
             display.show(view)
+            going.goes()
             if told.once or (told.until_complete and view.all_in):
                 await feed.done(release)
                 return 0

@@ -4,7 +4,7 @@ import datetime
 from dataclasses import dataclass
 
 from skrutinium.documents.protocols import Correction
-from skrutinium.documents.results import ContestResults, EventResults, Kind
+from skrutinium.documents.results import Candidate, ContestResults, EventResults, Kind, List
 from skrutinium.following.release import Release
 
 _LATEST = 12
@@ -111,13 +111,45 @@ def _corrected(one: Correction) -> Line:
 
 
 def _moved(release: Release, contest: ContestResults) -> Line:
-    lists = [one for district in contest.districts for one in district.lists if one.votes]
-    total = sum(one.votes or 0 for one in lists)
-    first = max(lists, key=lambda one: one.votes or 0, default=None)
-    lead = (
-        f", ahead: {first.name or f'list {first.number}'} {share(first.votes or 0, total)}" if first else ""
-    )
     seats = ", decided" if all(one.outcome == "decided" for one in contest.districts) else ""
     held = f", held: {contest.held}" if contest.held else ""
-    text = f"{contest.name}: {contest.count.reported} of {contest.count.expected}{held}{seats}{lead}"
-    return Line(release.time, text)
+    counted = f"{contest.count.reported} of {contest.count.expected}"
+    return Line(release.time, f"{contest.name}: {counted}{held}{seats}{_lead(contest)}")
+
+
+def _lead(contest: ContestResults) -> str:
+    """Who is ahead, or who it is already; of a referendum what the first question stands at."""
+    persons = [(district, one) for district in contest.districts for one in district.candidates if one.votes]
+    for what, those in (
+        ("elected", [(district, one) for district, one in persons if one.elected]),
+        ("second round", [(district, one) for district, one in persons if one.runoff]),
+    ):
+        if those:
+            told = [
+                f"{_called(one)} {share(one.votes or 0, district.votes or 0)}" for district, one in those[:2]
+            ]
+            return f", {what}: {', '.join(told)}" + (f" and {len(those) - 2} more" if len(those) > 2 else "")
+    votes: dict[str, int] = {}
+    for district in contest.districts:
+        for standing in district.lists or district.candidates:
+            if standing.votes:
+                name = _called(
+                    standing, "" if len(contest.districts) == 1 else f" of district {district.number}"
+                )
+                votes[name] = votes.get(name, 0) + standing.votes
+    if votes:
+        first = max(votes, key=lambda one: votes[one])
+        return f", ahead: {first} {share(votes[first], sum(votes.values()))}"
+    asked = next(
+        (one for district in contest.districts for one in district.questions if one.yes is not None), None
+    )
+    if asked is None:
+        return ""
+    return f", yes {share(asked.yes or 0, (asked.yes or 0) + (asked.no or 0))}"
+
+
+def _called(one: List | Candidate, of: str = "") -> str:
+    """The name of a list or a person; a number ``of`` its district where the source tells none."""
+    if isinstance(one, Candidate):
+        return one.name or f"candidate {one.number}{of}"
+    return one.name or f"list {one.number}{of}"
