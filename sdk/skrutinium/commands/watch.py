@@ -30,6 +30,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="show the newest release and end")
     parser.add_argument("--until-complete", action="store_true", help="end when every protocol is in")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line for each release")
+    parser.add_argument(
+        "--receipts", action="store_true", help="tell the organiser of a test or a rehearsal what was shown"
+    )
     which_run(parser)
 
 
@@ -120,6 +123,7 @@ async def run(told: argparse.Namespace) -> int:
             fingerprint=told.fingerprint,
             state=told.state or remembered,
             only=SHOWN,
+            receipts=told.receipts,
         ) as feed:
             going.opened(feed)
             return await _follow(feed, display, told, going)

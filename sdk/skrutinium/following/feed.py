@@ -23,6 +23,7 @@ from skrutinium.following.followed import SERIES, Followed
 from skrutinium.following.gathering import Gathering, Terms
 from skrutinium.following.news import Health, Timing
 from skrutinium.following.reaching import Reaching
+from skrutinium.following.receipts import Receipts, Sender, sender_of
 from skrutinium.following.release import Release
 from skrutinium.following.releases import Releases
 from skrutinium.following.snapshot import DocumentCache, Snapshot
@@ -62,6 +63,7 @@ def connect(
     kinds: Sequence[str] | None = None,
     follow_second_site: bool = True,
     registers: str | Path | None = None,
+    receipts: bool | str = False,
     pick: Callable[[], float] = random.random,
 ) -> "Feed":
     """A feed to be used as ``async with``.
@@ -76,7 +78,8 @@ def connect(
     met is trusted. ``state`` is the file that remembers what was done, or a sink that keeps that mark (:class:`Marks`).
     ``patience``: seconds of silence of all sources after which :class:`StaleError` is raised; without it, waiting goes on and
     :attr:`Feed.health` tells. A ``session`` that is passed in is used and not closed. ``registers`` is a folder that keeps what
-    :meth:`Release.book` read from one start to the next; without it the registers are fetched again. ``pick`` gives numbers from
+    :meth:`Release.book` read from one start to the next; without it the registers are fetched again. ``receipts`` tells the organiser
+    of a test or a rehearsal what was done, with the name of your program when that is given in place of True; never in a live run. ``pick`` gives numbers from
     0 to 1, by which pauses are spread.
 
     ``only`` (paths such as ``summary.xml``), ``areas``, ``contests`` (ids) and ``kinds`` (of contest) say what of each release is sent at once, for a
@@ -94,7 +97,14 @@ def connect(
         follow_second_site,
         pick,
     )
-    return Feed((place, *others), wanted, marks, terms, session)
+    sender = sender_of(receipts, _version()) if receipts or receipts == "" else None
+    return Feed((place, *others), wanted, marks, terms, session, sender)
+
+
+def _version() -> str:
+    from skrutinium import __version__  # noqa: PLC0415 - the package imports this module before it says so
+
+    return __version__
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,8 +131,11 @@ class Feed:
         marks: Marks | None,
         terms: Terms,
         session: aiohttp.ClientSession | None,
+        sender: Sender | None = None,
     ) -> None:
         self._places = places
+        self._sender = sender
+        self._receipts: Receipts | None = None
         self._wanted = wanted
         self._marks = marks
         self._terms = terms
@@ -154,6 +167,8 @@ class Feed:
         await self._close()
 
     async def _close(self) -> None:
+        if self._receipts is not None:
+            await self._receipts.stop()
         if self._gathering is not None:
             await self._gathering.stop()
         for one in self._followed:
@@ -180,6 +195,8 @@ class Feed:
             raise SkrutiniumError("releases() was already called; one loop reads a feed")
         self._following = True
         self._gathered.start()
+        if self._receipts is not None:
+            self._receipts.start()
         return Releases(self._more, lambda release: self._snapshot.apply(release.manifest), self.done)
 
     async def done(self, release: Release) -> None:
@@ -187,6 +204,8 @@ class Feed:
         self._seen = release.mark
         if self._marks is not None:
             await self._marks.write(release.mark)
+        if self._receipts is not None:
+            self._receipts.note(release)
 
     async def release(self, number: int | None = None) -> Release:
         """One release, the newest unless told, apart from the loop over releases: nothing counts as done by it.
@@ -256,6 +275,9 @@ class Feed:
         registers = self._reaching.registers(self.run.event)
         self._books = Books(registers, self._keys, self.run.event, self._wanted.registers)
         self._snapshot = self._held()
+        if self._sender is not None and self.run.phase != "live":
+            told = (self._followed, self._snapshot.noticed, lambda: self._books.newest, terms.pick)
+            self._receipts = Receipts(self.run, self._sender, *told)
 
     def _follow(self, place: Place, several: bool, state_number: int = 0) -> Followed:
         """A place to be followed; where there are several, another one is asked before the same is asked again."""

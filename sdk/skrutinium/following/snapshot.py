@@ -5,6 +5,7 @@ Joining late needs the newest checkpoint and what follows; both are checked by s
 
 import asyncio
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -20,6 +21,7 @@ from skrutinium.trust.chain import Chain
 from skrutinium.trust.signing import KeyRing
 
 _KEPT_RELEASES = 64
+_CORRECTIONS = re.compile(r"corrections/([1-9][0-9]{0,8})\.xml")
 
 
 class DocumentCache:
@@ -50,7 +52,7 @@ class DocumentCache:
 
 
 class Snapshot:
-    """Which document has which hash, as of any of the last releases."""
+    """Which document has which hash, as of any of the last releases; ``noticed``: how many correction records were read, by release."""
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Snapshot:
         self._series = series
         self._cache = cache
         self._choice = choice
+        self.noticed: dict[int, int] = {}
         self._followed: dict[str, tuple[int, Document]] = {}
         self._rows: dict[str, list[tuple[int, Document]]] = {}
         self._oldest: int | None = None
@@ -147,6 +150,8 @@ class Snapshot:
         if held is None:
             held = await self._source.document(row, taken.source)
             self._cache.put(row.sha256, held)
+        if found := _CORRECTIONS.fullmatch(row.path):
+            self.noticed[int(found[1])] = held.count(b"<correction ")
         return held
 
     async def pack(self, number: int) -> Material:

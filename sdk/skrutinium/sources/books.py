@@ -38,6 +38,11 @@ class Books:
         self._held: OrderedDict[int, Book] = OrderedDict()
         self._lock = asyncio.Lock()
 
+    @property
+    def newest(self) -> int | None:
+        """The newest version that is held, None when none was asked for."""
+        return max(self._held, default=None)
+
     async def get(self, definition: int) -> Book:
         """The registers of that version of the definition, of their newest edition when first asked for.
 

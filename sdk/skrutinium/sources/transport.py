@@ -196,6 +196,20 @@ class Transport:
             body = await read_body(response, limit)
             return Answer(str(response.url), body, response.headers.get("ETag"), waited)
 
+    async def post(self, path: str, body: bytes, *, seconds: float) -> int:
+        """Send a small XML document by one request, without retries, in so many seconds; the status of the answer.
+
+        Raises :class:`NetworkError` when there is none.
+        """
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._asked("POST", path, {"Content-Type": "application/xml"}, seconds, body) as response,
+            ):
+                return response.status
+        except TimeoutError as error:
+            raise NetworkError("no answer in time", address=self.base + path) from error
+
     async def pieces(self, path: str, limit: int) -> AsyncGenerator[bytes, None]:
         """A body while it comes, decompressed, in pieces of at most 64 KB and ``limit`` bytes in all; without retries.
 
@@ -221,6 +235,21 @@ class Transport:
         self, path: str, headers: Mapping[str, str], *, silence: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request, without retries; the status is 200, 204 or 304. ``silence``: seconds without a byte that end it."""
+        async with self._asked("GET", path, headers, silence) as response:
+            if response.status not in (200, 204, 304):
+                raise await refused(response)
+            yield response
+
+    @asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        silence: float | None,
+        body: bytes | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to one request, whatever its status; raises :class:`NetworkError`, also for what fails while it is read."""
         address = self.base + path
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self.patience.connect, sock_read=silence or self.patience.silence
@@ -230,11 +259,15 @@ class Transport:
         if self._authorization is not None:
             sent["Authorization"] = self._authorization
         try:
-            async with session.get(
-                address, headers=sent, timeout=timeout, auto_decompress=False, allow_redirects=False
+            async with session.request(
+                method,
+                address,
+                headers=sent,
+                data=body,
+                timeout=timeout,
+                auto_decompress=False,
+                allow_redirects=False,
             ) as response:
-                if response.status not in (200, 204, 304):
-                    raise await refused(response)
                 yield response
         except TimeoutError as error:
             raise NetworkError("no answer in time", address=address) from error

@@ -25,6 +25,7 @@ _CARDS: Final = {
         "Results, releases, corrections and states, format skrutinium.",
     ),
     "skrutinium/1.0/registers.xsd": ("Documents before it", "Registers, codebooks and the calendar."),
+    "skrutinium/1.0/rehearsal.xsd": ("Tests and rehearsals", "Receipts of readers."),
 }
 
 

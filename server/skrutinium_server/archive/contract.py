@@ -12,6 +12,7 @@ _FOLDERS: Final = ("xsd", "codebooks", "samples")
 PAGES: Final = {
     "skrutinium": ("Results of Skrutinium", ("skrutinium/1.0/skrutinium.xsd",)),
     "registers": ("Registers of Skrutinium", ("skrutinium/1.0/registers.xsd",)),
+    "rehearsal": ("Tests and rehearsals of Skrutinium", ("skrutinium/1.0/rehearsal.xsd",)),
     "volby": ("Results in the format volby", ("volby/1/",)),
     "volby-rows": ("Registers in the row format", ("volby/1/rows/",)),
 }

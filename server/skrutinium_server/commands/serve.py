@@ -57,6 +57,11 @@ ACCESS_LOG = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for a JSON line an answer of the feed; opened anew when it is moved away, and on SIGHUP.",
 )
+RECEIPTS = click.option(
+    "--receipts",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for a JSON line a receipt of readers, which are taken only then, in tests and rehearsals.",
+)
 LOG_FORMAT = click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
@@ -73,8 +78,11 @@ def _log_as(form: str | None) -> None:
     logs.log_again()
 
 
-def _watching(host: str, port: int | None, access_log: Path | None = None) -> Watching:
-    return Watching((host, port) if port else None, access_log.absolute() if access_log else None)
+def _watching(
+    host: str, port: int | None, access_log: Path | None = None, receipts: Path | None = None
+) -> Watching:
+    files = (one.absolute() if one else None for one in (access_log, receipts))
+    return Watching((host, port) if port else None, *files)
 
 
 def _settings(
@@ -127,7 +135,10 @@ async def _run(
 
 def _feeding(command: Callable[..., None]) -> Callable[..., None]:
     """The options of whatever serves the feed; they are those of :func:`_serve`."""
-    options = (HOST, PORT, PROXY, CERTIFICATE, KEY, FEEDS, METRICS_HOST, METRICS_PORT, ACCESS_LOG, LOG_FORMAT)
+    options = (
+        *(HOST, PORT, PROXY, CERTIFICATE, KEY, FEEDS),
+        *(METRICS_HOST, METRICS_PORT, ACCESS_LOG, RECEIPTS, LOG_FORMAT),
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -146,9 +157,10 @@ def _serve(
     metrics_host: str,
     metrics_port: int | None,
     access_log: Path | None,
+    receipts: Path | None,
 ) -> None:
     settings = _settings(site, proxies, certificate, key)
-    watching = _watching(metrics_host, metrics_port, access_log)
+    watching = _watching(metrics_host, metrics_port, access_log, receipts)
     asyncio.run(_run(site, host, port, parts, settings, feeds, watching))
 
 

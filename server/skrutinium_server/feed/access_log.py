@@ -8,7 +8,7 @@ anew when it was moved away (rotation), at once on SIGHUP. Source: issue "Seen b
 import collections
 import json
 import logging
-import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +18,7 @@ from typing import Final
 from skrutinium_server.feed.access import seen_as
 from skrutinium_server.feed.kinds import KINDS
 from skrutinium_server.feed.limits import Usage
+from skrutinium_server.feed.line_file import LineFile
 from skrutinium_server.feed.permission import Allowed, RunKey
 
 log = logging.getLogger("skrutinium.feed")
@@ -28,11 +29,16 @@ PAUSE: Final = 0.25
 MOST: Final = 100_000
 """Answers that may wait to be written; those beyond are left out, and counted."""
 
+_REMEMBERED: Final = 256
+"""Header lines that are remembered with what they say."""
+
 LONGEST: Final = 300
 """Bytes of a target that are written."""
 
-Note = tuple[float, str, Allowed, RunKey | None, bytes, int, int, int, str]
-"""Seconds since 1970, address, what it may read, run, method and target, status, bytes, microseconds, request id."""
+Note = tuple[float, str, Allowed, RunKey | None, bytes, int, int, int, str, bytes]
+"""Seconds since 1970, address, what it may read, run, method and target, status, bytes, microseconds, request id, header lines."""
+
+_VERSION: Final = re.compile(rb"Skrutinium-(Release|Registers): ([0-9]+)\r\n")
 
 
 class AccessLog:
@@ -55,15 +61,14 @@ class AccessLog:
         self._waiting: collections.deque[Note] = collections.deque()
         self._known: dict[tuple[str, int], int] = {}
         self._prefixes: dict[tuple[str, Allowed, RunKey | None], bytes] = {}
+        self._versions: dict[bytes, bytes] = {}
         self._summed = clock()
         self._end = threading.Event()
-        self._reopen = False
         self._thread: threading.Thread | None = None
         self._trouble = ""
         self.lost = 0
         self._told_lost = 0
-        self._file = self._open()
-        self._inode = os.fstat(self._file).st_ino
+        self._file = LineFile(path)
 
     def note(
         self,
@@ -75,12 +80,18 @@ class AccessLog:
         size: int,
         took: int = 0,
         request_id: str = "",
+        marks: bytes = b"",
     ) -> None:
-        """An answer: ``line`` is method and target, ``size`` bytes of the body, ``took`` microseconds."""
+        """An answer: ``line`` is method and target, ``size`` bytes of the body, ``took`` microseconds.
+
+        ``marks``: header lines of the answer that say of which release, or of which version of the registers, it is.
+        """
         if len(self._waiting) >= MOST:
             self.lost += 1
             return
-        self._waiting.append((self._clock(), address, allowed, run, line, status, size, took, request_id))
+        self._waiting.append(
+            (self._clock(), address, allowed, run, line, status, size, took, request_id, marks)
+        )
 
     def start(self) -> None:
         """Begin to write."""
@@ -92,19 +103,16 @@ class AccessLog:
         self._end.set()
         if self._thread is not None:
             self._thread.join()
-        os.close(self._file)
+        self._file.close()
 
     def reopen(self) -> None:
         """Open the file anew before the next line."""
-        self._reopen = True
+        self._file.reopen()
 
     @property
     def trouble(self) -> str:
         """Why nothing can be written, empty when all is well."""
         return self._trouble
-
-    def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def _run(self) -> None:
         while not self._end.wait(PAUSE):
@@ -122,9 +130,7 @@ class AccessLog:
             self._summed = now
             lines += self._sums(now)
         try:
-            self._follow_rotation()
-            if lines:
-                _write_all(self._file, b"".join(lines))
+            self._file.write(b"".join(lines))
         except OSError as error:
             self.lost += len(lines)
             if not self._trouble:
@@ -135,21 +141,8 @@ class AccessLog:
                 log.info("alarm access log is over: %d lines were lost", self.lost)
             self._trouble = ""
 
-    def _follow_rotation(self) -> None:
-        if not self._reopen:
-            try:
-                if self._path.stat().st_ino == self._inode:
-                    return
-            except FileNotFoundError:
-                pass
-        self._reopen = False
-        opened = self._open()
-        os.close(self._file)
-        self._file = opened
-        self._inode = os.fstat(opened).st_ino
-
     def _line(self, note: Note) -> bytes:
-        when, address, allowed, run, line, status, size, took, request_id = note
+        when, address, allowed, run, line, status, size, took, request_id, marks = note
         key = (address, allowed, run)
         prefix = self._prefixes.get(key)
         if prefix is None:
@@ -158,24 +151,37 @@ class AccessLog:
         shown = target[:LONGEST].decode("ascii", "backslashreplace")
         plain = shown if shown.isalnum() or _plain(shown) else json.dumps(shown)[1:-1]
         return (
-            b'{"time":"%b",%b"request_id":%b,"method":"%b","path":"%b","status":%d,"bytes":%d,"ms":%.1f}\n'
+            b'{"time":"%b",%b"request_id":%b,"method":"%b","path":"%b",%b"status":%d,"bytes":%d,"ms":%.1f}\n'
             % (
-                _time(when),
+                log_time(when),
                 prefix,
                 json.dumps(request_id).encode() if request_id else b"null",
                 json.dumps(method.decode("ascii", "replace"))[1:-1].encode(),
                 plain.encode(),
+                self._version(marks),
                 status,
                 size,
                 took / 1000,
             )
         )
 
+    def _version(self, marks: bytes) -> bytes:
+        """Of which release, or of which registers, an answer is; answers of one moment share the lines that say it."""
+        if marks not in self._versions:
+            if len(self._versions) >= _REMEMBERED:
+                self._versions.clear()
+            found = _VERSION.search(marks)
+            told = b'"%b":%b,' % (found[1].lower(), found[2]) if found else b""
+            self._versions[marks] = told
+        return self._versions[marks]
+
     def _prefix(self, address: str, allowed: Allowed, run: RunKey | None) -> bytes:
         grant = allowed.grant
         told = {
             "subscriber": grant.subscriber if grant else None,
             "address": seen_as(address),
+            "event": run[0] if run else None,
+            "run": run[1] if run else None,
             "phase": self._phases().get(run) if run else None,
         }
         return json.dumps(told, separators=(",", ":"))[1:-1].encode() + b","
@@ -200,7 +206,7 @@ class AccessLog:
         if self.lost > self._told_lost:
             told.append({"lost": self.lost - self._told_lost})
             self._told_lost = self.lost
-        stamp = _time(now).decode()
+        stamp = log_time(now).decode()
         return [json.dumps({"time": stamp} | one, separators=(",", ":")).encode() + b"\n" for one in told]
 
 
@@ -209,7 +215,8 @@ def _plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
 
 
-def _time(moment: float) -> bytes:
+def log_time(moment: float) -> bytes:
+    """Seconds since 1970 as the logs write them: UTC, with milliseconds."""
     whole = int(moment)
     return b"%b.%03dZ" % (_second(whole), int((moment - whole) * 1000))
 
@@ -224,10 +231,3 @@ def _second(whole: int) -> bytes:
         known = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)).encode())
         _SECOND[0] = known
     return known[1]
-
-
-def _write_all(file: int, data: bytes) -> None:
-    """Whole lines in one call as a rule, so that those of several processes do not mix."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(file, left) :]

@@ -113,6 +113,13 @@ class RegistersFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptsOf:
+    """``/event/EVENT/receipt``, to which readers send receipts."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoticesFile:
     """``/notices.xml``."""
 
@@ -184,6 +191,7 @@ Address = (
     | Line
     | Archive
     | RegistersFile
+    | ReceiptsOf
     | NoticesFile
     | StateFile
     | KeyFile

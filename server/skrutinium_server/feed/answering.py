@@ -19,6 +19,7 @@ from skrutinium_server.feed.addresses import (
     Page,
     Place,
     Push,
+    ReceiptsOf,
     RegistersFile,
     StateFile,
     VolbyFile,
@@ -101,6 +102,7 @@ class Answers:
                 | ObjectByHash()
                 | RegistersFile()
                 | NoticesFile()
+                | ReceiptsOf()
             ):
                 return None
             case VolbyProcedure() | VolbyFile():
@@ -146,8 +148,8 @@ class Answers:
                 return self._volby(ask_volby(address, self.published, self._now()), coding)
             case Heartbeat(place=place):
                 return self._heartbeat(place)
-            case Push() | Page() | Archive():
-                return NOT_FOUND  # not documents: a stream, what is made for each request, and files that are not read whole
+            case Push() | Page() | Archive() | ReceiptsOf():
+                return NOT_FOUND  # not documents: streams, what is made for each request, what is only sent, and files that are not read whole
             case _:
                 series = self.shelved(address.place)
                 return series if isinstance(series, Refusal) else self._in_series(series, address, coding)

@@ -172,7 +172,13 @@ class Front(Polling):
                         self.asked = True
                         if self._log is not None:
                             self._log.note(
-                                registered.address, registered.allowed, entry.scope, start, 200, held.size
+                                registered.address,
+                                registered.allowed,
+                                entry.scope,
+                                start,
+                                200,
+                                held.size,
+                                marks=entry.face.lines,
                             )
                         self._send(held, entry.face.tail)
                         return
@@ -283,12 +289,12 @@ class Front(Polling):
         """What is being answered, for those who count."""
         self._start, self._kind, self._scope, self._began = start, kind, scope, time.monotonic_ns()
 
-    def _log_answer(self, status: int, size: int, request_id: str = "") -> None:
+    def _log_answer(self, status: int, size: int, request_id: str = "", marks: bytes = b"") -> None:
         if self._log is not None:
             took = (time.monotonic_ns() - self._began) // 1000
             told = self.registered
             self._log.note(
-                told.address, told.allowed, self._scope, self._start, status, size, took, request_id
+                told.address, told.allowed, self._scope, self._start, status, size, took, request_id, marks
             )
 
     def _reply(self, held: Held, tail: bytes, facts: Facts, data: bytes) -> bool:
@@ -303,7 +309,7 @@ class Front(Polling):
         else:
             usage.answered[self._kind] += 1
             usage.bytes += held.size
-            self._log_answer(200, held.size)
+            self._log_answer(200, held.size, marks=tail)
             self._send(held, tail)
         return True
 

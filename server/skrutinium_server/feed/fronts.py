@@ -11,6 +11,7 @@ from skrutinium_server.feed.addresses import (
     ObjectByHash,
     Page,
     Push,
+    ReceiptsOf,
 )
 from skrutinium_server.feed.blocks import Blocks, Facts
 from skrutinium_server.feed.connections import Registered
@@ -133,7 +134,9 @@ class Fronts:
         self, asked: Address | Refusal, facts: Facts, registered: Registered
     ) -> tuple[Scope | None, Found] | None:
         """What is at an address for this reader, and whose it is; None when the ordinary path must see to it."""
-        if registered.allowed.barred or isinstance(asked, Refusal | Page | Push | ObjectByHash | Archive):
+        if registered.allowed.barred or isinstance(
+            asked, Refusal | Page | Push | ObjectByHash | Archive | ReceiptsOf
+        ):
             return None
         if isinstance(asked, NewestDocument) and asked.after is not None:
             return None

@@ -21,6 +21,7 @@ from skrutinium_server.feed.addresses import (
     ObjectByHash,
     Page,
     Push,
+    ReceiptsOf,
     VolbyFile,
     VolbyProcedure,
 )
@@ -39,6 +40,7 @@ from skrutinium_server.feed.objects import Objects
 from skrutinium_server.feed.pages import access_page, addresses_page, health_page
 from skrutinium_server.feed.past import Past
 from skrutinium_server.feed.push import Broadcaster
+from skrutinium_server.feed.receipts import Receipts
 from skrutinium_server.feed.refusals import (
     ACROSS,
     ALLOWED,
@@ -48,9 +50,12 @@ from skrutinium_server.feed.refusals import (
     HEADERS_TOO_LARGE,
     METHOD,
     NOT_ACCEPTABLE,
+    NOT_FOUND,
     NOTHING_YET,
     PRECONDITION,
+    RECEIPT_ONLY,
     STOPPING,
+    TAKES_RECEIPTS,
     TOO_MANY,
     Refusal,
     unexpected,
@@ -59,6 +64,7 @@ from skrutinium_server.feed.refusing import Refusing, in_format
 from skrutinium_server.feed.representation import Answer, StoredAnswer
 from skrutinium_server.feed.response import (
     Dateline,
+    nothing,
     nothing_later,
     ok,
     options,
@@ -118,6 +124,7 @@ class Handling:
         # The process is going to end: what is asked for is answered, and the connection closed with it.
         self.leaving = False
         self.log: AccessLog | None = None
+        self.receipts: Receipts | None = None
         self._past = past
         self._now = now
         self._looked = looked
@@ -162,6 +169,7 @@ class Handling:
                 size,
                 took,
                 request_id,
+                getattr(found, "lines", b""),
             )
         return answer
 
@@ -225,8 +233,8 @@ class Handling:
             return STOPPING
         if isinstance(asked, Refusal):
             return asked
-        if isinstance(asked, Push):
-            return await self.streams.push(request, asked, registered)
+        if isinstance(asked, Push | ReceiptsOf):
+            return await self._no_document(request, asked, registered)
         # Who polls on condition may be answered with 304, which costs nothing: that is seen when the document is found.
         if not any(name in request.headers for name in CONDITIONS) and getattr(asked, "after", None) is None:
             refusal = self.connections.spent(registered)
@@ -242,6 +250,19 @@ class Handling:
             assert isinstance(asked, NewestDocument)
             return await self._waited(request, asked, registered, coding, wait)
         return await self._document(asked, registered, coding)
+
+    async def _no_document(
+        self, request: BaseRequest, asked: Push | ReceiptsOf, registered: Registered
+    ) -> Answer | Refusal | StreamResponse:
+        """A stream, or a receipt that is sent; where none are taken, there is nothing at that address."""
+        if isinstance(asked, Push):
+            return await self.streams.push(request, asked, registered)
+        if self.receipts is None:
+            return NOT_FOUND
+        if request.method != "POST":
+            return RECEIPT_ONLY
+        told = (registered.address, registered.allowed)
+        return await self.receipts.answer(request, asked.event, *told) or nothing(self.dateline.line())
 
     async def _document(
         self, asked: Address, registered: Registered, coding: Coding
@@ -314,6 +335,8 @@ class Handling:
         """What may be done at an address; browsers ask so before they read ``volby`` from another site."""
         if isinstance(asked, Refusal) and request.raw_path != "*":
             return asked
+        if isinstance(asked, ReceiptsOf):
+            return NOT_FOUND if self.receipts is None else options(self.dateline.line(), TAKES_RECEIPTS)
         across = isinstance(asked, VolbyProcedure | VolbyFile)
         return options(self.dateline.line(), ALLOWED, ACROSS if across else b"")
 
@@ -334,6 +357,8 @@ class Handling:
         if registered.allowed.barred:
             self.connections.tell_refused(registered)
             return registered.allowed.barred
+        if request.method == "POST" and isinstance(asked, ReceiptsOf) and self.receipts is not None:
+            return None
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             return replace(METHOD, closes=request.body_exists)
         return BODY if request.body_exists else None

@@ -52,6 +52,7 @@ During: releases
   /event/EVENT/heartbeat.xml           the publisher is alive
   /object/SHA256                       one document, or one protocol exactly as taken over
   /pls/...  /appdata/...               the series volby, as at volby.cz
+  /event/EVENT/receipt                 POST in tests and rehearsals, where receipts are taken: what a reader has done
 
 After: archives
   /event/EVENT/archive/newest.zip      complete results down to the precinct; newest-csv.zip, N.zip, N-csv.zip

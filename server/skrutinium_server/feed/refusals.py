@@ -170,6 +170,39 @@ NO_NOTICES: Final = Refusal(
 METHOD: Final = Refusal(
     405, "method", "The feed is only read.", "GET, HEAD or OPTIONS.", b"Allow: " + ALLOWED + b"\r\n"
 )
+TAKES_RECEIPTS: Final = b"OPTIONS, POST"
+RECEIPT_ONLY: Final = Refusal(
+    405,
+    "receipt-only",
+    "This address takes receipts; there is nothing to read.",
+    "POST with a receipt, in tests and rehearsals.",
+    b"Allow: " + TAKES_RECEIPTS + b"\r\n",
+)
+RECEIPT_INVALID: Final = Refusal(
+    400,
+    "receipt-invalid",
+    "This is no valid receipt.",
+    "The element receipt of xsd/skrutinium/1.0/rehearsal.xsd, without a document type, in UTF-8, not compressed.",
+    closes=True,
+)
+RECEIPT_OTHER: Final = Refusal(
+    403,
+    "receipt-run-refused",
+    "The receipt speaks of an event or run that is not read here by your range.",
+    "The event of the address, and a run that /access lists as readable for your range.",
+)
+RECEIPT_LIVE: Final = Refusal(
+    403,
+    "receipt-live",
+    "No receipts are taken in live runs.",
+    "To send receipts in tests and rehearsals only.",
+)
+RECEIPT_LATE: Final = Refusal(
+    408, "receipt-late", "The receipt did not come in time.", "The whole body within 10 seconds.", closes=True
+)
+RECEIPT_TOO_LARGE: Final = Refusal(
+    413, "receipt-too-large", "The receipt is too large.", "At most 16 KB.", closes=True
+)
 URI_TOO_LONG: Final = Refusal(
     414, "uri-too-long", "The address is too long.", "At most 2000 characters.", closes=True
 )

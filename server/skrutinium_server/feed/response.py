@@ -131,6 +131,11 @@ def nothing_later(answer: Answer | StoredAnswer, date: bytes) -> Prepared:
     return Prepared(204, nothing_later_head(answer, date), b"")
 
 
+def nothing(date: bytes) -> Prepared:
+    """Status 204: what was sent was taken, and there is nothing to say."""
+    return Prepared(204, b"".join((start_line(204), NO_STORE, date)), b"")
+
+
 def nothing_later_head(answer: Answer | StoredAnswer, date: bytes) -> bytes:
     """Its head, up to the lines about the connection."""
     return b"".join((_NOTHING_LATER, answer.lines, date))

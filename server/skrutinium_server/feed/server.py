@@ -108,6 +108,7 @@ async def _serve(arguments: argparse.Namespace) -> Running:
         settings=arguments.settings,
         front=arguments.front,
         access_log=arguments.access_log,
+        receipts=arguments.receipts,
         drain=DRAIN,
         inherited=[socket.socket(fileno=number) for number in arguments.inherited],
     )
@@ -158,6 +159,7 @@ def main(told: list[str] | None = None) -> int:
     )
     parser.add_argument("--metrics", type=_address, help="HOST:PORT for metrics, never the public one")
     parser.add_argument("--access-log", type=Path, help="file for a line an answer")
+    parser.add_argument("--receipts", type=Path, help="file for a line a receipt; taken only then")
     parser.add_argument(
         "--inherited", type=int, action="append", default=[], help="bound socket to listen on (descriptor)"
     )

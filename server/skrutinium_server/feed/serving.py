@@ -29,8 +29,10 @@ from skrutinium_server.feed.limits import Limits
 from skrutinium_server.feed.memory import Memory
 from skrutinium_server.feed.metrics import FeedMetrics
 from skrutinium_server.feed.past import Past
+from skrutinium_server.feed.permission import RunKey
 from skrutinium_server.feed.proxies import Proxies
 from skrutinium_server.feed.push import KEEP_ALIVE, SLOW, Broadcaster
+from skrutinium_server.feed.receipts import Receipts
 from skrutinium_server.feed.settings import DEFAULTS, FeedSettings
 from skrutinium_server.feed.shelf import Published
 from skrutinium_server.feed.tls import Certificate
@@ -170,6 +172,8 @@ class Running:
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
         if self._handling.log is not None:
             await asyncio.to_thread(self._handling.log.stop)
+        if self._handling.receipts is not None:
+            await asyncio.to_thread(self._handling.receipts.stop)
 
     async def _emptied(self) -> None:
         """Wait until every connection has asked once more and was closed with the answer, or for the time of draining."""
@@ -178,9 +182,10 @@ class Running:
             await asyncio.sleep(0.02)
 
     def reopen_logs(self) -> None:
-        """Open the access log anew: it was moved away."""
-        if self._handling.log is not None:
-            self._handling.log.reopen()
+        """Open the access log and the file of receipts anew: they were moved away."""
+        for held in (self._handling.log, self._handling.receipts):
+            if held is not None:
+                held.reopen()
 
     def metrics(self) -> Iterable[Metric]:
         """What the operator sees; in the event loop."""
@@ -206,6 +211,7 @@ async def serve(
     settings: FeedSettings = DEFAULTS,
     front: bool = True,
     access_log: Path | None = None,
+    receipts: Path | None = None,
     drain: float = 0.0,
     inherited: Sequence[socket.socket] = (),
 ) -> Running:
@@ -213,8 +219,8 @@ async def serve(
 
     ``memory``: bytes of documents kept; ``slow``: bytes that may wait for a push client; ``keep_alive``: seconds between
     comments of push; ``interval``: seconds between two looks at the store; ``front``: answer what is known from prepared bytes;
-    ``access_log``: file for a line an answer; ``drain``: seconds that it answers on at the end; ``inherited``: bound sockets to
-    listen on instead of ``host`` and ``port``. Raises :class:`AddressInUse`, and OSError when the access log cannot be opened.
+    ``access_log``: file for a line an answer; ``receipts``: file for a line a receipt, which are taken only then; ``drain``: seconds that it answers on at the end; ``inherited``: bound sockets to
+    listen on instead of ``host`` and ``port``. Raises :class:`AddressInUse`, and OSError when one of these files cannot be opened.
     """
     loop = asyncio.get_running_loop()
     reader = StoreReader(store)
@@ -244,14 +250,18 @@ async def serve(
         secrets.token_hex(4),
         settings.longest_wait,
     )
+
+    def phases() -> dict[RunKey, str]:
+        return {(run.event, run.id): run.phase for run in connections.runs}
+
     if access_log is not None:
         handling.log = await asyncio.to_thread(
-            AccessLog,
-            access_log,
-            connections.limits.by_subscriber,
-            lambda: {(run.event, run.id): run.phase for run in connections.runs},
+            AccessLog, access_log, connections.limits.by_subscriber, phases
         )
         await asyncio.to_thread(handling.log.start)
+    if receipts is not None:
+        handling.receipts = await asyncio.to_thread(Receipts, receipts, phases)
+        await asyncio.to_thread(handling.receipts.start)
     door = Door(handling, settings.idle)
     fronts = Fronts(handling, kept, door.take_over, settings.idle) if front else None
     running: Running

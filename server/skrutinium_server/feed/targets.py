@@ -28,6 +28,7 @@ from skrutinium_server.feed.addresses import (
     Page,
     Place,
     Push,
+    ReceiptsOf,
     RegistersFile,
     StateFile,
     VolbyFile,
@@ -112,6 +113,8 @@ def _parse(segments: list[str], query: str) -> Address | Refusal:
     match segments:
         case ["event", event, "registers", version, _, *_]:
             return _parse_registers(event, version, segments[4:])
+        case ["event", event, "receipt"]:
+            return ReceiptsOf(event)
         case ["event", event, *rest]:
             return _parse_event(event, rest, query)
         case ["state.xml"]:

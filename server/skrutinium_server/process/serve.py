@@ -33,13 +33,14 @@ AGAIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """How the operator watches: ``metrics`` host and port, ``access_log`` a file; None for not at all.
+    """How the operator watches: ``metrics`` host and port, ``access_log`` and ``receipts`` a file each; None for not at all.
 
     The counting process tells its metrics at that port, the feeds at the ports after it.
     """
 
     metrics: tuple[str, int] | None = None
     access_log: Path | None = None
+    receipts: Path | None = None
 
     def of_count(self) -> list[str]:
         """Arguments of the counting process."""
@@ -48,6 +49,8 @@ class Watching:
     def of_feed(self, number: int) -> list[str]:
         """Arguments of the feed with that number, from 0."""
         told = [f"--access-log={self.access_log}"] if self.access_log else []
+        if self.receipts:
+            told.append(f"--receipts={self.receipts}")
         if self.metrics:
             told.append(f"--metrics={self.metrics[0]}:{self.metrics[1] + 1 + number}")
         return told
