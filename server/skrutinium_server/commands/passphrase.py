@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from skrutinium_server.authority.errors import PersonError
-from skrutinium_server.authority.persons import LONGEST
+from skrutinium_server.authority.passphrases import LONGEST
 
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True)
 """The type of an option that names a file with a passphrase; ``-`` is the standard input, ``/dev/fd/3`` a descriptor."""
