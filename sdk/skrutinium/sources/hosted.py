@@ -3,21 +3,25 @@
 The layout is that of the folder (``docs/architecture.md``); no program answers there, so nothing can be asked for but files.
 """
 
+import hashlib
 import io
 
 from skrutinium.documents.aside import aside
 from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.registers import RegisterRow, RegistersSource
+from skrutinium.documents.registers_reading import read_index
 from skrutinium.documents.series import Document, Run
 from skrutinium.documents.series_reading import read_manifest, read_state
-from skrutinium.errors import DamagedError, NotYet, SkrutiniumError
+from skrutinium.errors import ChainError, DamagedError, NotYet, SkrutiniumError
 from skrutinium.sources.address import Address, Below, body
 from skrutinium.sources.packs import members
 from skrutinium.sources.source import Material, SeriesSource, Source, number_and_hash
 from skrutinium.sources.transport import LARGEST_ARCHIVE, Transport, expand
-from skrutinium.trust.signing import split_signed
+from skrutinium.trust.signing import split_line, split_signed
 
 _SMALL = 64 * 1024
+_MOST_EDITIONS = 1000
+"""No version of a definition has as many: whoever has an answer to everything is not asked for ever."""
 
 
 async def remote_source(transport: Transport) -> Source:
@@ -105,7 +109,12 @@ class HostedSeries(_Files):
         newest, _ = await self.newest()
         for number in range(newest, 0, -1):
             data = await body(self.transport, f"{self.prefix}/manifest/{number:09d}.xml")
-            if read_manifest(data, self.where).checkpoint:
+            manifest = await aside(read_manifest, data, self.where)
+            if manifest.release != number:
+                raise ChainError(
+                    f"release {manifest.release} in place of release {number}", address=self.where
+                )
+            if manifest.checkpoint:
                 return number
         raise NotYet("there is no checkpoint yet", address=self.where)
 
@@ -118,17 +127,34 @@ class HostedRegisters(_Files):
     """The registers of one event in a release store behind a web server."""
 
     async def index(self, number: int, edition: int | None = None) -> tuple[bytes, bytes]:
-        """An index of one version of the definition, and its signature line; the newest is asked for until there is no later."""
-        path = self._index(number, edition or 1)
-        data = await body(self.transport, path)
-        later = 2
-        while edition is None:
+        """An index of one version of the definition, and its signature line; the newest is asked for until there is no later.
+
+        Some servers answer everything with a page of theirs: what is no index of that edition counts as none, unless the store says that
+        there is a later one; that raises :class:`DamagedError`.
+        """
+        if edition is not None:
+            return await self._read(self._index(number, edition))
+        data, line = await self._read(self._index(number, 1))
+        for later in range(2, _MOST_EDITIONS + 1):
+            path = self._index(number, later)
             try:
-                data = await body(self.transport, self._index(number, later))
+                found, its_line = await self._read(path)
             except NotYet:
                 break
-            path, later = self._index(number, later), later + 1
-        return data, await body(self.transport, f"{path}.sig", _SMALL)
+            if wrong := await aside(_wrong_index, found, its_line, number, later, self.transport.base + path):
+                await self._check_last(number, data, wrong)
+                break
+            data, line = found, its_line
+        return data, line
+
+    async def _read(self, path: str) -> tuple[bytes, bytes]:
+        return await body(self.transport, path), await body(self.transport, f"{path}.sig")
+
+    async def _check_last(self, number: int, data: bytes, wrong: SkrutiniumError) -> None:
+        """Raise unless the newest index of that number is this one."""
+        newest, sha256 = await self.newest()
+        if newest == number and hashlib.sha256(data).hexdigest() != sha256:
+            raise DamagedError(f"no index, but the store names one: {wrong.message}", address=wrong.address)
 
     def _index(self, number: int, edition: int) -> str:
         return f"{self.prefix}/{number:09d}{'' if edition == 1 else f'.{edition}'}.xml"
@@ -136,3 +162,16 @@ class HostedRegisters(_Files):
     async def document(self, _number: int, row: RegisterRow, /) -> bytes:
         """A document of that index."""
         return await self.object(row.sha256)
+
+
+def _wrong_index(data: bytes, line: bytes, number: int, edition: int, where: str) -> SkrutiniumError | None:
+    """Why that is no signed index of that version and edition (whose signature it is, whoever reads it checks); None when it is."""
+    try:
+        split_line(line, f"{where}.sig")
+        index = read_index(data, where)
+    except SkrutiniumError as error:
+        return error
+    if (index.definition, index.edition) != (number, edition):
+        told = f"registers {index.definition}, edition {index.edition}"
+        return ChainError(f"{told} in place of {number}, edition {edition}", address=where)
+    return None
