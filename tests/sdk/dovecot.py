@@ -38,6 +38,7 @@ default_login_user = {user}
 default_vsz_limit = 1G
 first_valid_uid = 1
 mail_location = maildir:{root}/mail
+{more}
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN {root}/users
@@ -107,15 +108,15 @@ def needed() -> None:
 
 
 @contextlib.asynccontextmanager
-async def imap_server() -> AsyncIterator[Imap]:
-    """A server on a free port, until the end of the block."""
+async def imap_server(more: str = "") -> AsyncIterator[Imap]:
+    """A server on a free port, until the end of the block; ``more`` is said in its configuration, ``{root}`` being its folder."""
     needed()
     # Not in pytest's folder: nobody else may look into that, and the server runs as nobody when tests run as root.
     root = Path(tempfile.mkdtemp(prefix="imap-"))
     running: Imap | None = None
     try:
         for _ in range(_TRIES):  # somebody else may take the port first
-            running = await asyncio.to_thread(_begun, root)
+            running = await asyncio.to_thread(_begun, root, more)
             if await _listens(running):
                 break
         else:
@@ -127,7 +128,7 @@ async def imap_server() -> AsyncIterator[Imap]:
         await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
 
 
-def _begun(root: Path) -> Imap:
+def _begun(root: Path, more: str) -> Imap:
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwnam(getpass.getuser())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -142,6 +143,7 @@ def _begun(root: Path) -> Imap:
     (root / "password").write_text(f"{PASSWORD}\n")
     told = {"root": root, "port": port, "user": user.pw_name, "uid": user.pw_uid, "gid": user.pw_gid}
     config = root / "dovecot.conf"
+    told["more"] = more.replace("{root}", str(root))
     config.write_text(_CONFIG.format(**told, group=grp.getgrgid(user.pw_gid).gr_name))
     for folder in ("run", "state", "home"):
         (root / folder).mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import imaplib
 import ssl
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import skrutinium
-from skrutinium import AccessRefused, NetworkError, NoSuchPlace
+from skrutinium import AccessRefused, NetworkError, NoSuchPlace, NotYet
 from skrutinium.sources.mail.imap import Account, _quoted
 from skrutinium.sources.mail.places import PASSWORD_FILE, account_of, box_of
 from skrutinium.sources.mail.source import MailSource
@@ -52,7 +53,7 @@ async def test_imap_is_followed_beside_others(imap: Imap, tmp_path: Path) -> Non
     await asyncio.to_thread(night.write, tmp_path)
     await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [1, 2]))
     numbers = []
-    async with opened(imap) as source, asyncio.timeout(100):
+    async with opened(imap) as source, asyncio.timeout(200):
         wanted = {"timing": QUICK, "requests": IMPATIENT, "fingerprint": fingerprint(night.key)}
         async with skrutinium.connect(source, **wanted) as feed:  # type: ignore[arg-type]
             async for release in feed.releases():
@@ -64,6 +65,24 @@ async def test_imap_is_followed_beside_others(imap: Imap, tmp_path: Path) -> Non
                     await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [4, 5]))
                 if release.number == 5:
                     break
+    assert numbers == [2, 3, 4, 5]
+
+
+async def test_feed_goes_on_as_soon_as_the_server_tells(imap: Imap, tmp_path: Path) -> None:
+    """A loop over releases does not wait for its next look, which is a day away: the server tells of each mail."""
+    night = make_night()
+    await asyncio.to_thread(night.write, tmp_path)
+    await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [1, 2]))
+    rare = dataclasses.replace(QUICK, poll=86400, others=86400)
+    numbers = []
+    async with opened(imap) as source, asyncio.timeout(200):
+        wanted = {"timing": rare, "requests": IMPATIENT, "fingerprint": fingerprint(night.key)}
+        async with skrutinium.connect(source, **wanted) as feed:  # type: ignore[arg-type]
+            async for release in feed.releases():
+                numbers.append(release.number)
+                if release.number == 5:
+                    break
+                await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [release.number + 1]))
     assert numbers == [2, 3, 4, 5]
 
 
@@ -83,6 +102,88 @@ async def test_nothing_is_marked(imap: Imap, tmp_path: Path) -> None:
             return found
 
     assert await asyncio.to_thread(unseen) == [b"1"]
+
+
+async def test_mail_that_the_server_cannot_give_keeps_no_other_back(imap: Imap, tmp_path: Path) -> None:
+    """Dovecot ends the connection over a mail that it cannot open: those after it come all the same, it is told, and comes when it can."""
+    await asyncio.to_thread(make_night().write, tmp_path)
+    await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [1]))
+    broken = await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [2]))
+    broken = await asyncio.to_thread(broken.rename, imap.box.path / "cur" / f"{broken.name}:2,")
+    away = tmp_path / "away"
+    await asyncio.to_thread(broken.rename, away)
+    await asyncio.to_thread(broken.symlink_to, broken)
+    await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [3]))
+    async with opened(imap) as source, asyncio.timeout(100):
+        series = source.series(THE_RUN)
+        numbers: set[int] = set()
+        while 3 not in numbers:
+            with contextlib.suppress(NetworkError, NotYet):
+                numbers.add((await series.newest())[0])
+        told: list[str] = []
+        while not told:
+            await source.look()
+            told = await source.of_pool(lambda pool: pool.troubles())
+        assert "cannot be read" in told[0]
+        with pytest.raises(NotYet):
+            await series.manifest(2)
+        await asyncio.to_thread(broken.unlink)
+        await asyncio.to_thread(away.rename, broken)
+        while True:
+            await source.look()
+            with contextlib.suppress(NotYet):
+                assert (await series.manifest(2))[0]
+                break
+
+
+async def test_server_that_tells_is_listened_to(imap: Imap, tmp_path: Path) -> None:
+    """Nobody looks for an hour: the server tells that a mail came, and what is asked meanwhile is answered at once."""
+    await asyncio.to_thread(make_night().write, tmp_path)
+    await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [1]))
+    async with opened(imap) as source, asyncio.timeout(100):
+        series = source.series(THE_RUN)
+        assert (await series.newest())[0] == 1
+        assert source._box is not None
+        assert source._box.tells
+        waiting = asyncio.create_task(source.wait(3600))
+        await asyncio.sleep(0)
+        assert (await series.manifest(1))[0]
+        await waiting  # what was asked has ended it
+        waiting = asyncio.create_task(source.wait(3600))
+        await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [2]))
+        await waiting
+        assert (await series.newest())[0] == 2
+        waiting = asyncio.create_task(source.wait(3600))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        assert (await series.manifest(2))[0]
+
+
+async def test_server_that_ends_while_it_is_listened_to(imap: Imap, tmp_path: Path) -> None:
+    """When the connection ends, waiting ends after the usual pause, and looking tells what is wrong."""
+    await asyncio.to_thread(make_night().write, tmp_path)
+    await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [1]))
+    async with opened(imap) as source, asyncio.timeout(100):
+        series = source.series(THE_RUN)
+        assert (await series.newest())[0] == 1
+        waiting = asyncio.create_task(source.wait(0.01))
+        await imap.stop()
+        await waiting
+        with pytest.raises(NetworkError):
+            await looked_at_until_it_fails(series)
+
+
+async def test_server_that_does_not_tell_is_looked_at(tmp_path: Path) -> None:
+    """A server without IDLE is not waited for: the next look comes after the pause that was asked for."""
+    await asyncio.to_thread(make_night().write, tmp_path)
+    async with imap_server("imap_capability = IMAP4rev1 LITERAL+ AUTH=PLAIN") as imap, opened(imap) as source:
+        await asyncio.to_thread(imap.box.deliver, mail(tmp_path, [1]))
+        series = source.series(THE_RUN)
+        assert (await series.newest())[0] == 1
+        assert source._box is not None
+        assert not source._box.tells
+        async with asyncio.timeout(60):
+            await source.wait(0.01)
 
 
 async def test_connection_that_breaks_is_made_anew(imap: Imap, tmp_path: Path) -> None:

@@ -38,7 +38,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--follow", action="store_true", help="wait for more mails until Ctrl-C")
     parser.add_argument(
-        "--every", metavar="S", type=_seconds, default=5.0, help="seconds between two looks (5)"
+        "--every",
+        metavar="S",
+        type=_seconds,
+        default=5.0,
+        help="seconds between two looks (5); a mail server that tells of new mails (IDLE) is listened to",
     )
     parser.add_argument("--state", metavar="FILE", help="remember here what was shown, and go on from it")
     parser.add_argument("--phase", choices=("test", "rehearsal", "live"), help="refuse any other phase")
@@ -114,7 +118,7 @@ class _Showing:
                         f"no mail holds a release of {run.event}/{run.id}", address=self._source.where
                     )
                 return code
-            await asyncio.sleep(self._told.every)
+            await self._source.wait(self._told.every)
 
     async def _opened(self, releases: MailReleases) -> Run | None:
         """The run that is meant; who follows waits for the first mail."""
@@ -126,7 +130,7 @@ class _Showing:
                     await self._tell_troubles(releases)
                     raise
                 self._wait_for(error)
-            await asyncio.sleep(self._told.every)
+            await self._source.wait(self._told.every)
 
     def _wait_for(self, error: NotYet | NetworkError) -> None:
         """Say once what is waited for."""

@@ -24,6 +24,7 @@ from skrutinium.errors import (
 from skrutinium.following.followed import PASSING, Followed, History
 from skrutinium.following.news import Timing
 from skrutinium.sources.address import AddressSeries
+from skrutinium.sources.mail.source import MailSource
 from skrutinium.sources.push import events
 from skrutinium.sources.transport import Answer, spread
 from skrutinium.trust.chain import Chain
@@ -121,7 +122,12 @@ class Listening:
             else:
                 pause = spread(self._timing.poll if self._closely else self._timing.others, self._pick)
             self._turn.clear()
-            await self._unless_turned(asyncio.sleep(pause))
+            await self._unless_turned(self._rest(pause))
+
+    async def _rest(self, pause: float) -> None:
+        """Until it is worth looking again: mails may tell earlier that they came."""
+        source = self.followed.source
+        await (source.wait(pause) if isinstance(source, MailSource) else asyncio.sleep(pause))
 
     def _pause(self, failed: int, error: SkrutiniumError) -> float:
         """Seconds before looking again: as the server asks, else longer and longer."""

@@ -29,7 +29,7 @@ class Found:
 
 
 class Box(Protocol):
-    """Where mails lie. Every call may wait; one thread makes all but :meth:`interrupt`."""
+    """Where mails lie. Every call may wait; one thread makes all but :meth:`wake` and :meth:`interrupt`."""
 
     @property
     def where(self) -> str:
@@ -37,6 +37,16 @@ class Box(Protocol):
 
     def look(self) -> Iterator[Found]:
         """What came since the last look; raises :class:`NoSuchPlace`, :class:`NetworkError`, :class:`AccessRefused`."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether :meth:`wait` learns that mails came; else it must not be called."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until mails may have come, or :meth:`wake` is called; at most about so long."""
+
+    def wake(self) -> None:
+        """Make another thread's :meth:`wait`, or the next one, end soon."""
 
     def interrupt(self) -> None:
         """Make another thread's call end soon."""
@@ -59,6 +69,14 @@ class _Files:
         if found.again:
             self._failing[name] = found.trouble
         return found.again and before == found.trouble
+
+    tells = False
+
+    def wait(self, seconds: float) -> None:
+        """Files tell nothing."""
+
+    def wake(self) -> None:
+        """Files do not wait."""
 
     def interrupt(self) -> None:
         """Files do not wait."""

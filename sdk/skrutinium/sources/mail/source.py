@@ -7,9 +7,9 @@ import asyncio
 import sqlite3
 import tempfile
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from skrutinium.documents.registers import RegisterRow, RegistersSource
 from skrutinium.documents.series import Document, Run
@@ -42,15 +42,37 @@ class MailSource:
         self._pool: Pool | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._mails = 0
+        self._waiting: Box | None = None
 
     # ---------------------------------------------------------------- the thread
     async def of_pool(self, ask: Callable[[Pool], T]) -> T:
         """What the pool answers, asked in the thread; raises :class:`StorageError` when it cannot be kept."""
+        return await asyncio.wrap_future(self._submitted(self._asked, ask))
+
+    def _submitted(self, call: Callable[..., T], *arguments: Any) -> Future[T]:
+        """A call in the thread, which does not go on waiting for mails before it."""
         try:
-            asked = self._thread.submit(self._asked, ask)
+            submitted = self._thread.submit(call, *arguments)
         except RuntimeError as error:
             raise NetworkError("the mails are closed", address=self.where) from error
-        return await asyncio.wrap_future(asked)
+        if (waiting := self._waiting) is not None:
+            waiting.wake()
+        return submitted
+
+    async def wait(self, seconds: float) -> None:
+        """Until mails may have come: a mail server that tells is listened to, else that is so many seconds later."""
+        box = self._box
+        if box is None or not box.tells:
+            await asyncio.sleep(seconds)
+            return
+        waiting = self._submitted(box.wait, seconds)
+        self._waiting = box
+        try:
+            await asyncio.wrap_future(waiting)
+        finally:
+            self._waiting = None
+            if not waiting.done():
+                box.wake()
 
     def _asked(self, ask: Callable[[Pool], T]) -> T:
         try:
@@ -141,8 +163,8 @@ class MailSource:
 
     async def close(self) -> None:
         """End the connection and drop what was kept."""
-        if self._box is not None:
-            self._box.interrupt()
+        if (box := self._box) is not None:
+            box.interrupt()
         try:
             ending = self._thread.submit(self._close)
         except RuntimeError:
@@ -160,7 +182,7 @@ class MailSource:
 
     def load(self, row: Document) -> bytes:
         """A document, waiting for the thread: for other threads than that of the event loop."""
-        data: bytes = self._thread.submit(self._asked, lambda pool: pool.object(row.sha256)).result()
+        data: bytes = self._submitted(self._asked, lambda pool: pool.object(row.sha256)).result()
         return data
 
 
