@@ -358,7 +358,9 @@ def test_mutated_key_is_refused_or_a_key(pem: bytes, paper: str) -> None:
             pass
 
 
-SEEN = statefile.Seen("kv2030", "night", "live", "skrutinium", 7, "a" * 64, ("b" * 64,), 3)
+SEEN = statefile.Seen(
+    "kv2030", "night", "live", "skrutinium", 7, "a" * 64, ("b" * 64,), 3, (("https://feed.example", 3),)
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("a" * 64),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -377,6 +379,7 @@ def seen_or_refused(path: Path) -> None:
     assert all(type(text) is str for text in texts), seen
     assert type(seen.number) is int
     assert type(seen.feed_state) is int
+    assert all((type(where), type(number)) == (str, int) for where, number in seen.feed_states)
     assert seen.number >= 1
     KeyRing(fetch, known=())
     statefile.write(path, seen)
@@ -402,7 +405,18 @@ def test_mutated_state_file_is_read_or_refused(tmp_path: Path, data: st.DataObje
 @OFTEN
 @given(
     name=st.sampled_from(
-        ("format", "event", "run", "phase", "series", "number", "manifest", "keys", "feed_state")
+        (
+            "format",
+            "event",
+            "run",
+            "phase",
+            "series",
+            "number",
+            "manifest",
+            "keys",
+            "feed_state",
+            "feed_states",
+        )
     ),
     value=JSON,
 )

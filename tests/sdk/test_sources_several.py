@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 import skrutinium
+from skrutinium.following.statefile import StateFile
 from skrutinium.sources.folder import Folder, FolderSeries
 from skrutinium.sources.source import SeriesSource
 from tests.sdk.several import QUICK, Sites, until
@@ -86,6 +87,33 @@ async def test_begin_while_the_first_site_is_down(sites: Sites) -> None:
         await until(lambda: feed.health.sources[1].channel == "poll")
         await sites.first.grow(3)
         assert await sites.follow(releases, 3) == [sites.first.feed.url]
+
+
+async def test_state_of_each_site_is_its_own(sites: Sites) -> None:
+    """After a restart, in whatever order, a site whose state lags behind that of another is used; one that goes back is not."""
+    first, second = sites.first, sites.second
+    second.written.state(9)
+    async with sites.connect(second.feed.url) as feed:
+        releases = feed.releases()
+        await sites.follow(releases, 2)
+        await until(lambda: feed.health.sources[1].newest == 2)
+        await first.grow(3)
+        await sites.follow(releases, 3)
+        await feed.done(sites.got[-1])
+    seen = await StateFile(sites.folder / "state.json").read()
+    assert seen is not None
+    assert dict(seen.feed_states) == {first.feed.url: 1, second.feed.url: 9}
+
+    async with sites.connect(second.feed.url) as feed:
+        await first.grow(4)
+        assert await sites.follow(feed.releases(), 4) == [first.feed.url]
+        assert feed.health.sources[0].trouble is None
+    async with sites.connect(first.feed.url, place=second.feed.url) as feed:
+        assert (await feed.state()).number == 9
+    second.written.state(8)
+    with pytest.raises(skrutinium.RollbackError):
+        async with sites.connect(place=second.feed.url):
+            pass
 
 
 async def test_nobody_is_there(sites: Sites, tmp_path: Path) -> None:

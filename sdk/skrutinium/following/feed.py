@@ -42,6 +42,8 @@ from skrutinium.trust.signing import KeyRing
 
 _CACHE = 16 * 1024 * 1024
 """Bytes of documents that are kept at hand: those of the last releases."""
+_SOURCES = 32
+"""Sources whose newest state is remembered."""
 
 
 def connect(
@@ -258,8 +260,7 @@ class Feed:
             known=seen.keys if seen else (),
         )
         for number, place in enumerate(self._places):
-            state_number = seen.feed_state if seen and number == 0 else 0
-            self._followed.append(self._follow(place, len(self._places) > 1, state_number))
+            self._followed.append(self._follow(place, len(self._places) > 1, first=number == 0))
         self._reaching = Reaching(self._followed, terms.patience, terms.pick)
         self.run = await self._choose_run()
         self._check_phase(seen)
@@ -279,7 +280,7 @@ class Feed:
             told = (self._followed, self._snapshot.noticed, lambda: self._books.newest, terms.pick)
             self._receipts = Receipts(self.run, self._sender, *told)
 
-    def _follow(self, place: Place, several: bool, state_number: int = 0) -> Followed:
+    def _follow(self, place: Place, several: bool, *, first: bool = False) -> Followed:
         """A place to be followed; where there are several, another one is asked before the same is asked again."""
         patience = self._terms.patience
         if several:
@@ -303,6 +304,7 @@ class Feed:
             else str(getattr(place, "where", place))
         )
         owned = isinstance(place, str | Path)
+        state_number = self._seen.feed_state_at(where, first=first) if self._seen else 0
         return Followed(
             where, opening, self._keys, self._terms.timing, self._tell_changed, state_number, owned=owned
         )
@@ -346,10 +348,19 @@ class Feed:
         return [self._released(one, self._snapshot, snapshot=first) for one in await self._gathered.more()]
 
     def _released(self, taken: Taken, held: Snapshot, *, snapshot: bool) -> Release:
-        run, number = self.run, max(one.state_number for one in self._followed)
-        told = taken.manifest
+        run, told = self.run, taken.manifest
+        states = dict(self._seen.feed_states if self._seen else ())
+        states |= {one.where: one.state_number for one in self._followed if one.state_number}
         mark = Seen(
-            run.event, run.id, run.phase, SERIES, told.release, taken.sha256, self._keys.trusted, number
+            run.event,
+            run.id,
+            run.phase,
+            SERIES,
+            told.release,
+            taken.sha256,
+            self._keys.trusted,
+            self._followed[0].state_number,
+            tuple(sorted(states.items())[-_SOURCES:]),
         )
         return Release(taken, held, self._books, mark, snapshot=snapshot)
 

@@ -22,7 +22,8 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class Seen:
     """The last release that was finished: its ``number`` and ``manifest`` hash; ``keys`` are trusted fingerprints.
 
-    ``feed_state`` is the number of the newest state of the feed that was seen.
+    ``feed_states`` are the numbers of the newest state that was seen at each source, by its address or path: one site may lag behind
+    another, and none may go back. ``feed_state`` is that of the first place, for marks that keep no more.
     """
 
     event: str
@@ -33,6 +34,15 @@ class Seen:
     manifest: str
     keys: tuple[str, ...] = field(default=())
     feed_state: int = 0
+    feed_states: tuple[tuple[str, int], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Pairs that were kept as lists are pairs again."""
+        object.__setattr__(self, "feed_states", tuple((where, number) for where, number in self.feed_states))
+
+    def feed_state_at(self, where: str, *, first: bool) -> int:
+        """The newest state that was seen at a source; ``first``: it is the first place."""
+        return dict(self.feed_states).get(where, 0) if self.feed_states else self.feed_state * first
 
 
 class Marks(Protocol):
@@ -94,9 +104,11 @@ def read(path: Path) -> Seen | None:
 def _check(seen: Seen) -> None:
     """Raise ValueError where a value is of another kind than :func:`write` writes."""
     texts = (seen.event, seen.run, seen.phase, seen.series, seen.manifest, *seen.keys)
+    texts += tuple(where for where, _ in seen.feed_states)
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("a number or a list where a text was due")
-    if type(seen.number) is not int or type(seen.feed_state) is not int or seen.feed_state < 0:
+    states = [seen.feed_state, *(number for _, number in seen.feed_states)]
+    if type(seen.number) is not int or any(type(one) is not int or one < 0 for one in states):
         raise ValueError("a release or a state of the feed that is no number")
     if seen.number < 1 or not all(_HASH.fullmatch(text) for text in (seen.manifest, *seen.keys)):
         raise ValueError("no release number, manifest hash and fingerprints")
