@@ -33,7 +33,8 @@ from skrutinium_server.process.serve import Service
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Commands, commands
 from skrutinium_server.process.state import write_state
-from skrutinium_server.rehearsal.replay import Due, replay
+from skrutinium_server.rehearsal.playing import play_through
+from skrutinium_server.rehearsal.replay import Due
 from tests.bench.line_link import RATE, SERVER, Line, client_address, lacking, narrow_line
 from tests.e2e.at_work import real_site
 
@@ -256,7 +257,7 @@ async def follow_the_night(site: Site, night: list[Due], line: Line) -> tuple[Me
         url = f"http://{service.address[0]}:{service.address[1]}"
         async with crowd(line, "sdk", url) as feeds, crowd(line, "light", url) as light:
             coming = asyncio.create_task(
-                replay(real.ask, RUN, night[FIRST:], SPEED, "bench", lambda _progress: None)
+                play_through(real.ask, RUN, night[FIRST:], SPEED, "bench")
             )
             try:
                 began = time.monotonic()

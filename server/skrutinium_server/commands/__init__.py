@@ -12,6 +12,7 @@ import click
 from skrutinium_server import __version__
 from skrutinium_server.archive.errors import ArchiveError
 from skrutinium_server.authority.errors import AuthorityError
+from skrutinium_server.console.errors import ConsoleError
 from skrutinium_server.crisis.errors import CrisisError
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.feed.errors import FeedError
@@ -26,6 +27,7 @@ from skrutinium_server.tally.seats.errors import SeatsError
 REFUSALS = (
     ArchiveError,
     AuthorityError,
+    ConsoleError,
     CrisisError,
     ElectionError,
     FeedError,
@@ -46,7 +48,7 @@ WHERE = {
     "hold": "run",
     "lift": "run",
     "protocols": "protocols",
-    "replay": "protocols",
+    "replay": "replay",
     "registers": "registers",
     "bundle": "registers",
     "calendar": "registers",
@@ -67,6 +69,7 @@ WHERE = {
     "notice": "notice",
     "preflight": "preflight",
     "status": "status",
+    "console": "console",
 }
 """Each command and the module that holds it: all of them together take a second to load, one of them a fraction."""
 

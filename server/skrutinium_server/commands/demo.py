@@ -21,7 +21,8 @@ from skrutinium_server.process.serve import Service
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Commands, commands
 from skrutinium_server.rehearsal.made_up import SMALL, made_up_definition, made_up_night
-from skrutinium_server.rehearsal.replay import Due, replay
+from skrutinium_server.rehearsal.playing import play_through
+from skrutinium_server.rehearsal.replay import Due
 
 SEED = 2030
 START = datetime.time(12, tzinfo=datetime.UTC)
@@ -43,7 +44,7 @@ def _make_up(site: Site) -> list[Due]:
 
 
 async def _bring(house: Commands, night: list[Due], speed: int) -> None:
-    end = await replay(house.ask, RUN, night, speed, "demo", lambda _: None)
+    end = await play_through(house.ask, RUN, night, speed, "demo")
     if end.refused:
         raise ProcessError(f"{end.refused} made-up protocols were refused; the log tells why.")
 

@@ -1,11 +1,10 @@
-"""``protocols import`` and ``replay``: protocols from files through the door, at once or as the night went."""
+"""``protocols``: protocols from files through the door, and corrections of them."""
 
 import asyncio
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from skrutinium_server.commands.arguments import RUN, SITE
 from skrutinium_server.commands.deciding import (
@@ -22,7 +21,6 @@ from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.reasons import correction_reasons
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
-from skrutinium_server.rehearsal import replay as replaying
 
 CHUNK = 500
 FORM = click.option("--format", "form", required=True, type=click.Choice(FORMATS), help="What PATH is.")
@@ -113,63 +111,3 @@ def correct_protocols(
     answer = ask(site, site.run(run).phase, by, passphrase_file, do="correct", **told)
     if not told_pending(answer, site):
         say_corrected(answer)
-
-
-@click.command()
-@SITE
-@RUN
-@click.option(
-    "--format",
-    "form",
-    required=True,
-    type=click.Choice([*FORMATS, "ledger"]),
-    help="What PATH is; a ledger is the ledger.sqlite of another run.",
-)
-@click.option(
-    "--speed",
-    default=60,
-    show_default=True,
-    type=click.IntRange(1, 100_000),
-    help="So many times as fast as the night was.",
-)
-@PATH
-def replay(site: Site, run: str, form: str, speed: int, path: Path) -> None:
-    """Bring the protocols in PATH as they came in on their night, SPEED times as fast, into RUN.
-
-    Releases appear while it goes on when the site is being served; at the end everything is published.
-    """
-    record = site.run(run)
-    if record.phase == "live":
-        raise RunError(f"{run!r} is a live run; a replay goes into a test or a rehearsal.")
-    if form == "ledger":
-        night = replaying.night_of_ledger(path)
-    else:
-        received = _read(site, run, form, path)
-        night = [replaying.Due(item.protocol.established, item.taken_over) for item in received]
-    night.sort(key=lambda due: due.at)
-    if not night:
-        raise RunError(f"{path} holds no protocol.")
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[clock]}"),
-        TimeElapsedColumn(),
-    )
-
-    async def ask() -> replaying.Progress:
-        async with commands(site) as house:
-            with bar:
-                task = bar.add_task(f"replay ×{speed}", total=len(night), clock="")
-
-                def show(state: replaying.Progress) -> None:
-                    bar.update(task, completed=state.delivered, clock=f"{state.now:%Y-%m-%d %H:%M:%S} UTC")
-
-                return await replaying.replay(house.ask, run, night, speed, "replay", show)
-
-    end = asyncio.run(ask())
-    click.echo(
-        f"{end.delivered} protocols brought: {end.accepted} taken over, {end.duplicates} known already, {end.refused} refused."
-    )
-    if end.refused:
-        raise RunError(f"{end.refused} protocols were refused; the log of the counting process tells why.")

@@ -156,10 +156,13 @@ class Decisions:
                 return await self._correct(asked, persons)
 
     async def _correct(self, asked: Wish, persons: tuple[str, ...]) -> dict[str, Any]:
-        """Replace protocols that count, all or none, and publish that."""
+        """Replace protocols that count, all or none, and publish that; in a replay that is told to be quiet, not yet."""
         run = await self._runs.find(asked.run)
         taken = await run.counting.take(asked.records, _origin(*persons), _cause(asked))
         _check_refused(taken.refused, asked)
+        if asked.told.get("quiet") and run.counting.phase != "live":  # more comes that is published with it
+            run.be_quiet(quiet=True)
+            return {"ok": True, "corrected": taken.accepted, "releases": {}}
         return {"ok": True, "corrected": taken.accepted, "releases": await run.cut_everything()}
 
     def _declared(self, asked: Wish, persons: tuple[str, ...]) -> Declared:

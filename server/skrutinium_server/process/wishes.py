@@ -26,7 +26,7 @@ TOLD: Final[dict[Do, tuple[str, ...]]] = {
     "close": (),
     "declare": ("state", "reason", "authority"),
     "reopen": ("reason", "authority"),
-    "correct": ("reason", "authority"),
+    "correct": ("reason", "authority", "quiet"),
 }
 """What is told with each decision; nothing else of a request is kept."""
 

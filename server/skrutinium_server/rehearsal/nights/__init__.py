@@ -1,0 +1,18 @@
+"""Nights to be replayed, wherever they come from: made up, a ledger, a release store, a recording."""
+
+from skrutinium_server.rehearsal.nights.kept import keep_night, kept_night
+from skrutinium_server.rehearsal.nights.ledger import of_ledger, read_ledger
+from skrutinium_server.rehearsal.nights.made_up import of_seed
+from skrutinium_server.rehearsal.nights.model import Night
+from skrutinium_server.rehearsal.nights.store import of_recording, of_store
+
+__all__ = [
+    "Night",
+    "of_seed",
+    "of_ledger",
+    "read_ledger",
+    "of_store",
+    "of_recording",
+    "keep_night",
+    "kept_night",
+]
