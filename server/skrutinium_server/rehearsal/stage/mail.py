@@ -68,6 +68,8 @@ class StageMail:
         self._relay = Relay({f"{id}@{_DOMAIN}": box for id, box in self.boxes.items()})
         self._child: Child | None = None
         self._watching = asyncio.Event()
+        self.begun = False
+        """Whether it was begun and not ended."""
 
     @property
     def _outbox(self) -> Path:
@@ -115,10 +117,12 @@ class StageMail:
     # ------------------------------------------------------------------ decisions
     async def begin(self, by: str, reason: str) -> int:
         """Let results be sent until :meth:`end`; the newest release that every recipient has by mail when this returns."""
+        self.begun = True
         return await self._decide(Start(by, reason), lambda one: one.state == "running", "begin")
 
     async def end(self, by: str, reason: str) -> int:
         """Let everybody be told that it is over; the newest release that they have then."""
+        self.begun = False
         return await self._decide(Stop(by, reason), lambda one: one.state == "disarmed", "end")
 
     async def _decide(self, decision: Decision, done: Callable[[CrisisStatus], bool], kind: str) -> int:

@@ -10,7 +10,9 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, Final, Literal, ParamSpec, Self, TypeVar
+from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, Self, TypeVar
+
+from msgspec import Meta
 
 from skrutinium.testing.outlet import Outlet
 from skrutinium_server.election.law import Law, load_law
@@ -32,11 +34,19 @@ from skrutinium_server.rehearsal.stage.skew import skewed
 P = ParamSpec("P")
 R = TypeVar("R")
 Which = Literal["first", "second", "both"]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+Status = Annotated[int, Meta(ge=400, le=599)]
+Seconds = Annotated[float, Meta(ge=0, le=3_600)]
+WholeSeconds = Annotated[int, Meta(ge=0, le=3_600)]
+Rate = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Skew = Annotated[int, Meta(ge=-86_400, le=86_400)]
+Text = Annotated[str, Meta(min_length=1, max_length=500)]
 
 REASON: Final = "This is a test."
 AUTHORITY: Final = "Made-up commission"
 COURT: Final = "Made-up court"
 _WEEKS_LATER: Final = datetime.timedelta(weeks=3)
+_acts: list[str] = []
 
 
 def _act(
@@ -54,6 +64,7 @@ def _act(
         return result
 
     functools.update_wrapper(done, method)
+    _acts.append(method.__name__)
     return done
 
 
@@ -168,6 +179,11 @@ class Stage:
             self.release = max(self.release, await published(self.address, self.event, str(self.run), number))
         return number
 
+    @property
+    def late(self) -> int:
+        """How many protocols are held back at this moment."""
+        return len(self._late.held)
+
     async def write_down(self, name: str, arguments: dict[str, Any], release: int | None = None) -> None:
         """Put an act into the list of the run's acts."""
         if self.run is not None:
@@ -242,13 +258,14 @@ class Stage:
         return await self._shown(int(answer["releases"]["skrutinium"]))
 
     def _taken_over(self, protocol: Protocol) -> TakenOver:
-        return taken_over(protocol, self._law)
+        made: TakenOver = taken_over(protocol, self._law)
+        return made
 
     def _polls(self) -> int:
         return len(self.site.basis(str(self.run)).definition.polls)
 
     @_act
-    async def hold_back(self, count: int = 1) -> None:
+    async def hold_back(self, count: Count = 1) -> None:
         """The next so many protocols that come in are late: they wait until :meth:`bring_late`."""
         self._late.hold(count)
 
@@ -326,7 +343,7 @@ class Stage:
         publish_registers(self.site, self.site.definitions(event).load(version), self._clock())
 
     @_act
-    async def incident(self, text: str, id: str = "test") -> None:
+    async def incident(self, text: Text, id: str = "test") -> None:
         """Tell all readers of an incident."""
         await self._tell(noticing.begin(text, self._clock(), id)[1], "incident", text)
 
@@ -397,12 +414,14 @@ class Stage:
         await self._fault("first", "stale", lambda outlet: outlet.lead_to(copy))
 
     @_act
-    async def refuse(self, status: int = 429, wait: int | None = 1, which: Which = "first") -> None:
+    async def refuse(
+        self, status: Status = 429, wait: WholeSeconds | None = 1, which: Which = "first"
+    ) -> None:
         """Every request is refused with that status, with ``wait`` seconds in ``Retry-After``; open streams are cut."""
         await self._fault(which, f"refuse {status}", lambda outlet: outlet.refuse(status, wait))
 
     @_act
-    async def slow(self, bytes_per_second: int = 2_000, delay: float = 0, which: Which = "first") -> None:
+    async def slow(self, bytes_per_second: Rate = 2_000, delay: Seconds = 0, which: Which = "first") -> None:
         """Every answer comes ``delay`` seconds late and no faster than that."""
         await self._fault(which, "slow", lambda outlet: outlet.slow(bytes_per_second, delay))
 
@@ -422,12 +441,17 @@ class Stage:
         await self._fault(which, "wrong_signature", Outlet.wrong_signature)
 
     @_act
-    async def skew(self, seconds: int = 600, which: Which = "first") -> None:
+    async def skew(self, seconds: Skew = 600, which: Which = "first") -> None:
         """The clock of the feed is so many seconds ahead, below zero behind: in ``Date`` headers and in signed heartbeats."""
         signer = await asyncio.to_thread(self.site.signer)
         await self._fault(which, f"skew {seconds}", lambda outlet: outlet.begin(skewed(seconds, signer)))
 
     # ------------------------------------------------------------------ crisis mail
+    @property
+    def mailing(self) -> bool:
+        """Whether crisis mail was begun and not ended."""
+        return self.mail is not None and self.mail.begun
+
     @property
     def mailboxes(self) -> Mapping[str, Path]:
         """The Maildir of everybody who gets crisis mail, once its process runs."""
@@ -456,3 +480,7 @@ class Stage:
     async def mail_end(self, reason: str = REASON) -> int:
         """Tell everybody by e-mail that it is over; the newest release that they have then."""
         return await (await self._watch()).end(self._who, reason)
+
+
+ACTS: Final = frozenset(_acts)
+"""The names of all acts, which are methods of :class:`Stage`."""
