@@ -14,14 +14,25 @@ import pytest
 from aiohttp import web
 
 import skrutinium
-from skrutinium.errors import ChainError, ChoiceNeeded, RollbackError, StorageError
+from skrutinium.errors import ChainError, ChoiceNeeded, RollbackError, SignatureError, StorageError
 from skrutinium.mirroring.keeping import Keeper, opened
 from skrutinium.mirroring.mark import alone
 from skrutinium.mirroring.mirror import Pulled, Wanted
 from skrutinium.sources.choosing import choice_of
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.several import IMPATIENT, QUICK
-from tests.sdk.store_builder import EVENT, RUN, SERIES, Written, fingerprint, make_night
+from tests.sdk.store_builder import (
+    EVENT,
+    HEAD,
+    NS,
+    RUN,
+    SERIES,
+    Written,
+    fingerprint,
+    make_night,
+    public_pem,
+    sign,
+)
 from tests.sdk.test_commands import run, started
 
 
@@ -355,6 +366,72 @@ async def test_another_key_is_refused(site: Site, tmp_path: Path) -> None:
     code, _, err = await run("pull", str(tmp_path / "foreign"), str(mirror))
 
     assert (code, "compare it with the one on paper" in err) == (17, True)
+
+
+async def test_only_trusted_keys_are_kept(site: Site, tmp_path: Path) -> None:
+    """A key that a source offers and nobody trusted vouches for is not kept, nor a line that vouches for nothing."""
+    mirror_folder, other = tmp_path / "mirror", make_night().key
+    own_id, other_id = fingerprint(site.night.key)[:16], fingerprint(other)[:16]
+    pem = public_pem(site.night.key)
+    site.written.put(f"keys/{other_id}.pem", public_pem(other))
+    site.written.put(f"keys/{own_id}.pem.sig", sign(other, pem))
+    async with opened(site.feed.url, mirror_folder, Wanted(), IMPATIENT) as mirror:
+        await mirror.update()
+        await site.grow(4)
+        line = site.written.series / "manifest" / "000000004.xml.sig"
+        manifest = await asyncio.to_thread(line.with_suffix("").read_bytes)
+        good = await asyncio.to_thread(line.read_bytes)
+        site.written.in_series("manifest/000000004.xml.sig", sign(other, manifest))
+        with pytest.raises(SignatureError):
+            await mirror.update()
+        site.written.in_series("manifest/000000004.xml.sig", good)
+        assert (await mirror.update()).newest == {SERIES: 4}
+
+    kept = await files(mirror_folder)
+    assert [name for name in kept if name.startswith("keys/")] == [f"keys/{own_id}.pem"]
+    assert kept[f"keys/{own_id}.pem"] == pem
+
+
+async def test_rotated_key_is_kept_with_its_line(site: Site, tmp_path: Path) -> None:
+    """The key that follows another comes with the line by which the one before vouches for it: who knows the old one can read the mirror."""
+    pinned = fingerprint(site.night.key)
+    new = make_night().key
+    site.written.put(f"keys/{fingerprint(new)[:16]}.pem", public_pem(new))
+    site.written.put(f"keys/{fingerprint(new)[:16]}.pem.sig", sign(site.night.key, public_pem(new)))
+    site.night.key = new
+    await site.grow(4)
+
+    await pull(site.feed.url, tmp_path / "mirror", Wanted(fingerprint=pinned))
+
+    async with skrutinium.connect(str(tmp_path / "mirror"), fingerprint=pinned) as feed:
+        assert (await feed.release()).number == 4
+
+
+async def test_notices_and_heartbeat_do_not_go_back(site: Site, tmp_path: Path) -> None:
+    """What one of several servers still tells of before does not replace what is newer."""
+    mirror_folder, key = tmp_path / "mirror", site.night.key
+    notices = [
+        f'{HEAD}<notices {NS} schema="1.0" number="{number}" time="2026-10-10T12:00:00Z"/>\n'.encode()
+        for number in (1, 2, 3)
+    ]
+    signed = [one + sign(key, one) for one in notices]
+    beat = f"event/{EVENT}/{RUN}/{SERIES}/heartbeat.xml"
+
+    async def look(alive: str, told: bytes) -> Pulled:
+        site.written.heartbeat(alive)
+        site.written.put("notices.xml", told)
+        return await mirror.update()
+
+    async with opened(site.feed.url, mirror_folder, Wanted(), IMPATIENT) as mirror:
+        first = await look("2026-10-10T13:00:10Z", signed[1])
+        older = await look("2026-10-10T13:00:05Z", signed[0])
+        kept = await files(mirror_folder)
+        assert (kept["notices.xml"], kept[beat]) == (signed[1], first.heartbeat)
+        assert (older.notices, older.heartbeat, older.changed) == (None, None, False)
+        newer = await look("2026-10-10T13:00:11Z", signed[2])
+        kept = await files(mirror_folder)
+        assert (kept["notices.xml"], kept[beat]) == (newer.notices, newer.heartbeat)
+        assert (newer.notices, newer.heartbeat != first.heartbeat) == (signed[2], True)
 
 
 async def test_follow_ends_with_ctrl_c(site: Site, tmp_path: Path) -> None:

@@ -144,9 +144,10 @@ class SeriesFiles:
         self._store.put(f"{self._prefix}/checkpoint/{number:09d}.xml.sig", line)
         self._store.put(f"{self._prefix}/checkpoint/{number:09d}.xml.gz", gzip.compress(data, 6, mtime=0))
 
-    def put_heartbeat(self, data: bytes) -> bool:
-        """Keep the heartbeat."""
-        return self._store.put(f"{self._prefix}/heartbeat.xml", data)
+    @property
+    def heartbeat(self) -> str:
+        """Where the heartbeat lies in the store."""
+        return f"{self._prefix}/heartbeat.xml"
 
     def finish(self, number: int, sha256: str) -> None:
         """Name the newest release, when all of it is durable."""

@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import dataclasses
+import datetime
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from skrutinium.documents.notices import read_notices
 from skrutinium.documents.parsing import SCHEMA, schema_text
 from skrutinium.documents.series import FeedState, Run
 from skrutinium.documents.series_reading import read_heartbeat, read_state
-from skrutinium.errors import ChoiceNeeded, MixedPhases, NotYet, RollbackError
+from skrutinium.errors import ChoiceNeeded, MixedPhases, NotYet, RollbackError, SkrutiniumError
 from skrutinium.mirroring.books import mirror_registers
 from skrutinium.mirroring.files import SeriesFiles, StoreFiles
 from skrutinium.mirroring.mark import Mark, read_mark, write_mark
@@ -20,12 +22,12 @@ from skrutinium.mirroring.series import MirroredSeries
 from skrutinium.sources.address import Address
 from skrutinium.sources.choosing import Choice, choose_run
 from skrutinium.sources.source import Source
-from skrutinium.trust.signing import KeyRing
+from skrutinium.trust.signing import KeyRing, split_signed
 
 SERIES = "skrutinium"
+_log = logging.getLogger("skrutinium")
 _REGISTERS_EVERY = 8
 _STATUS_EVERY = 6
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class Mirror:
         pulled.state = await self.source.state()
         state = await self._state(pulled.state)
         self._take_run(state)
-        changed = await self._put("state.xml", pulled.state)
+        changed = await self._put_newest("state.xml", pulled.state, _state_number) or False
         await self._open_series()
         if self._mark is None or (self._wanted.whole and not self._mark.whole):
             changed = True
@@ -225,16 +227,31 @@ class Mirror:
             raise RollbackError(f"state {state.number} is offered, but {seen} was seen", address=where)
         return state
 
-    async def _put(self, path: str, data: bytes) -> bool:
+    async def _put_newest(self, path: str, data: bytes, order: Callable[[bytes], Any]) -> bool | None:
+        """Write a signed file unless a newer one is there (one of several servers may lag); whether it was written, None for an older one."""
         await self._put_keys()
-        return await asyncio.to_thread(self.store.put, path, data)
+        return await asyncio.to_thread(self._written, path, data, order)
+
+    def _written(self, path: str, data: bytes, order: Callable[[bytes], Any]) -> bool | None:
+        number = order(data)
+        try:
+            held = order((self.store.root / path).read_bytes())
+        except (OSError, SkrutiniumError):  # none yet, or none that can be used
+            held = None
+        if held is not None and held > number:
+            _log.info("%s: an older %s is offered than the mirror has", self.source.where, path)
+            return None
+        return self.store.put(path, data)
 
     async def _put_keys(self) -> None:
-        fetched, self._fetched = self._fetched, {}
-        for key_id, (pem, line) in fetched.items():
-            if line is not None:
+        """Write the keys that were fetched, once they are trusted, and the lines by which a trusted key vouches for them."""
+        for key_id, (pem, line) in list(self._fetched.items()):
+            if not self._keys.holds(key_id, pem):
+                continue
+            if line is not None and self._keys.vouched(pem, line):
                 await asyncio.to_thread(self.store.put, f"keys/{key_id}.pem.sig", line)
             await asyncio.to_thread(self.store.put, f"keys/{key_id}.pem", pem)
+            del self._fetched[key_id]
 
     async def _beside(self, pulled: Pulled) -> bool:
         """Registers, notices and heartbeat; whether the first two are news."""
@@ -254,9 +271,11 @@ class Mirror:
             else:
                 assert answer.body is not None
                 where = f"{self.source.where}/notices.xml"
-                read_notices(await self._keys.signed(answer.body, where), where)
-                pulled.notices = answer.body
-                changed = await self._put("notices.xml", answer.body) or changed
+                await self._keys.signed(answer.body, where)
+                written = await self._put_newest("notices.xml", answer.body, _notices_number)
+                if written is not None:
+                    pulled.notices = answer.body
+                changed = written or changed
             if self._looks % _STATUS_EVERY == 0:
                 with contextlib.suppress(NotYet):  # a store on any web server has none
                     pulled.status = await self.source.status()
@@ -266,9 +285,9 @@ class Mirror:
             except NotYet:
                 continue  # a store on any web server need not have one
             where = f"{one.source.where}/heartbeat.xml"
-            read_heartbeat(await self._keys.signed(data, where), where)
-            await asyncio.to_thread(one.files.put_heartbeat, data)
-            if name == SERIES:
+            await self._keys.signed(data, where)
+            kept = await self._put_newest(one.files.heartbeat, data, _alive)
+            if name == SERIES and kept is not None:
                 pulled.heartbeat = data
         return changed
 
@@ -279,3 +298,15 @@ class Mirror:
         if mark != self._mark:
             await asyncio.to_thread(write_mark, self._mark_path, mark)
             self._mark = mark
+
+
+def _state_number(data: bytes) -> int:
+    return read_state(split_signed(data, "state.xml")[0], "state.xml").number
+
+
+def _notices_number(data: bytes) -> int:
+    return read_notices(split_signed(data, "notices.xml")[0], "notices.xml").number
+
+
+def _alive(data: bytes) -> datetime.datetime:
+    return read_heartbeat(split_signed(data, "heartbeat.xml")[0], "heartbeat.xml").alive

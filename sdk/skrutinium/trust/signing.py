@@ -96,6 +96,23 @@ class KeyRing:
         """The fingerprints trusted so far, without spaces, sorted."""
         return tuple(sorted(self._trusted))
 
+    def holds(self, key_id: str, pem: bytes) -> bool:
+        """Whether that is the file of a key that is trusted."""
+        key = self._keys.get(key_id)
+        try:
+            return key is not None and fingerprint(read_key(pem, key_id)) == fingerprint(key)
+        except SignatureError:
+            return False
+
+    def vouched(self, pem: bytes, line: bytes) -> bool:
+        """Whether ``line`` is a trusted key's signature over the file of a key."""
+        try:
+            key_id, signature = split_line(line, "")
+            self._keys[key_id].verify(signature, pem)
+        except (SignatureError, KeyError, InvalidSignature):
+            return False
+        return True
+
     async def check(self, data: bytes, line: bytes, where: str) -> None:
         """Raise :class:`SignatureError` unless ``line`` is a trusted key's signature over ``data``."""
         key_id, signature = split_line(line, where)
