@@ -10,7 +10,7 @@ from skrutinium.errors import NoSuchPlace
 from skrutinium.sources.credentials import plain_address
 from skrutinium.sources.folder import Folder
 from skrutinium.sources.hosted import remote_source
-from skrutinium.sources.mail.places import PASSWORD, PASSWORD_FILE, is_mail
+from skrutinium.sources.mail.places import is_mail
 from skrutinium.sources.mail.source import open_mail
 from skrutinium.sources.source import Source
 from skrutinium.sources.transport import Patience, Transport, Waiting
@@ -44,7 +44,7 @@ async def source_at(
     if isinstance(place, str) and is_mail(place):
         if (plain := plain_address(place)) != place:
             raise NoSuchPlace(
-                f"an address of mails holds no password: put it into a file that {PASSWORD_FILE} names, or into {PASSWORD}",
+                "an address of mails holds no password: put it into a file that SKRUTINIUM_MAIL_PASSWORD_FILE names",
                 address=plain,
             )
         return open_mail(place)
