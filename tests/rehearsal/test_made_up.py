@@ -24,7 +24,7 @@ from skrutinium_server.rehearsal.made_up.scale import apportion, scale_of, sprea
 from skrutinium_server.release.formats.volby.plan import make_plan
 
 SEED = 2030
-DEFINITION_SHA256 = "5ef3d41642a51f1f34f62458e88df0477b3325bd0370918d6e1d49b8e310038f"
+DEFINITION_SHA256 = "5abc5d0db38d583737241ca2e4b1c959bd3db3572a08a28e2217a43ddad97d51"
 SEEDS = st.integers(0, 2**64 - 1)
 
 

@@ -24,13 +24,13 @@ from skrutinium_server.rehearsal.made_up import (
     made_up_night,
     made_up_protocols,
 )
-from skrutinium_server.rehearsal.made_up.arrival import moments
+from skrutinium_server.rehearsal.made_up.arrival import COUNCILS, moments
 from skrutinium_server.tally.seats.model import Allocated, LotNeeded
 from skrutinium_server.tally.tally import Tally
 from tests.tally.made import accepted
 
 SEED = 2030
-NIGHT_SHA256 = "03dab73aea6162ed72810884fc895e1f95c349484a96ddfb94aba4ca346262d3"
+NIGHT_SHA256 = "f6b1c71859f9f18cfa4a200bbb9c2116475a1ee3030a539084d931d512d7a3df"
 LAW = load_law("cz-municipal-2018")
 START = datetime.datetime(2030, 4, 1, 12, 35, tzinfo=datetime.UTC)
 HOURS = datetime.timedelta(hours=9)
@@ -159,13 +159,13 @@ def test_small_precincts_come_first(definition: Definition) -> None:
 
 def test_arrival_follows_the_real_curve() -> None:
     """Of many protocols the share that is in after each hour is that of the real night, within two in a hundred."""
-    minutes = [at // 60_000_000 for at in moments(16_000, 935 * 60_000_000)]
+    minutes = [at // 60_000_000 for at in moments(16_000, 935 * 60_000_000, COUNCILS)]
     assert minutes[0] == 0
     assert minutes[-1] >= 930
     for passed, share in ((25, 3.0), (55, 12.0), (145, 44.1), (265, 76.0), (445, 95.4)):
         assert abs(100 * sum(at <= passed for at in minutes) / 16_000 - share) < 2
-    assert moments(0, 100) == []
-    assert moments(1, 100) == [0]
+    assert moments(0, 100, COUNCILS) == []
+    assert moments(1, 100, COUNCILS) == [0]
 
 
 def test_same_seed_gives_the_pinned_night(definition: Definition) -> None:

@@ -39,8 +39,8 @@ START = datetime.datetime(2030, 4, 2, 12, 0, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 SEEDS = st.integers(0, 2**64 - 1)
 PINNED = (
-    "c90feac65043b1013968fdecbcddb34bfd4997b08053b9b46c118a944aee64d7",
-    "3c6b9d78f72e256031c97107aed14b03f3c5162aa386598dca9b2e0b54e4d6cf",
+    "157f790aac64ef49f9a310c0fa88b27ddf44e040c451ff1268dd4d6a6fcba0fe",
+    "584df2e73d34758b84fdf997abf04d1829db2f23f9d9e068673c1519ddf34411",
 )
 
 

@@ -123,25 +123,46 @@ def write_set(protocols: Iterable[Protocol], law: Law) -> dict[str, bytes]:
                 code="set",
             )
         written.add(key)
-        stamp = protocol.established.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
-        figures = [str(protocol.figures.get(field.id, "")) for field in law.fields]
-        place = (
-            *key,
-            protocol.district,
-            str(protocol.sequence),
-            stamp,
-            "true" if protocol.repeated else "false",
-        )
-        lines.append(",".join((*place, *figures)))
-        for row in protocol.lists:
-            votes.append(f"{key[0]},{key[1]},{row.number},,{row.votes}")
-            votes += [
-                f"{key[0]},{key[1]},{row.number},{number},{count}" for number, count in row.candidates or ()
-            ]
+        lines.append(_line(protocol, law))
+        votes += _vote_lines(protocol)
     return {
         PROTOCOLS: "".join(f"{line}\n" for line in lines).encode("ascii"),
         VOTES: "".join(f"{line}\n" for line in votes).encode("ascii"),
     }
+
+
+def write_alone(protocol: Protocol, law: Law) -> TakenOver:
+    """A protocol as what is taken over of a set that holds nothing else; its figures must be those of the law."""
+    line = _line(protocol, law)
+    rows = "\n".join(_vote_lines(protocol))
+    data = f"{line}\n{rows}" if rows else line
+    heads = ",".join(_columns(law)), ",".join(VOTE_COLUMNS)
+    whole = hashlib.sha256(f"{heads[0]}\n{line}\n{heads[1]}\n".encode("ascii"))
+    whole.update(f"{rows}\n".encode("ascii") if rows else b"")
+    offset = len(heads[0]) + 1
+    return TakenOver(data.encode("ascii"), FORMAT, "UTF-8", PROTOCOLS, whole.hexdigest(), offset)
+
+
+def _line(protocol: Protocol, law: Law) -> str:
+    stamp = protocol.established.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+    place = (
+        protocol.precinct,
+        protocol.contest,
+        protocol.district,
+        str(protocol.sequence),
+        stamp,
+        "true" if protocol.repeated else "false",
+    )
+    return ",".join((*place, *[str(protocol.figures.get(field.id, "")) for field in law.fields]))
+
+
+def _vote_lines(protocol: Protocol) -> list[str]:
+    lines = []
+    for row in protocol.lists:
+        begin = f"{protocol.precinct},{protocol.contest},{row.number},"
+        lines.append(f"{begin},{row.votes}")
+        lines += [f"{begin}{number},{count}" for number, count in row.candidates or ()]
+    return lines
 
 
 def _columns(law: Law) -> tuple[str, ...]:

@@ -1,27 +1,54 @@
-"""A made-up election from a seed, of councils or to the Senate: its definition and its night, the same bytes on every machine."""
+"""Made-up elections from a seed, by every law: definition and night, the same bytes on every machine."""
 
-from skrutinium_server.rehearsal.made_up.definition import made_up_definition
-from skrutinium_server.rehearsal.made_up.names import MARK
-from skrutinium_server.rehearsal.made_up.night import (
-    made_up_correction,
-    made_up_night,
-    made_up_protocols,
-    taken_over,
+from skrutinium_server.rehearsal.made_up.changes import made_up_correction
+from skrutinium_server.rehearsal.made_up.election import (
+    MadeUp,
+    begin,
+    made_up,
+    made_up_definition,
+    made_up_election,
 )
-from skrutinium_server.rehearsal.made_up.scale import FULL, SMALL, Scale, ScaleError, scale_of
+from skrutinium_server.rehearsal.made_up.errors import (
+    GeneratorError,
+    MadeUpError,
+    RateError,
+    ScaleError,
+    WishError,
+)
+from skrutinium_server.rehearsal.made_up.generator import Generator, generator_of, made_up_laws
+from skrutinium_server.rehearsal.made_up.names import MARK
+from skrutinium_server.rehearsal.made_up.night import Coming, made_up_night, made_up_protocols, taken_over
+from skrutinium_server.rehearsal.made_up.scale import FULL, SMALL, Scale, scale_of
 from skrutinium_server.rehearsal.made_up.second_round import made_up_second_round
+from skrutinium_server.rehearsal.made_up.settings import USUAL, Rates, Settings, Wishes
 
 __all__ = [
+    "begin",
+    "generator_of",
+    "made_up",
     "made_up_correction",
     "made_up_definition",
+    "made_up_election",
+    "made_up_laws",
     "made_up_night",
     "made_up_protocols",
     "made_up_second_round",
     "scale_of",
     "taken_over",
+    "Coming",
+    "FULL",
+    "Generator",
+    "GeneratorError",
+    "MARK",
+    "MadeUp",
+    "MadeUpError",
+    "RateError",
+    "Rates",
+    "SMALL",
     "Scale",
     "ScaleError",
-    "SMALL",
-    "FULL",
-    "MARK",
+    "Settings",
+    "USUAL",
+    "WishError",
+    "Wishes",
 ]

@@ -8,6 +8,7 @@ change without another one changing with it.
 import hashlib
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -43,3 +44,14 @@ def several(chance: random.Random, items: Sequence[_Item], number: int) -> list[
 def noise(chance: random.Random, number: int) -> bytes:
     """That many numbers from 0 to 255 at once, far faster than one by one."""
     return chance.getrandbits(8 * number).to_bytes(number, "little") if number else b""
+
+
+def along(curve: Sequence[tuple[int, int]], share: int) -> int:
+    """Where a curve of (share, value) is at ``share``, straight between its points; both rise.
+
+    Raises ValueError outside of it.
+    """
+    for (since, had), (until, has) in pairwise(curve):
+        if since <= share <= until:
+            return had + (share - since) * (has - had) // (until - since)
+    raise ValueError(f"{share} lies outside the curve from {curve[0][0]} to {curve[-1][0]}")

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 from skrutinium_server.election.model import Area, Precinct
 from skrutinium_server.rehearsal.made_up import names
-from skrutinium_server.rehearsal.made_up.chance import below, between, branch
+from skrutinium_server.rehearsal.made_up.chance import along, below, branch
+from skrutinium_server.rehearsal.made_up.council_votes import ENOUGH
 from skrutinium_server.rehearsal.made_up.scale import Scale, apportion, spread
-from skrutinium_server.rehearsal.made_up.votes import ENOUGH
 
 DATE: Final = datetime.date(2030, 4, 1)
 """A Monday, the first of April: no municipal election was or will be held on it."""
@@ -18,6 +18,68 @@ FIRST_COUNCIL: Final = 900_001
 
 _NUTS_DIGITS: Final = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NUTS_REGIONS: Final = "9876543210ABCDEFGHIJ"
+
+Curve = tuple[tuple[int, int], ...]
+
+_VOTERS: Final[tuple[tuple[int, Curve], ...]] = (
+    (
+        1,
+        (
+            (0, 25),
+            (50, 64),
+            (100, 86),
+            (250, 146),
+            (500, 263),
+            (750, 489),
+            (900, 809),
+            (950, 1056),
+            (1000, 2000),
+        ),
+    ),
+    (
+        10,
+        (
+            (0, 30),
+            (50, 56),
+            (100, 75),
+            (250, 130),
+            (500, 430),
+            (750, 865),
+            (900, 1088),
+            (950, 1225),
+            (1000, 1900),
+        ),
+    ),
+    (
+        50,
+        (
+            (0, 40),
+            (50, 111),
+            (100, 191),
+            (250, 522),
+            (500, 730),
+            (750, 896),
+            (900, 1075),
+            (950, 1199),
+            (1000, 2100),
+        ),
+    ),
+    (
+        10**6,
+        (
+            (0, 150),
+            (50, 405),
+            (100, 494),
+            (250, 621),
+            (500, 762),
+            (750, 910),
+            (900, 1066),
+            (950, 1212),
+            (1000, 2500),
+        ),
+    ),
+)
+"""By how many precincts a municipality has at most: of 1,000 of its precincts, how many have up to so many voters (2018)."""
 
 
 class Place(NamedTuple):
@@ -80,14 +142,9 @@ def voters_of(seed: int, place: Place, scale: Scale) -> dict[Area, dict[str, int
 
 
 def _eligible(seed: int, precincts: Sequence[Precinct], of_town: int) -> dict[str, int]:
-    """Voters of each precinct: in villages mostly few, in towns about as many as a commission can serve."""
-    voters: dict[str, int] = {}
-    for precinct in precincts:
-        chance = branch(seed, "eligible", precinct.id)
-        if of_town == 1:
-            draw = below(chance, 1000)
-            # The square leaves many small villages and few large ones.
-            voters[precinct.id] = 40 + draw * draw // 1200 + below(chance, 60)
-        else:
-            voters[precinct.id] = between(chance, 260, 620) + below(chance, 40 * min(of_town, 10))
-    return voters
+    """Voters of each precinct of a municipality with that many: many small ones, few large, as in the real country."""
+    sizes = next(curve for most, curve in _VOTERS if of_town <= most)
+    return {
+        precinct.id: along(sizes, below(branch(seed, "eligible", precinct.id), 1000))
+        for precinct in precincts
+    }

@@ -11,7 +11,9 @@ from typing import Final, Literal, NamedTuple
 
 from skrutinium_server.rehearsal.made_up.chance import below, several
 
-MARK: Final = re.compile("vymyšlen|smyšlen|zkušebn|fiktivn|cvičn|pokusn|neexistujíc", re.IGNORECASE)
+MARK: Final = re.compile(
+    r"\b(vymyšlen|smyšlen|fiktivn|neexistujíc|imaginárn|fingovan|předstíran)", re.IGNORECASE
+)
 """Found in every name of a made-up election: in a committee, a list, an area, the family name of a candidate."""
 
 COUNTRY: Final = "Vymyšlená republika"
@@ -23,11 +25,11 @@ INDEPENDENTS: Final = "Vymyšlení nezávislí"
 Gender = Literal["m", "f", "n"]
 
 _ADJECTIVES: Final[tuple[dict[Gender, str], ...]] = (
-    {"m": "Zkušební", "f": "Zkušební", "n": "Zkušební"},
+    {"m": "Imaginární", "f": "Imaginární", "n": "Imaginární"},
     {"m": "Smyšlený", "f": "Smyšlená", "n": "Smyšlené"},
     {"m": "Fiktivní", "f": "Fiktivní", "n": "Fiktivní"},
-    {"m": "Cvičný", "f": "Cvičná", "n": "Cvičné"},
-    {"m": "Pokusný", "f": "Pokusná", "n": "Pokusné"},
+    {"m": "Fingovaný", "f": "Fingovaná", "n": "Fingované"},
+    {"m": "Předstíraný", "f": "Předstíraná", "n": "Předstírané"},
     {"m": "Vymyšlený", "f": "Vymyšlená", "n": "Vymyšlené"},
     {"m": "Neexistující", "f": "Neexistující", "n": "Neexistující"},
 )
@@ -69,44 +71,44 @@ _REGIONS: Final = ("Knedlíkový kraj", "Švestkový kraj", "Houbový kraj", "Bo
 PARTIES: Final = (
     "Vymyšlená strana milovníků knedlíků",
     "Smyšlené hnutí za delší víkendy",
-    "Zkušební unie houbařů a houbařek",
+    "Imaginární unie houbařů a houbařek",
     "Fiktivní aliance Tramvaj do každé vsi",
-    "Pokusná koalice Kočky a Psi",
-    "Cvičná strana pro mírný déšť",
+    "Předstíraná koalice Kočky a Psi",
+    "Fingovaná strana pro mírný déšť",
     "Vymyšlení poetové a účetní",
     "Neexistující strana ranních ptáčat",
     "Smyšlená liga za levnější bábovky",
     "Fiktivní hnutí Každému jeden strom",
-    "Zkušební strana opatrných optimistů",
-    "Pokusné sdružení nočních sov",
+    "Imaginární strana opatrných optimistů",
+    "Předstírané sdružení nočních sov",
 )
 """Committees that stand in many councils."""
 
 LOCAL: Final = (
     "Vymyšlení hasiči za novou stříkačku",
-    "Zkušební sousedé proti dírám v silnici",
+    "Imaginární sousedé proti dírám v silnici",
     "Fiktivní rybáři za plný rybník",
     "Smyšlené maminky za novou prolézačku",
-    "Pokusní zahrádkáři za tišší sekačky",
-    "Cvičná parta od hřiště",
+    "Předstíraní zahrádkáři za tišší sekačky",
+    "Fingovaná parta od hřiště",
     "Vymyšlení včelaři: méně hluku, více medu",
     "Neexistující chalupáři za signál na návsi",
-    "Zkušební divadelníci Bez opony",
+    "Imaginární divadelníci Bez opony",
     "Fiktivní přátelé staré lípy",
     "Smyšlení šachisté pro rozvahu",
     "Vymyšlené babičky za delší lavičky",
-    "Pokusní cyklisté jen z kopce",
-    "Cvičný sbor Falešný tón",
+    "Předstíraní cyklisté jen z kopce",
+    "Fingovaný sbor Falešný tón",
     "Fiktivní hosté hospody U Prázdného sudu",
     "Smyšlení kominíci pro štěstí",
     "Vymyšlení pekaři za teplé rohlíky",
-    "Pokusná rada moudrých sov",
+    "Předstíraná rada moudrých sov",
     "Neexistující pošta musí zůstat",
-    "Zkušební fotbalisté: příště to vyjde",
+    "Imaginární fotbalisté: příště to vyjde",
     "Vymyšlení mladí starousedlíci",
     "Smyšlení pejskaři na vodítku",
     "Fiktivní kronikáři za lepší minulost",
-    "Cvičná brigáda Uklidíme zítra",
+    "Fingovaná brigáda Uklidíme zítra",
 )
 """Names of lists that stand in one council only, put up by independents."""
 
@@ -136,11 +138,11 @@ _GIVEN: Final[tuple[tuple[str, ...], tuple[str, ...]]] = (
 )
 _FAMILY_MARKS: Final = (
     ("Vymyšlený", "Vymyšlená"),
-    ("Zkušebný", "Zkušebná"),
+    ("Imaginární", "Imaginární"),
     ("Smyšlený", "Smyšlená"),
     ("Fiktivní", "Fiktivní"),
-    ("Cvičný", "Cvičná"),
-    ("Pokusný", "Pokusná"),
+    ("Fingovaný", "Fingovaná"),
+    ("Předstíraný", "Předstíraná"),
     ("Neexistující", "Neexistující"),
 )
 _FAMILY_ENDS: Final = (

@@ -1,168 +1,154 @@
 """The night of a made-up election: protocols that agree with the law, as they come in, the same bytes everywhere."""
 
 import datetime
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Final
-
-import msgspec
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Final, NamedTuple
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.election.model import Definition, Poll
-from skrutinium_server.intake.formats.csv_set import FORMAT, PROTOCOLS, VOTES, write_set
-from skrutinium_server.intake.model import ListVotes, Protocol, TakenOver
-from skrutinium_server.rehearsal.made_up.arrival import Arrival, arrivals
-from skrutinium_server.rehearsal.made_up.senate import LAW as SENATE
-from skrutinium_server.rehearsal.made_up.senate_votes import liking, votes_for_persons
-from skrutinium_server.rehearsal.made_up.votes import Figures, Mood, figures, landslides, mood, votes
+from skrutinium_server.intake.formats.csv_set import write_alone
+from skrutinium_server.intake.model import Protocol, TakenOver
+from skrutinium_server.rehearsal.made_up.arrival import Arrival, arrivals, drawn
+from skrutinium_server.rehearsal.made_up.chance import branch, pick
+from skrutinium_server.rehearsal.made_up.changes import Changing
+from skrutinium_server.rehearsal.made_up.endings import settled
+from skrutinium_server.rehearsal.made_up.generator import generator_of
+from skrutinium_server.rehearsal.made_up.settings import RESENDS, Rates, Wishes
 from skrutinium_server.rehearsal.replay import Due
 
-_Voted = tuple[Figures, tuple[ListVotes, ...]]
-_Voting = Callable[[Poll], _Voted]
-"""What the voters of a precinct do in a contest: figures and votes that agree."""
+REASONS: Final = ("recount", "commission-mistake", "entry-mistake")
+"""Why a protocol is corrected on the night (codebook ``correction-reasons``); courts order changes weeks later."""
 
-RESENDS: Final = 26
-"""Of 10,000 polls so many were sent again in 2022."""
+AUTHORITY: Final = "Vymyšlená volební komise"
 
 
-def made_up_night(
+class Coming(NamedTuple):
+    """One protocol as it comes in; one that is brought as a correction has its reason and authority."""
+
+    at: datetime.datetime
+    protocol: Protocol
+    reason: str | None = None
+    authority: str | None = None
+
+
+def coming(
     definition: Definition,
     seed: int,
     start: datetime.datetime,
-    duration: datetime.timedelta,
-    resends: int = RESENDS,
-) -> list[Due]:
-    """The protocols of :func:`made_up_protocols` as bytes in the CSV format of the intake, each a set of its own."""
-    law = load_law(definition.law)
-    return [
-        Due(protocol.established, taken_over(protocol, law))
-        for protocol in made_up_protocols(definition, seed, start, duration, resends)
-    ]
+    length: datetime.timedelta | None,
+    rates: Rates,
+    wishes: Wishes,
+) -> Iterator[Coming]:
+    """One protocol for each poll of a made-up definition, and what the rates add, in the order they come in.
 
-
-def made_up_protocols(
-    definition: Definition,
-    seed: int,
-    start: datetime.datetime,
-    duration: datetime.timedelta,
-    resends: int = RESENDS,
-) -> Iterator[Protocol]:
-    """One protocol for each poll of a made-up definition, and re-sends with changed votes, in the order they come in.
-
-    ``start`` (aware) is when the first one comes, ``duration`` later the last. The newest version of a protocol is the
-    same whether there were others before it or not. Raises ValueError for a definition that is not made up, because
-    no votes are invented for a real one.
+    ``start`` (aware) is when the first one comes, ``length`` later the last, as late as on a real night unless told. What
+    counts at the end is the same whether there were other versions before it or not. Raises ValueError for a definition
+    that is not made up, because no votes are invented for a real one, ``WishError`` for what no contest can fulfil.
     """
     if not definition.made_up:
         raise ValueError(f"{definition.event} is not made up; votes are invented for made-up elections only")
     if start.utcoffset() is None:
         raise ValueError(f"the start {start} has no time zone; expected one")
     index = DefinitionIndex(definition)
+    generator = generator_of(definition.law)
+    round_ = max((contest.round for contest in definition.contests), default=1)
     candidates = Counter(candidate.contest for candidate in definition.candidates)
-    voting = _persons(index, seed) if definition.law == SENATE else _councils(index, seed)
-    due = arrivals(definition.polls, candidates, seed, start, duration, resends)
-    for sequence, arrival in enumerate(due, 1):
-        yield _protocol(arrival, sequence, *voting(arrival.poll))
+    course = generator.course(round_)
+    due = arrivals(definition.polls, candidates, seed, start, length, course, rates)
+    making = _Making(index, seed, rates, wishes)
+    return map(making.protocol, due)
 
 
-def _councils(index: DefinitionIndex, seed: int) -> _Voting:
-    clear = landslides(index, seed)
-    moods: dict[str, Mood] = {}
+class _Making:
+    """Makes the protocols of a night one after the other."""
 
-    def voted(poll: Poll) -> _Voted:
-        if poll.district not in moods:
-            moods[poll.district] = mood(index, poll.district, seed, landslide=poll.contest in clear)
-        found = figures(poll, seed)
-        return found, votes(poll, moods[poll.district], found.returned, seed)
+    def __init__(self, index: DefinitionIndex, seed: int, rates: Rates, wishes: Wishes) -> None:
+        law = load_law(index.definition.law)
+        self._seed = seed
+        self._generator = generator_of(law.id)
+        self._changing = Changing(index, law, self._generator)
+        self._voting = settled(index, law, self._generator, seed, wishes)
+        self._odd = frozenset(drawn(index.definition.polls, seed, "odd", rates.warnings))
+        self._sequence = 0
+        self._sent: dict[Poll, Protocol] = {}
+        """Those that come once more."""
 
-    return voted
+    def protocol(self, arrival: Arrival) -> Coming:
+        poll, kind = arrival.poll, arrival.kind
+        if kind == "duplicate":
+            return Coming(arrival.at, self._sent.pop(poll))
+        self._sequence += 1
+        found = self._right(arrival)
+        if arrival.after:
+            found = self._changing.mistaken(found, arrival.after)
+        if kind == "refused":
+            return Coming(arrival.at, self._changing.slipped(found, self._chance("slip", poll)))
+        if kind == "correction":
+            reason = pick(self._chance("reason", poll), REASONS)
+            return Coming(arrival.at, found, reason, AUTHORITY)
+        if arrival.twice:
+            self._sent[poll] = found
+        return Coming(arrival.at, found)
 
+    def _right(self, arrival: Arrival) -> Protocol:
+        """What the voters did, and what is odd about it."""
+        poll = arrival.poll
+        found, lists = self._voting(poll)
+        protocol = Protocol(
+            poll.precinct,
+            poll.contest,
+            poll.district,
+            self._sequence,
+            arrival.at,
+            {
+                "eligible": found.eligible,
+                "issued": found.issued,
+                "returned": found.returned,
+                "valid-votes": sum([row.votes for row in lists]),
+            },
+            lists,
+            arrival.kind in ("resend", "correction"),
+        )
+        if poll not in self._odd:
+            return protocol
+        return self._changing.odd(protocol, self._chance("odd", poll))
 
-def _persons(index: DefinitionIndex, seed: int) -> _Voting:
-    likings = {contest: liking(index, contest, seed) for contest in index.contests}
-
-    def voted(poll: Poll) -> _Voted:
-        round_ = index.contests[poll.contest].round
-        found = figures(poll, seed, round_)
-        return found, votes_for_persons(poll, likings[poll.contest], found.returned, seed, round_)
-
-    return voted
-
-
-def _protocol(arrival: Arrival, sequence: int, found: Figures, lists: tuple[ListVotes, ...]) -> Protocol:
-    poll = arrival.poll
-    eligible = found.eligible
-    if arrival.after:
-        mistaken = _mistaken(lists, arrival.after)
-        # With too few votes for a mistake among them, it is the roll that was read wrong.
-        eligible += 0 if mistaken else arrival.after
-        lists = mistaken or lists
-    return Protocol(
-        poll.precinct,
-        poll.contest,
-        poll.district,
-        sequence,
-        arrival.at,
-        {
-            "eligible": eligible,
-            "issued": found.issued,
-            "returned": found.returned,
-            "valid-votes": sum(row.votes for row in lists),
-        },
-        lists,
-        arrival.before > 0,
-    )
-
-
-def _mistaken(lists: tuple[ListVotes, ...], times: int) -> tuple[ListVotes, ...] | None:
-    """The votes with a quarter (or two) of the best candidate's left out, as a commission may miss a heap of ballots.
-
-    None when that candidate has fewer than four votes.
-    """
-    count, row, number = max(
-        ((count, row, number) for row in lists for number, count in row.candidates or ()),
-        key=lambda found: (found[0], -found[1].number, -found[2]),
-        default=(0, None, 0),
-    )
-    if row is None or count < 4:
-        return None
-    missed = count * min(times, 3) // 4
-    wrong = tuple((place, had - missed if place == number else had) for place, had in row.candidates or ())
-    changed = msgspec.structs.replace(row, votes=row.votes - missed, candidates=wrong)
-    return tuple(changed if other is row else other for other in lists)
+    def _chance(self, name: str, poll: Poll) -> Random:
+        return branch(self._seed, name, poll.precinct, poll.contest)
 
 
-def made_up_correction(protocol: Protocol, sequence: int) -> Protocol:
-    """Another version of a protocol: some ballots of its best candidate had been counted twice.
+def made_up_night(
+    definition: Definition,
+    seed: int,
+    start: datetime.datetime,
+    length: datetime.timedelta | None,
+    resends: int = RESENDS,
+) -> list[Due]:
+    """The protocols of :func:`made_up_protocols` as bytes in the CSV format of the intake, each a set of its own."""
+    return as_due(coming(definition, seed, start, length, Rates(resends=resends), Wishes()), definition.law)
 
-    ``sequence`` has to be above those of the versions before. The later version always has fewer votes, or where there are
-    hardly any, one voter more on the roll.
-    """
-    lists = _mistaken(protocol.lists, 1)
-    figures = dict(protocol.figures)
-    if lists is None:
-        figures["eligible"] += 1
-    else:
-        figures["valid-votes"] = sum(row.votes for row in lists)
-    return msgspec.structs.replace(
-        protocol,
-        sequence=sequence,
-        established=protocol.established + datetime.timedelta(minutes=1),
-        figures=figures,
-        lists=lists or protocol.lists,
-        repeated=True,
-    )
+
+def made_up_protocols(
+    definition: Definition,
+    seed: int,
+    start: datetime.datetime,
+    length: datetime.timedelta | None,
+    resends: int = RESENDS,
+) -> Iterator[Protocol]:
+    """The protocols of :func:`coming` where nothing goes wrong but that so many of 10,000 are sent again."""
+    arriving = coming(definition, seed, start, length, Rates(resends=resends), Wishes())
+    return (one.protocol for one in arriving)
+
+
+def as_due(arriving: Iterable[Coming], law: str) -> list[Due]:
+    """Each as bytes in the CSV format of the intake, a set of its own."""
+    told = load_law(law)
+    return [Due(one.at, taken_over(one.protocol, told), one.reason, one.authority) for one in arriving]
 
 
 def taken_over(protocol: Protocol, law: Law) -> TakenOver:
     """A protocol as bytes in the CSV format of the intake, a set of its own."""
-    tables = write_set((protocol,), law)
-    head, _, line = tables[PROTOCOLS].partition(b"\n")
-    rows = tables[VOTES].partition(b"\n")[2]
-    whole = hashlib.sha256(tables[PROTOCOLS])
-    whole.update(tables[VOTES])
-    return TakenOver(
-        (line + rows).removesuffix(b"\n"), FORMAT, "UTF-8", PROTOCOLS, whole.hexdigest(), len(head) + 1
-    )
+    return write_alone(protocol, law)

@@ -6,20 +6,14 @@ from typing import Final
 
 import msgspec
 
+from skrutinium_server.rehearsal.made_up.errors import ScaleError
+
 MOST_REGIONS: Final = 20
 MOST_COUNTIES: Final = 35
 """Counties of one region: what one letter or digit of a NUTS code can tell apart, the zero left out."""
 MOST_COUNCILS: Final = 99_999
 _LEAST: Final = 4
 """Municipalities of the smallest election: each of them is a case of its own."""
-
-
-class ScaleError(ValueError):
-    """A scale that no election can have; ``code`` names the fault for machines."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.code = "made-up-scale"
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

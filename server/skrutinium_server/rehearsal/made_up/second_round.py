@@ -13,16 +13,19 @@ from skrutinium_server.election.model import (
     Runoff,
 )
 from skrutinium_server.election.second_round import second_round
-from skrutinium_server.rehearsal.made_up.night import made_up_protocols
+from skrutinium_server.rehearsal.made_up.night import coming
+from skrutinium_server.rehearsal.made_up.settings import NO_WISHES, QUIET, Rates, Wishes
 from skrutinium_server.tally import majority
 
 AFTER: Final = datetime.timedelta(days=7)
 
 
-def made_up_second_round(first: Definition, seed: int) -> Definition:
+def made_up_second_round(
+    first: Definition, seed: int, rates: Rates = QUIET, wishes: Wishes = NO_WISHES
+) -> Definition:
     """The definition of the second round, a week after ``first`` (made up, with a date) and its night of that seed.
 
-    Where equal votes need a lot, the lower number on the ballot draws the longer straw. Raises ``SecondRoundError``
+    ``rates`` and ``wishes`` are those of that night. Where equal votes need a lot, the lower number on the ballot draws the longer straw. Raises ``SecondRoundError``
     when everybody was elected at once, ValueError for a definition that is not made up or has no date.
     """
     if first.date is None:
@@ -31,8 +34,10 @@ def made_up_second_round(first: Definition, seed: int) -> Definition:
     votes: defaultdict[str, Counter[int]] = defaultdict(Counter)
     areas: Counter[tuple[str, str, str | None, int | None]] = Counter()
     midnight = datetime.datetime.combine(first.date, datetime.time(), datetime.UTC)
-    # The newest version of every protocol is the same whether others came before it or not.
-    for protocol in made_up_protocols(first, seed, midnight, datetime.timedelta(hours=1), resends=0):
+    # What counts at the end is the same whether others came before it or not; only what is odd about it stays.
+    odd = Rates(warnings=rates.warnings, resends=0)
+    for one in coming(first, seed, midnight, AFTER, odd, wishes):
+        protocol = one.protocol
         figures[protocol.contest].update(protocol.figures)
         given = dict(protocol.lists[0].candidates or ())
         votes[protocol.contest].update(given)

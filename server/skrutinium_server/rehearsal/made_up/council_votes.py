@@ -6,7 +6,7 @@ on any lists, one vote each, at most as many as there are seats. So it is here, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.election.model import List, Poll
@@ -39,14 +39,6 @@ class Mood:
 
     seats: int
     lists: tuple[_Standing, ...]
-
-
-class Figures(NamedTuple):
-    """The figures of a precinct, the same in all contests held in it: there is one envelope for all ballots."""
-
-    eligible: int
-    issued: int
-    returned: int
 
 
 def landslides(index: DefinitionIndex, seed: int) -> frozenset[str]:
@@ -106,20 +98,6 @@ def _known(index: DefinitionIndex, row: List, seed: int) -> tuple[int, ...]:
     return tuple(known)
 
 
-def figures(poll: Poll, seed: int, round_: int = 1) -> Figures:
-    """Eligible, issued and returned envelopes of a precinct; some voters were added to the roll on the day.
-
-    The turnout hangs on the municipality or ward and on the precinct; to a second round come far fewer.
-    """
-    again = () if round_ == 1 else (round_,)
-    least, most = (40, 64) if round_ == 1 else (13, 26)
-    turnout = between(branch(seed, "turnout", poll.precinct.rpartition("-")[0], *again), least, most)
-    chance = branch(seed, "turnout", poll.precinct, *again)
-    eligible = (poll.eligible or 0) + below(chance, 4)
-    issued = eligible * (10 * turnout + between(chance, -80, 80)) // 1000
-    return Figures(eligible, issued, issued - (1 if below(chance, 8) == 0 and issued else 0))
-
-
 def votes(poll: Poll, mood: Mood, returned: int, seed: int) -> tuple[ListVotes, ...]:
     """The votes of every list and candidate from that many envelopes; a few of them are empty or invalid."""
     chance = branch(seed, "votes", poll.precinct, poll.contest)
@@ -147,7 +125,9 @@ def _list_votes(
     number: int, seats: int, ballots: int, single: int, marks: int, weights: Sequence[int], total: int
 ) -> ListVotes:
     """``ballots`` marked the whole list; of ``marks`` for persons it gets its share, no candidate two from one envelope."""
-    counts = [min(single, marks * weight // total) for weight in weights]
+    counts = [marks * weight // total for weight in weights]
+    if max(counts, default=0) > single:
+        counts = [min(single, count) for count in counts]
     for place in range(min(seats, len(counts))):
         counts[place] += ballots
     return ListVotes(number, sum(counts), tuple(enumerate(counts, 1)))

@@ -1,4 +1,4 @@
-"""The definition of a made-up election of councils, and the way to that of the Senate. Pure: the same seed and scale give the same bytes everywhere."""
+"""The definition of a made-up election of councils. Pure: the same seed and scale give the same bytes everywhere."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,6 @@ from skrutinium_server.rehearsal.made_up.chance import below, between, branch, s
 from skrutinium_server.rehearsal.made_up.committees import FIRST_PARTY, INDEPENDENTS, committees
 from skrutinium_server.rehearsal.made_up.country import DATE, Place, places_of, units_of, voters_of
 from skrutinium_server.rehearsal.made_up.scale import Scale
-from skrutinium_server.rehearsal.made_up.senate import LAW as SENATE
-from skrutinium_server.rehearsal.made_up.senate import senate_definition
 
 LAW: Final = "cz-municipal-2018"
 EVENT: Final = "madeup2030"
@@ -57,20 +55,7 @@ class Town(NamedTuple):
     few: bool = False
 
 
-def made_up_definition(seed: int, scale: Scale, law: str = LAW) -> Definition:
-    """An election that never was, in an invented country, every name of it marked as made up.
-
-    ``law`` is ``cz-municipal-2018`` or ``cz-senate-2018``; both vote on one date in the same precincts, in the Senate's
-    election about a third of them. Raises ValueError for another law.
-    """
-    if law == SENATE:
-        return senate_definition(seed, scale)
-    if law != LAW:
-        raise ValueError(f"no made-up election by the law {law!r}; expected {LAW} or {SENATE}")
-    return _councils(seed, scale)
-
-
-def _councils(seed: int, scale: Scale) -> Definition:
+def councils_definition(seed: int, scale: Scale) -> Definition:
     """A municipal election.
 
     Whatever the scale there is a council with a single list, one with a list of far fewer candidates than seats, and
