@@ -13,7 +13,7 @@ import aiohttp
 
 from skrutinium_server.feed.logs import VARIABLE
 from skrutinium_server.process.errors import CountingRefused, ProcessError
-from skrutinium_server.process.serve import Service
+from skrutinium_server.process.serve import Service, Watching
 from skrutinium_server.process.site import FeedFolder, Site
 from skrutinium_server.process.socket import There, connect
 
@@ -21,6 +21,8 @@ Address = tuple[str, int]
 
 QUIET: Final = {VARIABLE: "WARNING"}
 """What the processes of a stage say: only what is wrong, unless the environment wants to hear more."""
+SECOND: Final = "second-"
+"""How the files that the feed of the second site writes begin."""
 _PATIENCE: Final = 60.0
 """Seconds that the counting process may be away."""
 _LOOK: Final = 0.1
@@ -45,7 +47,7 @@ class Processes:
         """Start counting and feed; the address of the feed."""
         self.folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="skrutinium-stage-"))
         self._ending.push_async_callback(asyncio.to_thread, shutil.rmtree, self.folder)
-        return await self.serve(self._site)
+        return await self.serve(self._site, watching=watching_of(self._site.root))
 
     async def stop(self) -> None:
         """Stop everything."""
@@ -53,10 +55,14 @@ class Processes:
             self._counting.close()
         await self._ending.aclose()
 
-    async def serve(self, folder: Site | FeedFolder, *parts: str) -> Address:
+    async def serve(
+        self, folder: Site | FeedFolder, *parts: str, watching: Watching | None = None
+    ) -> Address:
         """Start the processes of a folder, ``count`` and ``feed`` unless ``parts`` says which; the address of its feed."""
 
         def made() -> Service:
+            if watching is not None and watching.access_log is not None:
+                watching.access_log.parent.mkdir(exist_ok=True)
             return Service(
                 folder,
                 lambda _part, _message: None,
@@ -65,6 +71,7 @@ class Processes:
                 feeds=self._feeds,
                 environment=self.environment,
                 cutting=self._cutting,
+                watching=watching,
             )
 
         service = await self._ending.enter_async_context(await asyncio.to_thread(made))
@@ -76,7 +83,7 @@ class Processes:
         copy = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="copy-", dir=self._beside()))
         self._ending.push_async_callback(asyncio.to_thread, shutil.rmtree, copy, ignore_errors=True)
         await asyncio.to_thread(_copy, self._site.root, copy)
-        return await self._serve_feed(copy)
+        return await self._serve_feed(copy, watching_of(self._site.root))
 
     def _beside(self) -> Path:
         """Where hard links to the store can be made: on its own disk."""
@@ -88,10 +95,10 @@ class Processes:
         await asyncio.to_thread(second.mkdir)
         for name in ("store", "access.toml", "site.toml"):
             await asyncio.to_thread((second / name).symlink_to, (self._site.root / name).absolute())
-        return await self._serve_feed(second)
+        return await self._serve_feed(second, watching_of(self._site.root, SECOND))
 
-    async def _serve_feed(self, root: Path) -> Address:
-        return await self.serve(await asyncio.to_thread(FeedFolder, root), "feed")
+    async def _serve_feed(self, root: Path, watching: Watching) -> Address:
+        return await self.serve(await asyncio.to_thread(FeedFolder, root), "feed", watching=watching)
 
     # ------------------------------------------------------------------ commands
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -119,6 +126,12 @@ class Processes:
         raise ProcessError(
             f"The counting process of {self._site.root} does not answer; see what it says in the log."
         )
+
+
+def watching_of(site: Path, which: str = "") -> Watching:
+    """What the feeds of a stage write for the scorecards: access log and receipts in ``SITE/rehearsal/``."""
+    folder = site.absolute() / "rehearsal"
+    return Watching(access_log=folder / f"{which}access.jsonl", receipts=folder / f"{which}receipts.jsonl")
 
 
 async def published(feed: Address, event: str, run: str, number: int) -> int:
