@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,15 +108,18 @@ def needed() -> None:
 
 
 @contextlib.asynccontextmanager
-async def imap_server(more: str = "") -> AsyncIterator[Imap]:
-    """A server on a free port, until the end of the block; ``more`` is said in its configuration, ``{root}`` being its folder."""
+async def imap_server(more: str = "", files: Mapping[str, str] | None = None) -> AsyncIterator[Imap]:
+    """A server on a free port, until the end of the block; ``more`` is said in its configuration.
+
+    ``files`` are written into its folder, which is called ``{root}`` in them and in the configuration.
+    """
     needed()
     # Not in pytest's folder: nobody else may look into that, and the server runs as nobody when tests run as root.
     root = Path(tempfile.mkdtemp(prefix="imap-"))
     running: Imap | None = None
     try:
         for _ in range(_TRIES):  # somebody else may take the port first
-            running = await asyncio.to_thread(_begun, root, more)
+            running = await asyncio.to_thread(_begun, root, more, files or {})
             if await _listens(running):
                 break
         else:
@@ -128,7 +131,7 @@ async def imap_server(more: str = "") -> AsyncIterator[Imap]:
         await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
 
 
-def _begun(root: Path, more: str) -> Imap:
+def _begun(root: Path, more: str, files: Mapping[str, str]) -> Imap:
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwnam(getpass.getuser())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -143,6 +146,9 @@ def _begun(root: Path, more: str) -> Imap:
     (root / "password").write_text(f"{PASSWORD}\n")
     told = {"root": root, "port": port, "user": user.pw_name, "uid": user.pw_uid, "gid": user.pw_gid}
     config = root / "dovecot.conf"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text.replace("{root}", str(root)))
     told["more"] = more.replace("{root}", str(root))
     config.write_text(_CONFIG.format(**told, group=grp.getgrgid(user.pw_gid).gr_name))
     for folder in ("run", "state", "home"):

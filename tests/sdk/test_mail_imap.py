@@ -12,8 +12,9 @@ import pytest
 
 import skrutinium
 from skrutinium import AccessRefused, NetworkError, NoSuchPlace, NotYet
+from skrutinium.sources.mail.access import PASSWORD_FILE
 from skrutinium.sources.mail.imap import Account, _quoted
-from skrutinium.sources.mail.places import PASSWORD_FILE, account_of, box_of
+from skrutinium.sources.mail.places import account_of, box_of
 from skrutinium.sources.mail.source import MailSource
 from skrutinium.sources.source import SeriesSource
 from tests.sdk.dovecot import PASSWORD, USER, Imap, imap_server

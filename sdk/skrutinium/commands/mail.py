@@ -11,7 +11,7 @@ from skrutinium.commands.choice import which_run
 from skrutinium.documents.reading import read_event
 from skrutinium.documents.results import EventResults
 from skrutinium.documents.series import Run
-from skrutinium.errors import MixedPhases, NetworkError, NotYet, SchemaError
+from skrutinium.errors import AccessRefused, MixedPhases, NetworkError, NotYet, SchemaError
 from skrutinium.following.statefile import Seen, StateFile
 from skrutinium.sources.mail.places import guessed
 from skrutinium.sources.mail.releases import Delivered, MailReleases
@@ -49,6 +49,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", metavar="DIR", help="write the files there, for use by hand")
     parser.add_argument("--password-file", metavar="FILE", help="file with the password of the mail account")
     parser.add_argument(
+        "--token-file", metavar="FILE", help="file with an OAuth 2 token for the account, read at every login"
+    )
+    parser.add_argument(
         "--authority", metavar="FILE", help="certificates (PEM) to trust in place of the system's"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line for each release")
@@ -67,7 +70,9 @@ async def run(told: argparse.Namespace) -> int:
     if told.fingerprint:
         plain_fingerprint(told.fingerprint)
     place = await asyncio.to_thread(guessed, told.place)
-    source = open_mail(place, password_file=told.password_file, authority=told.authority)
+    source = open_mail(
+        place, password_file=told.password_file, token_file=told.token_file, authority=told.authority
+    )
     try:
         return await _Showing(told, source).run()
     finally:
@@ -102,7 +107,7 @@ class _Showing:
             new: list[Delivered] = []
             try:
                 new = await releases.new(run)
-            except NetworkError as error:
+            except (NetworkError, AccessRefused) as error:  # a token may have ended, and is renewed by others
                 if not self._told.follow:
                     raise
                 self._wait_for(error)
@@ -132,7 +137,7 @@ class _Showing:
                 self._wait_for(error)
             await self._source.wait(self._told.every)
 
-    def _wait_for(self, error: NotYet | NetworkError) -> None:
+    def _wait_for(self, error: NotYet | NetworkError | AccessRefused) -> None:
         """Say once what is waited for."""
         if str(error) != self._trouble:
             self._trouble = str(error)

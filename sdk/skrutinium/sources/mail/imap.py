@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from skrutinium.errors import AccessRefused, NetworkError, NoSuchPlace
+from skrutinium.sources.mail.access import Secret, log_in
 from skrutinium.sources.mail.boxes import Found
 from skrutinium.sources.mail.idling import Connection
 from skrutinium.sources.mail.mime import LARGEST_MAIL
@@ -58,11 +59,11 @@ class Imap:
     """A folder of an IMAP account; ``authority`` is a file with certificates to trust in place of the system's."""
 
     def __init__(
-        self, account: Account, password: str, authority: str | None = None, patience: float = PATIENCE
+        self, account: Account, secret: Secret, authority: str | None = None, patience: float = PATIENCE
     ) -> None:
         self.where = str(account)
         self._account = account
-        self._password = password
+        self._secret = secret
         self._authority = authority
         self._patience = patience
         self._connection: Connection | None = None
@@ -123,17 +124,16 @@ class Imap:
         connection = Connection(account.host, account.port, context, self._patience)
         self._connection = connection
         try:
-            if "AUTH=PLAIN" in connection.capabilities:  # in UTF-8; LOGIN knows ASCII only
-                given = f"\0{account.user}\0{self._password}".encode()
-                connection.authenticate("PLAIN", lambda _: given)
-            else:
-                connection.login(account.user, self._password)
+            log_in(connection, account.user, self._secret)
         except imaplib.IMAP4.abort:
+            raise
+        except AccessRefused:
+            self._disconnect()
             raise
         except imaplib.IMAP4.error as error:
             self._disconnect()
             raise AccessRefused(
-                "the mail server refuses name or password", address=self.where, words=_words(error)
+                "the mail server refuses name or password (or token)", address=self.where, words=_words(error)
             ) from error
         self._examine(connection)
         connection.capabilities = tuple(  # servers tell more after the login

@@ -5,14 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from skrutinium.errors import AccessRefused, NoSuchPlace
+from skrutinium.errors import NoSuchPlace
+from skrutinium.sources.mail.access import PASSWORD, PASSWORD_FILE, secret_of
 from skrutinium.sources.mail.boxes import Box, Letters, Maildir, Mbox
 from skrutinium.sources.mail.imap import TLS_PORT, Account, Imap
 
-PASSWORD = "SKRUTINIUM_MAIL_PASSWORD"  # noqa: S105 - the name of a variable
-PASSWORD_FILE = "SKRUTINIUM_MAIL_PASSWORD_FILE"  # noqa: S105 - the name of a variable
 _KINDS: dict[str, Callable[[Path], Box]] = {"maildir:": Maildir, "mbox:": Mbox, "eml:": Letters}
-_LONGEST_PASSWORD = 4096
 
 
 def is_mail(place: object) -> bool:
@@ -24,10 +22,11 @@ def box_of(
     place: str,
     *,
     password_file: str | Path | None = None,
+    token_file: str | Path | None = None,
     authority: str | Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Box:
-    """The box that a place names; the password of an account is the first line of ``password_file``, or in the environment.
+    """The box that a place names; the password or token of an account is the first line of a file, or told by the environment.
 
     It reads files. Raises :class:`NoSuchPlace` for what is no place of mails, :class:`AccessRefused` when there is no password.
     """
@@ -35,8 +34,8 @@ def box_of(
         if place.lower().startswith(kind):
             return box(Path(place[len(kind) :]))
     account = account_of(place)
-    password = _password(str(account), password_file, environment)
-    return Imap(account, password, str(authority) if authority else None)
+    secret = secret_of(str(account), password_file, token_file, environment)
+    return Imap(account, secret, str(authority) if authority else None)
 
 
 def account_of(place: str) -> Account:
@@ -78,23 +77,3 @@ def guessed(path: str) -> str:
             return f"mbox:{path}" if file.read(5) == b"From " else f"eml:{path}"
     except OSError as error:
         raise NoSuchPlace(f"no mails there: {error}", address=path) from error
-
-
-def _password(where: str, file: str | Path | None, environment: Mapping[str, str]) -> str:
-    named = file or environment.get(PASSWORD_FILE)
-    if named is None:
-        password = environment.get(PASSWORD, "")
-    else:
-        try:
-            with Path(named).open(encoding="utf-8") as text:
-                password = text.readline(_LONGEST_PASSWORD).rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise AccessRefused(
-                f"the file with the password cannot be read: {error}", address=where
-            ) from error
-    if not password or any(ord(one) < 32 for one in password):
-        raise AccessRefused(
-            f"no password of one line: put it into a file that {PASSWORD_FILE} names, or into {PASSWORD}",
-            address=where,
-        )
-    return password

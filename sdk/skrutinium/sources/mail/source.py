@@ -256,14 +256,21 @@ def open_mail(
     place: str,
     *,
     password_file: str | Path | None = None,
+    token_file: str | Path | None = None,
     authority: str | Path | None = None,
     trusted: Trusted = tuple,
 ) -> MailSource:
     """Mails as a source for :func:`connect`; whoever opens it closes it.
 
     ``place`` is ``maildir:PATH``, ``mbox:PATH``, ``eml:PATH`` (a folder or one file) or ``imaps://USER@HOST[:PORT]/FOLDER``. The password is
-    the first line of ``password_file``, else of the file that ``SKRUTINIUM_MAIL_PASSWORD_FILE`` names, else ``SKRUTINIUM_MAIL_PASSWORD``.
+    the first line of ``password_file``, an OAuth 2 token that of ``token_file``, which is read again at every login; without both, the environment
+    tells: what ``SKRUTINIUM_MAIL_TOKEN_COMMAND`` prints, the files that ``SKRUTINIUM_MAIL_TOKEN_FILE`` or ``SKRUTINIUM_MAIL_PASSWORD_FILE`` name,
+    or ``SKRUTINIUM_MAIL_PASSWORD``.
     ``authority`` is a file with certificates to trust in place of the system's. ``trusted`` tells the fingerprints that count; a feed
     that gets the source sets it. Errors come when it is read.
     """
-    return MailSource(lambda: box_of(place, password_file=password_file, authority=authority), place, trusted)
+
+    def opening() -> Box:
+        return box_of(place, password_file=password_file, token_file=token_file, authority=authority)
+
+    return MailSource(opening, place, trusted)
