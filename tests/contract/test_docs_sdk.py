@@ -73,7 +73,13 @@ def test_variables_of_the_environment_are_documented() -> None:
 def test_everything_that_a_night_can_do_is_documented() -> None:
     """The page names every public call and property of a staged night."""
     part = section(text("docs/newsroom.md"), "Test your program")
-    names = {name for name in dir(testing.Night) if not name.startswith("_")} - {"open", "close", "lead_to"}
+    names = {name for name in dir(testing.Night) if not name.startswith("_")} - {
+        "open",
+        "close",
+        "lead_to",
+        "begin",
+        "move",
+    }
     told = {re.split(r"\W", one.removeprefix("await ").removeprefix("night."))[0] for one in named(part)}
     assert names <= told
 

@@ -31,7 +31,7 @@ def public(kind: type) -> set[str]:
 
 def test_both_faces_offer_the_same() -> None:
     """What can be said of a night with ``await`` can be said without; opening and closing are the block's."""
-    inner = {"open", "close", "lead_to"}
+    inner = {"open", "close", "lead_to", "begin", "move"}
     assert public(skrutinium.testing.sync.Night) == public(testing.Night) - inner | {"url", "release"}
     assert public(skrutinium.testing.sync.Outlet) == public(testing.Outlet) - inner | {"url"}
 

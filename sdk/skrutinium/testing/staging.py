@@ -1,14 +1,13 @@
 """A made-up night under the hand of a test: what comes in, what is decided, and what goes wrong, step by step."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-import aiohttp
-
-from skrutinium.errors import NotInstalled, SkrutiniumError
+from skrutinium.errors import NotInstalled
 from skrutinium.testing.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 _REASON: Final = "This is a test."
 _AUTHORITY: Final = "Made-up commission"
-_AGAIN: Final = 0.05
-"""Seconds between two looks at what the feed tells."""
 
 
 def night(
@@ -34,7 +31,7 @@ def night(
     ``law``: ``cz-municipal-2018`` or ``cz-senate-2018``. ``series``: add ``volby`` for programs that read volby.cz.
     Raises ValueError for fewer than 4 precincts, :class:`skrutinium.NotInstalled` when the server is not installed.
     """
-    return Night(lambda: _made(precincts, seed, law, phase, series))
+    return Night(lambda front: _made(precincts, seed, law, phase, series, front))
 
 
 def _made(*told: Any) -> "Site":
@@ -53,43 +50,33 @@ def _made(*told: Any) -> "Site":
 class Night(Outlet):
     """A night that is read at :attr:`url`. What is done is published, and can be read, when the call returns."""
 
-    def __init__(self, make: "Callable[[], Site]") -> None:
+    def __init__(self, make: "Callable[[Outlet], Site]") -> None:
         super().__init__()
         self._make = make
         self._site: Site
-        self._second: list[Outlet] = []
-        self.release = 0
-        """The number of the newest release."""
 
     async def __aenter__(self) -> Self:
         """Start it."""
-        self._site = await asyncio.to_thread(self._make)
+        self._site = await asyncio.to_thread(self._make, self)
         await self._site.__aenter__()
-        try:
-            await self.open(self._site.address)
-            await self._published(1)
-        except BaseException:
-            await self._end()
-            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop it; nothing is left behind."""
-        await self._end()
-
-    async def _end(self) -> None:
-        for outlet in self._second:
-            await outlet.close()
-        await self.close()
         await self._site.__aexit__()
 
     # ------------------------------------------------------------------ what it is
     @property
     def fingerprint(self) -> str:
         """Of the publisher's key, as it would be given on paper."""
-        return self._site.fingerprint
+        return self._site.stage.fingerprint
+
+    @property
+    def release(self) -> int:
+        """The number of the newest release."""
+        return self._site.stage.release
 
     @property
     def event(self) -> str:
@@ -124,7 +111,7 @@ class Night(Outlet):
     # ------------------------------------------------------------------ what happens
     async def report(self, count: int | None = None) -> int:
         """So many more protocols come in, all that are left unless told, and a release; its number."""
-        return await self._published(await self._site.bring(count))
+        return await self._site.bring(count)
 
     async def correct(
         self,
@@ -140,18 +127,19 @@ class Night(Outlet):
         """
         for key in self._site.reported:
             if precinct in (None, key[0]) and contest in (None, key[1]):
-                return await self._published(await self._site.correct(key, reason, authority))
+                with self._refusals():
+                    return await self._site.stage.correct(*key, reason, authority)
         raise ValueError(f"no protocol of precinct {precinct}, contest {contest} is in; see night.precincts")
 
     async def hold(self, contest: str, reason: str = _REASON) -> int:
         """Hold the publication of one contest; the number of the release that says so."""
-        answer = await self._site.ask(do="hold", contest=contest, reason=reason)
-        return await self._published(answer["release"])
+        with self._refusals():
+            return await self._site.stage.hold(contest, reason)
 
     async def lift(self, contest: str) -> int:
         """Publish it again; what came in meanwhile counts from that release on."""
-        answer = await self._site.ask(do="lift", contest=contest)
-        return await self._published(answer["release"])
+        with self._refusals():
+            return await self._site.stage.lift(contest)
 
     async def declare(
         self,
@@ -160,28 +148,29 @@ class Night(Outlet):
         authority: str = _AUTHORITY,
     ) -> int:
         """Declare the results final, later certified; all protocols have to be in."""
-        answer = await self._site.ask(do="declare", state=state, reason=reason, authority=authority)
-        return await self._published(answer["release"])
+        with self._refusals():
+            return await self._site.stage.declare(state, reason, authority)
 
     async def incident(self, text: str, id: str = "test") -> None:
         """Tell all readers that something has happened, in the signed notices."""
-        await self._told(await self._site.incident(text, id))
+        with self._refusals():
+            await self._site.stage.incident(text, id)
 
     async def incident_over(self, id: str = "test") -> None:
         """Tell them that it is over."""
-        await self._told(await self._site.incident_over(id))
+        with self._refusals():
+            await self._site.stage.incident_over(id)
 
     async def second_site(self, *, told: bool = True) -> Outlet:
         """Another site with the same releases, which can fail by itself; unless ``told`` is false, the signed notices name it."""
-        outlet = Outlet()
-        self._second.append(await outlet.open(await self._site.serve_second()))
-        if told:
-            await self._told(await self._site.tell_second_site(outlet.url))
-        return outlet
+        with self._refusals():
+            await self._site.stage.second_site(told=told)
+        return self._site.stage.second
 
     async def stale(self) -> None:
         """From now on this address shows what is there now, as a cache does that never asks again, until :meth:`restore`."""
-        await self.lead_to(await self._site.serve_copy())
+        with self._refusals():
+            await self._site.stage.stale()
 
     async def mail(self, *, over: bool = False) -> Path:
         """Crisis mail with every release since the one before it, in a Maildir; its path, to be read as ``maildir:PATH``.
@@ -190,25 +179,6 @@ class Night(Outlet):
         """
         return await self._site.mail(over=over)
 
-    async def _published(self, number: int) -> int:
-        """Wait until the feed serves a release."""
-        async with self._feed() as session:
-            while self.release < number:
-                path = f"/event/{self.event}/newest/manifest.xml?after={number - 1}"
-                async with session.get(path, headers={"Prefer": "wait=10"}) as answer:
-                    if answer.status not in (200, 204, 404):
-                        raise SkrutiniumError(f"the feed of the made-up night answers {answer.status}")
-                    self.release = int(answer.headers.get("Skrutinium-Release", self.release))
-        return number
-
-    async def _told(self, number: int) -> None:
-        """Wait until the feed serves notices of that number."""
-        async with self._feed() as session:
-            while True:
-                async with session.get("/notices.xml") as answer:
-                    if f' number="{number}"'.encode() in await answer.read():
-                        return
-                await asyncio.sleep(_AGAIN)
-
-    def _feed(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession("http://{}:{}".format(*self._site.address))
+    def _refusals(self) -> contextlib.AbstractContextManager[None]:
+        """Tell by an error of ours what the site refuses."""
+        return self._site.refusals()

@@ -1,9 +1,9 @@
 """What cannot be done on a stage."""
 
-from skrutinium_server.process.errors import ProcessError
+from skrutinium_server.rehearsal.errors import RehearsalError
 
 
-class StageError(ProcessError):
+class StageError(RehearsalError):
     """What was asked for cannot happen now; the message says why and what has to be first."""
 
     code = "stage"

@@ -8,10 +8,12 @@ import contextlib
 import datetime
 import functools
 import inspect
+import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, Self, TypeVar
 
+import msgspec
 from msgspec import Meta
 
 from skrutinium.testing.outlet import Outlet
@@ -30,6 +32,8 @@ from skrutinium_server.rehearsal.stage.late import Late
 from skrutinium_server.rehearsal.stage.mail import StageMail
 from skrutinium_server.rehearsal.stage.processes import Processes, noticed, published
 from skrutinium_server.rehearsal.stage.skew import skewed
+from skrutinium_server.release.store.model import Notices
+from skrutinium_server.release.store.notices import NoticesReader
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +50,8 @@ REASON: Final = "This is a test."
 AUTHORITY: Final = "Made-up commission"
 COURT: Final = "Made-up court"
 _WEEKS_LATER: Final = datetime.timedelta(weeks=3)
+_REMEMBERED: Final = 10
+"""So many incidents that are over stay in the notices."""
 _acts: list[str] = []
 
 
@@ -100,6 +106,8 @@ class Stage:
         """The newest release of the run that the feed was seen to serve."""
         self.faults: list[str] = []
         """What goes wrong on the way to readers at this moment."""
+        self.incidents: dict[str, str] = {}
+        """The incidents that readers were told of and that go on: their ids in the notices, by the ids given here."""
         self.mail: StageMail | None = None
         self._who = who
         self._mail_to = tuple(mail_to)
@@ -344,13 +352,24 @@ class Stage:
 
     @_act
     async def incident(self, text: Text, id: str = "test") -> None:
-        """Tell all readers of an incident."""
-        await self._tell(noticing.begin(text, self._clock(), id)[1], "incident", text)
+        """Tell all readers of an incident, by that id or, where there was one already, a similar one."""
+        told = await asyncio.to_thread(NoticesReader(self.site.store).read)
+        known = {one.id for one in told.incidents}
+        real = next(
+            name
+            for number in itertools.count(1)
+            if (name := f"{id}-{number}" if number > 1 else id) not in known
+        )
+        begin = noticing.begin(text, self._clock(), real)[1]
+        await self._tell(lambda before: begin(_recent(before)), "incident", text)
+        self.incidents[id] = real
 
     @_act
     async def incident_over(self, id: str = "test") -> None:
         """Tell them that it is over."""
-        await self._tell(noticing.end(id, self._clock()), "end", id)
+        real = self.incidents.get(id, id)
+        await self._tell(noticing.end(real, self._clock()), "end", real)
+        self.incidents.pop(id, None)
 
     async def _tell(self, change: noticing.Change, what: str, text: str) -> None:
         told = await asyncio.to_thread(noticing.tell, self.site, change, what, text, self._who, self._clock())
@@ -480,6 +499,15 @@ class Stage:
     async def mail_end(self, reason: str = REASON) -> int:
         """Tell everybody by e-mail that it is over; the newest release that they have then."""
         return await (await self._watch()).end(self._who, reason)
+
+
+def _recent(notices: Notices) -> Notices:
+    """Without those that were over long ago: a stage is used again and again."""
+    over = [one for one in notices.incidents if one.ended is not None]
+    old = {one.id for one in over[:-_REMEMBERED]}
+    return msgspec.structs.replace(
+        notices, incidents=tuple(one for one in notices.incidents if one.id not in old)
+    )
 
 
 ACTS: Final = frozenset(_acts)
