@@ -53,7 +53,7 @@ def _of_csv(folder: Path) -> Tables:
             header, *rows = csv.reader(text)
         if file.stem == "releases":
             tables["releases"] = [(int(row[0]),) for row in rows]
-        elif file.stem != "documents":
+        elif file.stem not in ("documents", "missing"):
             tables[file.stem] = [_from_text(file.stem, header, row) for row in rows]
     return _sorted(tables)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.feed_of_store import StoreFeed
+from tests.sdk.mails import Box, mail
+from tests.sdk.registers_builder import make_registers
 from tests.sdk.sinks_at_work import fresh, read_back
 from tests.sdk.store_builder import Written, fingerprint, make_night
 from tests.sdk.test_commands import run, started
@@ -63,6 +65,45 @@ async def test_export_follows(tmp_path: Path, written: Written, feed: StoreFeed)
     assert process.returncode == 130
     tables = await read_back("sqlite", place)
     assert tables.pop("releases") == [(3,), (4,), (5,)]
+    assert tables == await fresh(written.root)
+
+
+async def test_export_of_some_kinds(tmp_path: Path, written: Written) -> None:
+    """A kind of contest stands for its contests and the precincts that vote in them; another choice later is refused with both."""
+    await asyncio.to_thread(make_registers().write, written)
+    place = str(tmp_path / "night.sqlite")
+    call = ("export", str(written.root), "--to", f"sqlite:{place}")
+    assert (await run(*call, "--kinds", "ward-council"))[0] == 0
+    tables = await read_back("sqlite", place)
+    del tables["releases"]
+    assert tables == await fresh(written.root, kinds=["ward-council"])
+    assert {row[0] for row in tables["contests"]} == {"201", "202"}
+    code, _, err = await run(*call, "--kinds", "municipal-council")
+    assert code == 27
+    assert "holds kinds ward-council, and kinds municipal-council is wanted" in err
+
+
+async def test_export_by_mail_says_why_not(tmp_path: Path, written: Written) -> None:
+    """A part of the country cannot be exported from mail alone, and the message says why and what to do; everything can."""
+    box = Box(tmp_path / "mail")
+    box.deliver(mail(written.root, [2, 3]))
+    call = ("export", box.place, "--fingerprint", fingerprint(written.night.key), "--to")
+    code, out, err = await run(*call, f"sqlite:{tmp_path / 'some.sqlite'}", "--contests", "100")
+    assert (code, out) == (12, "")
+    assert (
+        "it takes the registers to know which documents areas, contests and kinds of contest are in, and mails bring no registers"
+        in err
+    )
+    assert "read them from the feed first, or ask for everything" in err
+    code, out, _ = await run(*call, f"sqlite:{tmp_path / 'all.sqlite'}")
+    assert code == 0
+    assert "is now at release 3, 3 of 6 protocols, without what no mail brought" in out
+    code, out, _ = await run(
+        "export", str(written.root), "--to", f"sqlite:{tmp_path / 'all.sqlite'}", "--json"
+    )
+    assert (code, json.loads(out)["missing"]) == (0, 0)
+    tables = await read_back("sqlite", str(tmp_path / "all.sqlite"))
+    del tables["releases"]
     assert tables == await fresh(written.root)
 
 

@@ -350,10 +350,44 @@ async def test_csv_is_the_same_bytes_either_way(tmp_path: Path, written: Written
     async with sink_at("csv", str(once)) as sink:
         await take_newest(sink, written.root)
     files = sorted((once / "newest").glob("*.csv"))
-    assert len(files) == len(skrutinium.TABLES) + 2
+    assert len(files) == len(skrutinium.TABLES) + 3  # releases, documents, missing
     for file in files:
         if file.name != "releases.csv":
             assert file.read_bytes() == (steps / "newest" / file.name).read_bytes()
+
+
+async def test_csv_goes_on_after_a_link_that_could_not_be_replaced(tmp_path: Path, written: Written) -> None:
+    """When readers could not be led to a release, taking it again in the same process does it, and nothing is left behind."""
+    place = tmp_path / "csv"
+    newest = place / "newest"
+    async with sink_at("csv", str(place)) as sink:
+        await take_newest(sink, written.root)
+        await grow(written)
+        newest.unlink()
+        (newest / "in the way").mkdir(parents=True)
+        for _ in range(2):
+            with pytest.raises(SinkError, match="cannot be used"):
+                await take_newest(sink, written.root)
+        (newest / "in the way").rmdir()
+        newest.rmdir()
+        newest.symlink_to("000000001")
+        assert await take_newest(sink, written.root)
+        assert not await take_newest(sink, written.root)
+    told = await read_back("csv", str(place))
+    assert told.pop("releases") == [(1,), (2,)]
+    assert told == await fresh(written.root)
+    assert sorted(one.name for one in place.iterdir()) == [".lock", "000000001", "000000002", "newest"]
+
+
+async def test_csv_link_that_was_not_put_in_place_yet(tmp_path: Path, written: Written) -> None:
+    """Where a link is replaced in two steps and only the first was done, opening does the second."""
+    place = tmp_path / "csv"
+    async with sink_at("csv", str(place)) as sink:
+        await take_newest(sink, written.root)
+    (place / "newest").rename(place / ".newest")
+    async with sink_at("csv", str(place)) as sink:
+        assert not await take_newest(sink, written.root)
+    assert (place / "newest").readlink() == Path("000000001")
 
 
 @pytest.mark.parametrize("kind", ["csv", "sqlite"])

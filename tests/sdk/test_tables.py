@@ -135,6 +135,16 @@ async def test_only_what_is_chosen(tmp_path: Path) -> None:
     county = await fresh(written.root, areas=["11"], tables=["contests", "area_kinds"])
     assert set(county) == {"contests", "area_kinds"}
     assert county["contests"] == everything["contests"]
+    wards = await fresh(written.root, kinds=["ward-council"])
+    assert {row[0] for row in wards["contests"]} == {"201", "202"}
+    assert {row[0] for row in wards["precincts"]} == {"201-1", "202-1"}
+    assert wards["areas"] == []
+    both = await fresh(written.root, kinds=["ward-council"], contests=["100"])
+    assert {row[0] for row in both["contests"]} == {"100", "201", "202"}
+    with pytest.raises(
+        ChoiceNeeded, match="no contest of the kind senate, but of: municipal-council, ward-council"
+    ):
+        await fresh(written.root, kinds=["senate"])
     with pytest.raises(ChoiceNeeded, match="no area 999"):
         await fresh(written.root, areas=["999"])
     with pytest.raises(ValueError, match="there is no table votes"):

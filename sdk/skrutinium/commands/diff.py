@@ -54,7 +54,7 @@ async def run(told: argparse.Namespace) -> int:
             older, newer = await _release(one, told.from_), await _release(one, told.to)
         try:
             found = await changes_between(
-                older, newer, tables=told.tables, areas=told.areas, contests=told.contests
+                older, newer, tables=told.tables, areas=told.areas, contests=told.contests, kinds=told.kinds
             )
         except ValueError as error:
             raise ChoiceNeeded(str(error)) from None

@@ -1,6 +1,7 @@
 """``skrutinium export``: keep the tables of a run in a folder of CSV files, in SQLite or in PostgreSQL, equal to the feed."""
 
 import argparse
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ from skrutinium.watching.view import grouped
 
 HELP = "keep the tables of a run as CSV files, in SQLite or in PostgreSQL, equal to the feed"
 UNCHANGED = 3
+_FILL = 15.0
+"""Seconds between two looks for documents that are missing."""
 _WHOLE = ("event.xml", "summary.xml")
 """What is told of the whole event comes along whatever areas are chosen."""
 
@@ -49,12 +52,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen(parser: argparse.ArgumentParser) -> None:
-    """The options by which some of the tables, areas and contests are chosen."""
+    """The options by which some of the tables, areas, contests and kinds are chosen."""
     parser.add_argument(
         "--tables", metavar="NAME[,NAME]", type=_listed, help=f"only these tables, of {', '.join(TABLES)}"
     )
-    for name in ("areas", "contests"):
-        words = f"only these {name}, separated by commas"
+    for name, what in (("areas", "areas"), ("contests", "contests"), ("kinds", "kinds of contest")):
+        words = f"only these {what}, separated by commas"
         parser.add_argument(f"--{name}", metavar="ID[,ID]", type=_listed, help=words)
 
 
@@ -78,7 +81,7 @@ async def run(told: argparse.Namespace) -> int:
 
 
 def _feed(told: argparse.Namespace, sink: Sink, going: Going) -> Feed:
-    located = told.areas is not None or told.contests is not None
+    located = (told.areas, told.contests, told.kinds) != (None, None, None)
     return connect(
         told.place,
         event=going.event,
@@ -88,6 +91,7 @@ def _feed(told: argparse.Namespace, sink: Sink, going: Going) -> Feed:
         state=sink,
         areas=told.areas,
         contests=told.contests,
+        kinds=told.kinds,
         only=_WHOLE if located else None,
     )
 
@@ -95,7 +99,7 @@ def _feed(told: argparse.Namespace, sink: Sink, going: Going) -> Feed:
 def sink_by(told: argparse.Namespace) -> Sink:
     """The sink that ``--to`` names; raises :class:`ChoiceNeeded` for what is none."""
     kind, _, where = told.to.partition(":")
-    wanted = {"tables": told.tables, "areas": told.areas, "contests": told.contests}
+    wanted = {"tables": told.tables, "areas": told.areas, "contests": told.contests, "kinds": told.kinds}
     try:
         match kind:
             case "csv" if where:
@@ -116,19 +120,43 @@ async def _export(feed: Feed, sink: Sink, told: argparse.Namespace, going: Going
         words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
         print(f"skrutinium: {words}", file=sys.stderr)
     newest = await feed.release()
-    changed = await sink.take(newest)
-    going.goes()
-    _show(newest, sink, changed=changed, plain=told.json)
+    changed = await _take(newest, sink, told, going, always=True)
     if told.follow:
-        async for release in feed.releases():
-            if await sink.take(release):
-                going.goes()
-                _show(release, sink, changed=True, plain=told.json)
+        await _follow(feed, newest, sink, told, going)
     return 0 if changed else UNCHANGED
 
 
-def values(release: Release, sink: Sink, *, changed: bool) -> dict[str, Any]:
-    """What was taken, as JSON has it."""
+async def _take(
+    release: Release, sink: Sink, told: argparse.Namespace, going: Going, *, always: bool = False
+) -> bool:
+    changed = await sink.take(release)
+    going.goes()
+    if changed or always:
+        missing = await sink.missing()
+        _show(release, sink, missing, changed=changed, plain=told.json)
+    return changed
+
+
+async def _follow(feed: Feed, last: Release, sink: Sink, told: argparse.Namespace, going: Going) -> None:
+    """Take each release that comes; while documents are missing, look now and then whether a source has them."""
+    releases = feed.releases()
+    while True:
+        coming = asyncio.ensure_future(anext(releases))
+        try:
+            while not coming.done():
+                pause = None if await sink.missing() == () else _FILL
+                if not (await asyncio.wait([coming], timeout=pause))[0]:
+                    await _take(last, sink, told, going)
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait([coming])
+        last = coming.result()
+        await _take(last, sink, told, going)
+
+
+def values(release: Release, sink: Sink, missing: tuple[str, ...] | None, *, changed: bool) -> dict[str, Any]:
+    """What was taken, as JSON has it; ``missing`` documents are counted, null where nobody knows them all."""
     return {
         "changed": changed,
         "event": release.event_id,
@@ -139,17 +167,23 @@ def values(release: Release, sink: Sink, *, changed: bool) -> dict[str, Any]:
         "state": release.state,
         "expected": release.expected,
         "reported": release.reported,
+        "missing": None if missing is None else len(missing),
         "to": sink.where,
     }
 
 
-def _show(release: Release, sink: Sink, *, changed: bool, plain: bool) -> None:
+def _show(
+    release: Release, sink: Sink, missing: tuple[str, ...] | None, *, changed: bool, plain: bool
+) -> None:
     if plain:
-        print(json.dumps(values(release, sink, changed=changed), ensure_ascii=False), flush=True)
+        print(json.dumps(values(release, sink, missing, changed=changed), ensure_ascii=False), flush=True)
         return
     counted = f"{grouped(release.reported)} of {grouped(release.expected)} protocols"
     what = "is now at" if changed else "is already at"
+    without = ", without what no mail brought" if missing is None else ""
+    if missing:
+        without = f", without {grouped(len(missing))} documents that nobody delivers yet"
     print(
-        f"{release.event_id}/{release.run} ({release.phase}): {sink.where} {what} release {release.number}, {counted}",
+        f"{release.event_id}/{release.run} ({release.phase}): {sink.where} {what} release {release.number}, {counted}{without}",
         flush=True,
     )

@@ -2,36 +2,43 @@
 
 A release is written beside the one before; files that did not change are the same files (hard links). Then ``newest`` is replaced in one
 step, with the mark in the same folder: a reader that goes through ``newest`` once sees a whole release, and a crash leaves the one before.
+A folder is ``NNNNNNNNN``, and ``NNNNNNNNN-0001`` and so on when documents that were missing came later.
 """
 
 import asyncio
 import contextlib
 import csv
 import json
+import logging
 import os
 import re
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from skrutinium.documents.series import Document
 from skrutinium.errors import SinkError
 from skrutinium.following.statefile import Seen
 from skrutinium.sinks.csv_files import Extent, Rewriting, extent_of, header, lines
-from skrutinium.sinks.sink import FORMAT, Mark, Sink, check_made, describe
-from skrutinium.sinks.statements import DOCUMENTS
+from skrutinium.sinks.sink import FORMAT, Sink, check_made, describe
+from skrutinium.sinks.statements import DOCUMENTS, MISSING
+from skrutinium.sinks.transaction import Mark, missing_row
 from skrutinium.tables.columns import RELEASES, Row, Table
 from skrutinium.tables.reading import Told
+from skrutinium.tables.selection import selection
 
 T = TypeVar("T")
 NEWEST = "newest"
 _MAKING = ".making"
 _LOCK = ".lock"
 _SAYS = "sink.json"
-_RELEASE = re.compile(r"[0-9]{9}")
+_RELEASE = re.compile(r"([0-9]{9})(?:-([0-9]{4}))?")
 _KEPT = 2
 """Releases that are kept: readers of the one before may go on."""
+_log = logging.getLogger("skrutinium")
 
 
 @dataclass
@@ -42,10 +49,11 @@ class _Held:
     mark: Mark | None = None
     extents: dict[str, Extent] = field(default_factory=dict)
     documents: dict[str, tuple[str, str]] = field(default_factory=dict)
+    missing: tuple[Document, ...] = ()
 
 
 class CsvSink(Sink):
-    """A folder; read ``FOLDER/newest/TABLE.csv``. Needs a file system with symbolic links."""
+    """A folder; read ``FOLDER/newest/TABLE.csv``. Needs a file system with symbolic links (Windows: developer mode)."""
 
     def __init__(
         self,
@@ -54,8 +62,9 @@ class CsvSink(Sink):
         tables: Sequence[str] | None = None,
         areas: Sequence[str] | None = None,
         contests: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(str(folder), tables, areas, contests)
+        super().__init__(str(folder), selection(tables, areas, contests, kinds))
         self.folder = Path(folder)
         self.held = _Held()
         self._locked: BinaryIO | None = None
@@ -112,7 +121,9 @@ class CsvSink(Sink):
                 f"holds something else, such as {strange[0]}: name a folder of its own", address=self.where
             )
         self._locked = _lock(self.folder / _LOCK)
-        newest = self.folder / NEWEST
+        newest, beside = self.folder / NEWEST, self.folder / f".{NEWEST}"
+        if beside.is_symlink() and not newest.is_symlink():  # where a link cannot be replaced in one step
+            beside.rename(newest)
         if newest.is_symlink():
             folder = self.folder / newest.readlink().name
             self.held = _load(folder, self.selection.chosen, self._says(folder))
@@ -140,38 +151,72 @@ class CsvSink(Sink):
         for one in self.folder.iterdir():
             if one.name == f".{NEWEST}":
                 one.unlink()
-            elif one.name not in (NEWEST, _LOCK) and one not in whole[-_KEPT:]:
+            elif one.name == _MAKING:
                 shutil.rmtree(one)
+            elif one.name not in (NEWEST, _LOCK) and one not in whole[-_KEPT:]:
+                _drop(one)
 
     # ---------------------------------------------------------------- a new release
     def swap(self, made: Path, held: _Held, number: int) -> None:
-        """Let readers see what was made, in one step."""
-        folder = self.folder / f"{number:09d}"
-        made.rename(folder)
+        """Let readers see what was made, in one step; may be tried again after it failed."""
+        folder = self.folder / self._name(number)
         beside = self.folder / f".{NEWEST}"
-        beside.symlink_to(folder.name)
-        beside.replace(self.folder / NEWEST)
-        _sync(self.folder)
+        if folder.exists():  # made by an attempt that failed before anybody was led there
+            shutil.rmtree(folder)
+        beside.unlink(missing_ok=True)
+        made.rename(folder)
+        beside.symlink_to(folder.name, target_is_directory=True)
+        _lead(beside, self.folder / NEWEST)
         held.folder = folder
-        self.held = held
+        self.held = held  # at once: whatever fails from here on, this is what readers see
+        _sync(self.folder)
         self._tidy()
+
+    def _name(self, number: int) -> str:
+        """The folder of a release: another one than what readers are led to."""
+        current = None if self.held.folder is None else _RELEASE.fullmatch(self.held.folder.name)
+        if current is None or int(current[1]) != number:
+            return f"{number:09d}"
+        return f"{number:09d}-{int(current[2] or 0) + 1:04d}"
 
 
 def _lock(path: Path) -> BinaryIO:
     """Be the only writer; the lock ends with the process."""
     file = path.open("ab")
     try:
-        import fcntl  # noqa: PLC0415  (not there on Windows, where an open file is locked anyway)
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415  (only there)
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:
-        pass
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415  (not there on Windows)
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
         raise SinkError(
             "is being written by another process: end it first", address=str(path.parent)
         ) from error
     return file
+
+
+def _lead(beside: Path, newest: Path) -> None:
+    """Put one link in the place of the other, in one step where that can be done."""
+    if (
+        sys.platform == "win32"
+    ):  # no link to a folder is replaced there: for a moment there is none, and opening mends it
+        newest.unlink(missing_ok=True)
+        beside.rename(newest)
+    else:
+        beside.replace(newest)
+
+
+def _drop(folder: Path) -> None:
+    """Remove a release that is not kept; one that a reader holds open (Windows) is removed another time."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        _log.info("%s is left for now: %s", folder, error.strerror or error)
 
 
 def _load(folder: Path, tables: Sequence[Table], says: dict[str, Any]) -> _Held:
@@ -181,11 +226,17 @@ def _load(folder: Path, tables: Sequence[Table], says: dict[str, Any]) -> _Held:
         with (folder / f"{DOCUMENTS.name}.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))[1:]
         documents = {path: (kind, sha256) for path, kind, sha256 in rows}
-        mark = Mark(seen, int(says["codebook"]))
+        with (folder / f"{MISSING.name}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        missing = tuple(
+            Document(path, int(size), sha256, schema, int(codebook))
+            for path, size, sha256, schema, codebook in rows
+        )
+        mark = Mark(seen, int(says["codebook"]), listed=bool(says["listed"]))
     except (ValueError, KeyError, TypeError) as error:
         raise SinkError(f"cannot be read: {error}; export to a new folder", address=str(folder)) from error
     extents = {table.name: extent_of(table, folder / f"{table.name}.csv") for table in tables}
-    return _Held(folder, mark, extents, documents)
+    return _Held(folder, mark, extents, documents, missing)
 
 
 def _sync(folder: Path) -> None:
@@ -225,6 +276,10 @@ class _Transaction:
         """The hash of each document whose rows are held."""
         return {path: sha256 for path, (_, sha256) in self._documents.items()}
 
+    async def missing(self) -> tuple[Document, ...]:
+        """The documents that are not there yet."""
+        return self._old.missing
+
     async def put(self, portion: Sequence[Told]) -> None:
         """Replace the rows of documents."""
         await self._sink.run(lambda: self._put(portion))
@@ -254,22 +309,26 @@ class _Transaction:
     def _before(self, name: str) -> Path | None:
         return None if self._old.folder is None else self._old.folder / f"{name}.csv"
 
-    async def finish(self, mark: Mark, release: Row) -> None:
+    async def finish(self, mark: Mark, release: Row, missing: Sequence[Document]) -> None:
         """Write the rest, and let readers see it."""
-        await self._sink.run(lambda: self._finish(mark, release))
+        await self._sink.run(lambda: self._finish(mark, release, missing))
 
-    def _finish(self, mark: Mark, release: Row) -> None:
+    def _finish(self, mark: Mark, release: Row, missing: Sequence[Document]) -> None:
         self._making.mkdir(exist_ok=True)
         extents = {table.name: self._finished(table) for table in self._tables}
         before = self._before(RELEASES.name)
         taken = header(RELEASES) if before is None else before.read_bytes()
-        _write(self._making / f"{RELEASES.name}.csv", taken, lines([release]))
+        again = self._old.mark is not None and self._old.mark.seen.number == mark.seen.number
+        _write(self._making / f"{RELEASES.name}.csv", taken, b"" if again else lines([release]))
         listed = lines((path, *told) for path, told in sorted(self._documents.items()))
         _write(self._making / f"{DOCUMENTS.name}.csv", header(DOCUMENTS), listed)
-        says = {"format": FORMAT, "chosen": describe(self._sink.selection), "codebook": mark.codebook}
+        lacking = lines(sorted(map(missing_row, missing)))
+        _write(self._making / f"{MISSING.name}.csv", header(MISSING), lacking)
+        chosen = describe(self._sink.selection)
+        says = {"format": FORMAT, "chosen": chosen, "codebook": mark.codebook, "listed": mark.listed}
         _write(self._making / _SAYS, json.dumps({**says, "seen": asdict(mark.seen)}, indent=1).encode())
         _sync(self._making)
-        held = _Held(None, mark, extents, self._documents)
+        held = _Held(None, mark, extents, self._documents, tuple(missing))
         self._sink.swap(self._making, held, mark.seen.number)
 
     def _finished(self, table: Table) -> Extent:

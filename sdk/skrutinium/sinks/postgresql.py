@@ -5,20 +5,21 @@ import asyncio
 import contextlib
 import datetime
 import importlib
-import json
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from skrutinium.documents.series import Document
 from skrutinium.errors import NotInstalled, SinkError
 from skrutinium.following.release import Release
-from skrutinium.following.statefile import Seen
 from skrutinium.sinks.postgresql_address import postgres_address
-from skrutinium.sinks.sink import FORMAT, Mark, Sink, check_made, describe
-from skrutinium.sinks.statements import DOCUMENTS, SINK, Dialect, listed, quoted
+from skrutinium.sinks.sink import FORMAT, Sink, check_made, describe
+from skrutinium.sinks.statements import DOCUMENTS, MARK, MISSING, SINK, Dialect, listed, quoted
+from skrutinium.sinks.transaction import Mark, mark_of, mark_row, missing_row
 from skrutinium.tables.columns import RELEASES, Row, Table, Type, Value
 from skrutinium.tables.reading import Told
+from skrutinium.tables.selection import selection
 
 T = TypeVar("T")
 _TYPES: dict[Type, str] = {
@@ -28,7 +29,6 @@ _TYPES: dict[Type, str] = {
     "date": "date",
     "time": "timestamptz",
 }
-_MARK = "event, run, phase, series, number, manifest, keys, feed_state, codebook"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _PASSING = ("08", "40", "53", "55P03", "57P01", "57P02", "57P03", "57P05")
 """Begins of the SQLSTATE of what may pass: connection, serialization and deadlock, resources, a lock, shutting down."""
@@ -55,10 +55,11 @@ class PostgresSink(Sink):
         tables: Sequence[str] | None = None,
         areas: Sequence[str] | None = None,
         contests: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
         pick: Callable[[], float] = random.random,
     ) -> None:
         self._address = postgres_address(address)
-        super().__init__(f"{self._address.shown} {schema}", tables, areas, contests)
+        super().__init__(f"{self._address.shown} {schema}", selection(tables, areas, contests, kinds))
         if not _SCHEMA.fullmatch(schema):
             raise ValueError(
                 f"schema {schema!r}: expected small letters, digits and _, beginning with a letter"
@@ -83,6 +84,9 @@ class PostgresSink(Sink):
 
     async def _read(self) -> Mark | None:
         return await self._again(super()._read)
+
+    async def _missing(self) -> tuple[str, ...] | None:
+        return await self._again(super()._missing)
 
     async def _take(self, release: Release) -> bool:
         return await self._again(lambda: super(PostgresSink, self)._take(release))
@@ -171,7 +175,7 @@ class PostgresSink(Sink):
             async with connection.transaction():
                 # Readers read on; another writer of the same tables waits.
                 await connection.execute(f"LOCK TABLE {self.dialect.table(SINK)} IN SHARE ROW EXCLUSIVE MODE")
-                yield _Transaction(connection, self.dialect, self.selection.chosen)
+                yield _Transaction(connection, self.dialect, self._schema, self.selection.chosen)
         except asyncio.CancelledError:
             await self._forget()
             raise
@@ -190,23 +194,27 @@ def _words(error: Exception) -> str:
 class _Transaction:
     """One release being taken."""
 
-    def __init__(self, connection: Any, dialect: Dialect, tables: tuple[Table, ...]) -> None:
+    def __init__(self, connection: Any, dialect: Dialect, schema: str, tables: tuple[Table, ...]) -> None:
         self._connection = connection
         self._dialect = dialect
+        self._schema = schema
         self._tables = tables
 
     async def mark(self) -> Mark | None:
         """What the database holds now."""
-        row = await self._connection.fetchrow(f"SELECT {_MARK} FROM {self._dialect.table(SINK)}")
-        if row["event"] is None:
-            return None
-        told = {name: row[name] for name in _MARK.split(", ") if name not in ("keys", "codebook")}
-        return Mark(Seen(**told, keys=tuple(json.loads(row["keys"]))), row["codebook"])
+        return mark_of(await self._connection.fetchrow(f"SELECT {MARK} FROM {self._dialect.table(SINK)}"))
 
     async def documents(self) -> dict[str, str]:
         """The hash of each document whose rows are held."""
         rows = await self._connection.fetch(f"SELECT path, sha256 FROM {self._dialect.table(DOCUMENTS.name)}")
         return {row["path"]: row["sha256"] for row in rows}
+
+    async def missing(self) -> tuple[Document, ...]:
+        """The documents that are not there yet."""
+        rows = await self._connection.fetch(
+            f"SELECT {listed(MISSING.names)} FROM {self._dialect.table(MISSING.name)}"
+        )
+        return tuple(Document(*row) for row in rows)
 
     async def put(self, portion: Sequence[Told]) -> None:
         """Replace the rows of documents."""
@@ -239,18 +247,21 @@ class _Transaction:
     async def _stage(self, name: str, rows: Iterable[tuple[Any, ...]]) -> None:
         await self._connection.copy_records_to_table(f"staged_{name}", records=rows, schema_name="pg_temp")
 
-    async def finish(self, mark: Mark, release: Row) -> None:
-        """Keep the mark and the row of the release."""
-        seen, dialect = mark.seen, self._dialect
+    async def finish(self, mark: Mark, release: Row, missing: Sequence[Document]) -> None:
+        """Keep the mark, the row of the release, and what is missing."""
+        dialect = self._dialect
         (row,) = _typed(RELEASES, [release])
         await self._connection.execute(
             f"INSERT INTO {dialect.table(RELEASES.name)} VALUES ({_places(len(row))}) ON CONFLICT DO NOTHING",
             *row,
         )
-        told = (seen.event, seen.run, seen.phase, seen.series, seen.number, seen.manifest)
-        kept = (*told, json.dumps(seen.keys), seen.feed_state, mark.codebook)
+        await self._connection.execute(f"DELETE FROM {dialect.table(MISSING.name)}")
+        await self._connection.copy_records_to_table(
+            MISSING.name, records=map(missing_row, missing), schema_name=self._schema
+        )
+        kept = mark_row(mark)
         await self._connection.execute(
-            f"UPDATE {dialect.table(SINK)} SET ({_MARK}) = ({_places(len(kept))})", *kept
+            f"UPDATE {dialect.table(SINK)} SET ({MARK}) = ({_places(len(kept))})", *kept
         )
 
 

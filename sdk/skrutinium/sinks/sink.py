@@ -12,62 +12,42 @@ Whatever interrupts that, the rows are those of the release that the mark names,
 import abc
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from skrutinium.documents.series import Document
-from skrutinium.errors import ChainError, MixedPhases, SinkError
+from skrutinium.errors import (
+    ChainError,
+    LimitReached,
+    MixedPhases,
+    NetworkError,
+    NotYet,
+    ServerFault,
+    SinkError,
+)
 from skrutinium.following.release import Release
 from skrutinium.following.statefile import Seen
+from skrutinium.sinks.due import due_of
+from skrutinium.sinks.transaction import Mark, Transaction
 from skrutinium.tables.columns import Row
-from skrutinium.tables.paths import Place, place_of
-from skrutinium.tables.reading import Told, in_order, portions
+from skrutinium.tables.reading import in_order, portions
 from skrutinium.tables.records import moment
-from skrutinium.tables.selection import Scope, Selection, selection
+from skrutinium.tables.selection import Scope, Selection, scope_of
 
-FORMAT = 1
+_log = logging.getLogger("skrutinium")
+FORMAT = 2
 """Counts up when tables or columns change: a sink of another format is not written to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What a sink holds: the release, and the version of the registers that its areas and contests were chosen by."""
-
-    seen: Seen
-    codebook: int
-
-
-class Transaction(Protocol):
-    """One release being taken: nothing is seen by readers before it ends well."""
-
-    async def mark(self) -> Mark | None:
-        """What the sink holds now; None when nothing."""
-
-    async def documents(self) -> dict[str, str]:
-        """The hash of each document whose rows the sink holds, by path."""
-
-    async def put(self, portion: Sequence[Told]) -> None:
-        """Replace the rows of these documents; documents come in the order of :func:`in_order`."""
-
-    async def finish(self, mark: Mark, release: Row) -> None:
-        """Keep the mark, and the row of the table ``releases``."""
 
 
 class Sink(abc.ABC):
     """Tables that stay equal to a feed; to be used as ``async with``."""
 
-    def __init__(
-        self,
-        where: str,
-        tables: Sequence[str] | None,
-        areas: Sequence[str] | None,
-        contests: Sequence[str] | None,
-    ) -> None:
+    def __init__(self, where: str, wanted: Selection) -> None:
         self.where = where
-        self.selection = selection(tables, areas, contests)
+        self.selection = wanted
         self._scope: tuple[int, Scope] | None = None
         self._lock = asyncio.Lock()
 
@@ -121,24 +101,59 @@ class Sink(abc.ABC):
     async def take(self, release: Release) -> bool:
         """Make the tables those of a release; False when they are already (or of a later one).
 
+        Where no source delivers a document (crisis mail brings agreed ones only), its rows stay those of its older version, and it is
+        :meth:`missing` until some source has it: asked for with the next release, or when this one is taken again.
+
         Raises :class:`SinkError` (the tables are then as before), :class:`MixedPhases` for another run than the one held, and what reading raises.
         """
         async with self._lock:
             return await self._take(release)
 
+    async def missing(self) -> tuple[str, ...] | None:
+        """Paths of the documents that no source delivered yet; None when nobody could tell yet which these are."""
+        async with self._lock:
+            return await self._missing()
+
+    async def _missing(self) -> tuple[str, ...] | None:
+        async with self._transaction() as transaction:
+            mark = await transaction.mark()
+            if mark is not None and not mark.listed:
+                return None
+            return tuple(sorted(row.path for row in await transaction.missing()))
+
     async def _take(self, release: Release) -> bool:
         async with self._transaction() as transaction:
             mark = await transaction.mark()
-            if mark is not None and not self._later(mark.seen, release):
+            lacking = await transaction.missing()
+            later = mark is None or self._later(mark.seen, release)
+            if mark is not None and mark.seen.number > release.number:
                 return False
-            scope = await self._scope_at(release)
-            places = await self._changed(transaction, mark, release, scope)
-            async with contextlib.aclosing(portions(release, scope, in_order(places))) as read:
+            if mark is not None and not later and mark.listed and not lacking:
+                return False
+            scope = await self._scope_at(release, transaction, mark, lacking)
+            due = await due_of(transaction, mark, lacking, release, scope)
+            missing, news = list(due.left), later
+            async with contextlib.aclosing(
+                portions(release, scope, in_order(due.places), all_of_them=False)
+            ) as read:
                 async for portion in read:
-                    await transaction.put(portion)
-            codebook = release.manifest.codebook
-            await transaction.finish(Mark(release.mark, codebook), release_row(release))
-        return True
+                    there = [told for told in portion if not told.missing]
+                    missing += [told.document for told in portion if told.missing and told.document]
+                    if there:
+                        news = True
+                        await transaction.put(there)
+            news = news or (mark is not None and mark.listed != due.listed)
+            if news:
+                now = Mark(release.mark, release.manifest.codebook, due.listed)
+                await transaction.finish(now, release_row(release), missing)
+        if missing or not due.listed:
+            _log.warning(
+                "%s is at release %d without %s that no source delivers",
+                self.where,
+                release.number,
+                f"{len(missing)} documents" if due.listed else "documents",
+            )
+        return news
 
     def _later(self, held: Seen, release: Release) -> bool:
         """Whether a release comes after what is held; raises when both are not of one run and chain."""
@@ -154,32 +169,21 @@ class Sink(abc.ABC):
             )
         return held.number < release.number
 
-    async def _scope_at(self, release: Release) -> Scope:
+    async def _scope_at(
+        self, release: Release, transaction: Transaction, mark: Mark | None, lacking: Sequence[Document]
+    ) -> Scope:
         codebook = release.manifest.codebook
         if self._scope is None or self._scope[0] != codebook:
-            self._scope = codebook, await self.selection.scope(release.event_id, release.book)
+            try:
+                scope = await self.selection.scope(release.event_id, release.book)
+            except (NotYet, NetworkError, ServerFault, LimitReached):
+                if mark is None or not mark.listed or mark.codebook != codebook:
+                    raise
+                # The first release names every document there is, so what was taken by the same registers tells the same.
+                paths = {*await transaction.documents(), *(row.path for row in lacking)}
+                scope = scope_of(self.selection, release.event_id, paths)
+            self._scope = codebook, scope
         return self._scope[1]
-
-    async def _changed(
-        self, transaction: Transaction, mark: Mark | None, release: Release, scope: Scope
-    ) -> list[tuple[Place, Document | None]]:
-        """The documents to be read, or (None) dropped: those of the manifest when it follows what is held, else whatever differs."""
-        told = release.manifest
-        follows = mark is not None and (mark.seen.number, mark.seen.manifest, mark.codebook) == (
-            told.release - 1,
-            told.previous,
-            told.codebook,
-        )
-        rows = told.documents if follows else await release.documents()
-        placed = {row.path: (place, row) for row in rows if (place := scope.place(row.path)) is not None}
-        if follows:
-            return [*placed.values()]
-        held = await transaction.documents()
-        changed: list[tuple[Place, Document | None]] = [
-            (place, row) for place, row in placed.values() if held.get(row.path) != row.sha256
-        ]
-        gone = [place_of(path, release.event_id) for path in held.keys() - placed.keys()]
-        return changed + [(place, None) for place in gone if place is not None]
 
 
 def release_row(release: Release) -> Row:
@@ -191,7 +195,12 @@ def release_row(release: Release) -> Row:
 
 def describe(wanted: Selection) -> str:
     """A selection as text, to be compared with the one that a sink was made with."""
-    named = (("tables", wanted.tables), ("areas", wanted.areas), ("contests", wanted.contests))
+    named = (
+        ("tables", wanted.tables),
+        ("areas", wanted.areas),
+        ("contests", wanted.contests),
+        ("kinds", wanted.kinds),
+    )
     return "; ".join(f"{name} {', '.join(ids)}" for name, ids in named if ids is not None) or "everything"
 
 

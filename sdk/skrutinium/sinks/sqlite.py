@@ -3,19 +3,20 @@
 # ruff: noqa: S608  (names in SQL are those of tables and columns here, never data)
 import asyncio
 import contextlib
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from skrutinium.documents.series import Document
 from skrutinium.errors import SinkError
-from skrutinium.following.statefile import Seen
-from skrutinium.sinks.sink import FORMAT, Mark, Sink, check_made, describe
-from skrutinium.sinks.statements import DOCUMENTS, SINK, Dialect, listed, quoted
+from skrutinium.sinks.sink import FORMAT, Sink, check_made, describe
+from skrutinium.sinks.statements import DOCUMENTS, MARK, MISSING, SINK, Dialect, listed, quoted
+from skrutinium.sinks.transaction import Mark, mark_of, mark_row, missing_row
 from skrutinium.tables.columns import RELEASES, Row, Table
 from skrutinium.tables.reading import Told
+from skrutinium.tables.selection import selection
 
 T = TypeVar("T")
 DIALECT = Dialect(
@@ -25,7 +26,6 @@ DIALECT = Dialect(
     " WITHOUT ROWID",
     "IS NOT",
 )
-_MARK = "event, run, phase, series, number, manifest, keys, feed_state, codebook"
 _BUSY = 30.0
 """Seconds that another writer is waited for."""
 
@@ -40,8 +40,9 @@ class SqliteSink(Sink):
         tables: Sequence[str] | None = None,
         areas: Sequence[str] | None = None,
         contests: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(str(path), tables, areas, contests)
+        super().__init__(str(path), selection(tables, areas, contests, kinds))
         self._path = Path(path)
         self._thread = ThreadPoolExecutor(1, "skrutinium-sqlite")
         self._database: sqlite3.Connection | None = None
@@ -163,17 +164,20 @@ class _Transaction:
         return await self._sink.run(self._mark)
 
     def _mark(self) -> Mark | None:
-        ((*told, keys, feed_state, codebook),) = self._sink.database.execute(f"SELECT {_MARK} FROM {SINK}")
-        if told[0] is None:
-            return None
-        event, run, phase, series, number, manifest = told
-        seen = Seen(event, run, phase, series, number, manifest, tuple(json.loads(keys)), feed_state)
-        return Mark(seen, codebook)
+        (row,) = self._sink.database.execute(f"SELECT {MARK} FROM {SINK}")
+        return mark_of(row)
 
     async def documents(self) -> dict[str, str]:
         """The hash of each document whose rows are held."""
         query = f"SELECT path, sha256 FROM {DOCUMENTS.name}"
         return await self._sink.run(lambda: dict(self._sink.database.execute(query)))
+
+    async def missing(self) -> tuple[Document, ...]:
+        """The documents that are not there yet."""
+        query = f"SELECT {listed(MISSING.names)} FROM {MISSING.name}"
+        return await self._sink.run(
+            lambda: tuple(Document(*row) for row in self._sink.database.execute(query))
+        )
 
     async def put(self, portion: Sequence[Told]) -> None:
         """Replace the rows of documents."""
@@ -202,14 +206,15 @@ class _Transaction:
         database.execute(DIALECT.take_over(table))
         database.execute(f"DELETE FROM {staged}")
 
-    async def finish(self, mark: Mark, release: Row) -> None:
-        """Keep the mark and the row of the release."""
-        await self._sink.run(lambda: self._finish(mark, release))
+    async def finish(self, mark: Mark, release: Row, missing: Sequence[Document]) -> None:
+        """Keep the mark, the row of the release, and what is missing."""
+        await self._sink.run(lambda: self._finish(mark, release, missing))
 
-    def _finish(self, mark: Mark, release: Row) -> None:
-        seen = mark.seen
+    def _finish(self, mark: Mark, release: Row, missing: Sequence[Document]) -> None:
+        database = self._sink.database
+        database.execute(f"DELETE FROM {MISSING.name}")
+        database.executemany(f"INSERT INTO {MISSING.name} VALUES (?, ?, ?, ?, ?)", map(missing_row, missing))
         places = ", ".join("?" * len(release))
-        self._sink.database.execute(f"INSERT OR REPLACE INTO {RELEASES.name} VALUES ({places})", release)
-        told = (seen.event, seen.run, seen.phase, seen.series, seen.number, seen.manifest)
-        kept = (*told, json.dumps(seen.keys), seen.feed_state, mark.codebook)
-        self._sink.database.execute(f"UPDATE {SINK} SET ({_MARK}) = ({', '.join('?' * len(kept))})", kept)
+        database.execute(f"INSERT OR REPLACE INTO {RELEASES.name} VALUES ({places})", release)
+        kept = mark_row(mark)
+        database.execute(f"UPDATE {SINK} SET ({MARK}) = ({', '.join('?' * len(kept))})", kept)

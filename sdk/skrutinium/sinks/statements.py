@@ -17,12 +17,28 @@ DOCUMENTS = Table(
     (Column("path", "text", True), Column("kind", "text", True), Column("sha256", "text", True)),
     ("path",),
 )
+MISSING = Table(
+    "missing",
+    "",
+    "A document as of the release held that no source delivered yet: rows that come of it are those of an older version, or none.",
+    (
+        Column("path", "text", True),
+        Column("bytes", "int", True),
+        Column("sha256", "text", True),
+        Column("schema", "text", True),
+        Column("codebook", "int", True),
+    ),
+    ("path",),
+)
 SINK = "skrutinium_sink"
 """The table of one row that says what all the others hold."""
 
+MARK = "event, run, phase, series, number, manifest, keys, feed_state, feed_states, codebook, listed"
+"""The columns of the mark; ``listed`` is 1 where every document that is not there is in ``missing``."""
+
 _SINK_COLUMNS = (
     "one integer PRIMARY KEY CHECK (one = 1), format integer NOT NULL, chosen text NOT NULL, event text, run text, phase text, series text, "
-    "number integer, manifest text, keys text, feed_state integer, codebook integer"
+    "number integer, manifest text, keys text, feed_state integer, feed_states text, codebook integer, listed integer"
 )
 
 
@@ -57,7 +73,9 @@ class Dialect:
     # ---------------------------------------------------------------- making
     def make(self, tables: Iterable[Table]) -> list[str]:
         """The tables, the one of the mark last."""
-        made = [statement for table in (*tables, RELEASES, DOCUMENTS) for statement in self._make(table)]
+        made = [
+            statement for table in (*tables, RELEASES, DOCUMENTS, MISSING) for statement in self._make(table)
+        ]
         return [*made, f"CREATE TABLE IF NOT EXISTS {self.table(SINK)} ({_SINK_COLUMNS})"]
 
     def _make(self, table: Table) -> list[str]:

@@ -99,6 +99,7 @@ async def changes_between(
     tables: Sequence[str] | None = None,
     areas: Sequence[str] | None = None,
     contests: Sequence[str] | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> Differences:
     """What differs between two releases; only documents that differ are fetched.
 
@@ -106,7 +107,7 @@ async def changes_between(
     """
     if older.event_id != newer.event_id:
         raise MixedPhases(f"releases of two events, {older.event_id} and {newer.event_id}")
-    wanted = selection(tables, areas, contests)
+    wanted = selection(tables, areas, contests, kinds)
     before = {row.path: row for row in await older.documents()}
     now = {row.path: row for row in await newer.documents()}
     differing = {

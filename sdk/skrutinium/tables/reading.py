@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
 from skrutinium.documents.series import Document, Manifest
+from skrutinium.errors import NotDelivered
 from skrutinium.following.release import Release
 from skrutinium.tables.bulk import gathered
 from skrutinium.tables.columns import TABLES, Row
@@ -20,11 +21,15 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A document and the wanted rows of it, by table; without a ``document`` there is none any more at that place."""
+    """A document and the wanted rows of it, by table; without a ``document`` there is none any more at that place.
+
+    ``missing``: no source delivers it now, and what its rows are is not known.
+    """
 
     place: Place
     document: Document | None
     rows: dict[str, list[Row]]
+    missing: bool = False
 
 
 def in_order(places: Iterable[tuple[Place, Document | None]]) -> list[tuple[Place, Document | None]]:
@@ -33,18 +38,30 @@ def in_order(places: Iterable[tuple[Place, Document | None]]) -> list[tuple[Plac
 
 
 async def portions(
-    release: Release, scope: Scope, places: Sequence[tuple[Place, Document | None]]
+    release: Release,
+    scope: Scope,
+    places: Sequence[tuple[Place, Document | None]],
+    *,
+    all_of_them: bool = True,
 ) -> AsyncGenerator[list[Told], None]:
-    """The rows of documents, some documents at a time; the next are fetched meanwhile."""
+    """The rows of documents, some documents at a time; the next are fetched meanwhile.
+
+    Raises :class:`NotDelivered` for a document that no source has, unless not ``all_of_them`` are needed: it is ``missing`` then.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
     bulk = await gathered(release, (row for _, row in places if row is not None))
 
-    async def fetch(row: Document) -> bytes:
+    async def fetch(row: Document) -> bytes | None:
         held = bulk.take(row.sha256)
         if held is not None:
             return held
         async with gate:
-            return await release.read(row)
+            try:
+                return await release.read(row)
+            except NotDelivered:
+                if all_of_them:
+                    raise
+                return None
 
     async def read(portion: Sequence[tuple[Place, Document | None]]) -> list[Told]:
         async with asyncio.TaskGroup() as group:
@@ -86,6 +103,7 @@ def _read(
             place,
             row,
             {} if row is None or data is None else scope.wanted(read_rows(place, data, row, told)),
+            missing=row is not None and data is None,
         )
         for place, row, data in fetched
     ]
@@ -111,13 +129,14 @@ async def records(
     tables: Sequence[str] | None = None,
     areas: Sequence[str] | None = None,
     contests: Sequence[str] | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> dict[str, list[Record]]:
-    """All records as of a release, by table; of some tables, areas or contests when they are named.
+    """All records as of a release, by table; of some tables, areas, contests or kinds of contest when they are named.
 
     Every document of them is fetched: of a whole country that are tens of thousands. Raises ValueError for a table that there is not,
-    :class:`ChoiceNeeded` for an area or a contest that the event does not have.
+    :class:`ChoiceNeeded` for an area, a contest or a kind that the event does not have.
     """
-    told = await rows_at(release, selection(tables, areas, contests))
+    told = await rows_at(release, selection(tables, areas, contests, kinds))
     return {
         name: [dict(zip(TABLES[name].names, row, strict=True)) for row in rows] for name, rows in told.items()
     }

@@ -13,15 +13,17 @@ _WHOLE = ("event", "summary", "turnout")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """``tables``, ``areas`` and ``contests``: None for all; made by :func:`selection`.
+    """``tables``, ``areas``, ``contests`` and ``kinds`` of contest: None for all; made by :func:`selection`.
 
     An area stands for its document and everything below: smaller areas, the contests held there or voted on in one of its precincts,
-    the precincts, their corrections. A contest stands for itself and the precincts that vote in it. What is told of the whole event is in any case.
+    the precincts, their corrections. A contest stands for itself and the precincts that vote in it, a kind for all contests of it. Areas,
+    contests and kinds add up. What is told of the whole event is in any case.
     """
 
     tables: tuple[str, ...] | None = None
     areas: tuple[str, ...] | None = None
     contests: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
 
     @property
     def chosen(self) -> tuple[Table, ...]:
@@ -29,34 +31,45 @@ class Selection:
         return tuple(table for table in TABLES.values() if self.tables is None or table.name in self.tables)
 
     @property
-    def kinds(self) -> frozenset[str]:
+    def document_kinds(self) -> frozenset[str]:
         """The kinds of documents that hold those tables."""
         return frozenset(table.document for table in self.chosen)
 
     @property
     def located(self) -> bool:
         """Whether it takes the registers to know what is meant."""
-        return self.areas is not None or self.contests is not None
+        return (self.areas, self.contests, self.kinds) != (None, None, None)
 
     async def scope(self, event: str, book: Callable[[], Awaitable[Book]]) -> "Scope":
-        """What is meant of an event; raises :class:`ChoiceNeeded` for an area or contest that the registers do not have."""
+        """What is meant of an event; raises :class:`ChoiceNeeded` for an area, contest or kind that the registers do not have.
+
+        Raises :class:`NotYet` where it takes the registers and no source has them.
+        """
         if not self.located:
             return Scope(self, event, None)
-        return Scope(self, event, await _documents(self, await book()))
+        try:
+            registers = await book()
+        except NotYet as error:
+            words = f"it takes the registers to know which documents areas, contests and kinds of contest are in, and {error.message}"
+            raise NotYet(
+                f"{words}: read them from the feed first, or ask for everything", address=error.address
+            ) from error
+        return Scope(self, event, await _documents(self, registers))
 
 
 def selection(
     tables: Sequence[str] | None = None,
     areas: Sequence[str] | None = None,
     contests: Sequence[str] | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> Selection:
     """The selection meant; raises ValueError for a table that there is not, and for a text in place of a list."""
-    if any(isinstance(one, str) for one in (tables, areas, contests)):
-        raise ValueError("tables, areas and contests are lists, such as tables=['lists']")
+    if any(isinstance(one, str) for one in (tables, areas, contests, kinds)):
+        raise ValueError("tables, areas, contests and kinds are lists, such as tables=['lists']")
     if unknown := sorted(set(tables or ()) - TABLES.keys()):
         raise ValueError(f"there is no table {unknown[0]}, but: {', '.join(TABLES)}")
     ordered = None if tables is None else tuple(name for name in TABLES if name in tables)
-    named = (None if ids is None else tuple(sorted(set(ids))) for ids in (areas, contests))
+    named = (None if ids is None else tuple(sorted(set(ids))) for ids in (areas, contests, kinds))
     return Selection(ordered, *named)
 
 
@@ -66,7 +79,7 @@ class Scope:
     def __init__(self, wanted: Selection, event: str, documents: frozenset[tuple[str, str]] | None) -> None:
         self.selection = wanted
         self._event = event
-        self._kinds = wanted.kinds
+        self._kinds = wanted.document_kinds
         self._documents = documents
 
     def place(self, path: str) -> Place | None:
@@ -90,12 +103,24 @@ class Scope:
         return rows if tables is None else {name: told for name, told in rows.items() if name in tables}
 
 
+def scope_of(wanted: Selection, event: str, paths: Iterable[str]) -> Scope:
+    """What was meant where these are the paths of all its documents."""
+    places = [place for path in paths if (place := place_of(path, event)) is not None]
+    return Scope(wanted, event, frozenset((place.kind, str(place.owner)) for place in places))
+
+
 async def _documents(wanted: Selection, book: Book) -> frozenset[tuple[str, str]]:
-    """Kinds and ids of the documents of areas and contests."""
+    """Kinds and ids of the documents of areas, contests and kinds of contest."""
     areas: set[str] = set()
     for id in wanted.areas or ():
         areas |= _with_below(book, id)
     contests = {_known(lambda id=id: book.contest(id).id, "contest", id) for id in wanted.contests or ()}  # type: ignore[misc]
+    of_kind = {kind: {one.id for one in book.contests if one.kind == kind} for kind in wanted.kinds or ()}
+    for kind, ids in of_kind.items():
+        if not ids:
+            there = ", ".join(sorted({one.kind for one in book.contests}))
+            raise ChoiceNeeded(f"the event has no contest of the kind {kind}, but of: {there}")
+        contests |= ids
     within = {one.id for one in book.contests if one.area_id in areas}
     precincts: set[str] = set()
     for precinct in await book.precincts():
