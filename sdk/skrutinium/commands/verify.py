@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from skrutinium.commands.choice import which_run
+from skrutinium.errors import SkrutiniumError
 from skrutinium.verifying.archive import is_archive, verify_archive
 from skrutinium.verifying.night import open_source, verify
 from skrutinium.verifying.report import SERIES, Report
@@ -42,8 +43,23 @@ async def run(told: argparse.Namespace) -> int:
 
 async def _report(told: argparse.Namespace) -> Report:
     live = sys.stderr.isatty() and not told.json
+    trouble: str | None = None
+
+    def waiting(error: SkrutiniumError, seconds: float) -> None:
+        nonlocal trouble
+        if error.message != trouble:  # once, until it goes on
+            trouble = error.message
+            words = f"skrutinium: {error}; trying again for a while, now in {seconds:.1f} s"
+            print(_waiting(error, seconds) if told.json else words, file=sys.stderr, flush=True)
 
     def progress(what: str, every: int, number: int, newest: int) -> None:
+        nonlocal trouble
+        if trouble is not None:
+            trouble = None
+            words = (
+                '{"trouble": null}' if told.json else f"skrutinium: it goes on, {what} {number} of {newest}"
+            )
+            print(words, file=sys.stderr, flush=True)
         if live and (number == newest or number % every == 0):
             end = "\r" + " " * 50 + "\r" if number == newest else ""
             print(f"\rchecking {what} {number} of {newest} …{end}", end="", file=sys.stderr, flush=True)
@@ -51,7 +67,7 @@ async def _report(told: argparse.Namespace) -> Report:
     if is_archive(told.place):
         of_archive = functools.partial(progress, "document", 500)
         return await verify_archive(Path(told.place), fingerprint=told.fingerprint, progress=of_archive)
-    async with open_source(told.place) as source:
+    async with open_source(told.place, waiting=waiting) as source:
         return await verify(
             source,
             event=told.event,
@@ -61,8 +77,18 @@ async def _report(told: argparse.Namespace) -> Report:
         )
 
 
+def _waiting(error: SkrutiniumError, seconds: float) -> str:
+    return json.dumps(
+        {"trouble": error.code, "message": error.message, "address": error.address, "wait": round(seconds, 3)}
+    )
+
+
 def _of(series: str) -> str:
     return "" if series == SERIES else f"{series}: "
+
+
+def _part(report: Report) -> str:
+    return " (documents of the newest only)" if report.newest_only else ""
 
 
 def _counted(number: int, what: str) -> str:
@@ -74,8 +100,8 @@ def verdict(report: Report, seconds: float) -> list[str]:
     lines = [
         f"{report.where}: event {report.event}, run {report.run} ({report.phase})",
         *(
-            f"  {_of(series)}{_counted(looked.releases, 'release')}, {_counted(looked.documents, 'document')}: signatures, "
-            "chain, hashes, schema"
+            f"  {_of(series)}{_counted(looked.releases, 'release')}{_part(report)}, {_counted(looked.documents, 'document')}: "
+            "signatures, chain, hashes, schema"
             for series, looked in report.series.items()
         ),
         f"  {grouped(report.protocols)} protocols taken over, {grouped(report.reread)} of them read again from their bytes",
@@ -104,6 +130,13 @@ def verdict(report: Report, seconds: float) -> list[str]:
     more = len(report.differences) + report.more_differences - _SHOWN
     if more > 0:
         lines.append(f"  … and {grouped(more)} more")
+    if report.agrees and report.newest_only:
+        what = (
+            "the newest release is what the protocols add up to"
+            if report.counting
+            else "what is there is as it was signed"
+        )
+        return [*lines, f"AGREEMENT, as far as this mirror goes: {what} ({seconds:.1f} s)"]
     if report.agrees:
         return [*lines, f"AGREEMENT: everything published is what the protocols add up to ({seconds:.1f} s)"]
     count = len(report.differences) + report.more_differences

@@ -11,6 +11,7 @@ from skrutinium.errors import (
     DamagedError,
     LimitReached,
     NetworkError,
+    NoSuchPlace,
     NotYet,
     ServerFault,
     SkrutiniumError,
@@ -18,8 +19,9 @@ from skrutinium.errors import (
 from skrutinium.following.feed import connect
 from skrutinium.following.news import Timing
 from skrutinium.mirroring.mirror import Mirror, Pulled, Wanted
+from skrutinium.sources.mail.source import MailSource
 from skrutinium.sources.opening import source_at
-from skrutinium.sources.transport import Patience, spread
+from skrutinium.sources.transport import Patience, Waiting, spread
 
 _log = logging.getLogger("skrutinium")
 _PASSING = (NetworkError, ServerFault, LimitReached, NotYet, DamagedError)
@@ -29,11 +31,21 @@ Told = Callable[[str, int, int], None]
 
 @contextlib.asynccontextmanager
 async def opened(
-    place: str, folder: Path, wanted: Wanted, patience: Patience | None = None
+    place: str,
+    folder: Path,
+    wanted: Wanted,
+    patience: Patience | None = None,
+    waiting: Waiting | None = None,
 ) -> AsyncIterator[Mirror]:
-    """The mirror in ``folder`` of what is at ``place``, ready to be updated; the source is closed at the end."""
-    source = await source_at(place, patience)
+    """The mirror in ``folder`` of what is at ``place``, ready to be updated; the source is closed at the end. Raises :class:`NoSuchPlace` for mails."""
+    source = await source_at(place, patience, waiting=waiting)
     try:
+        if isinstance(source, MailSource):
+            raise NoSuchPlace(
+                "a mirror cannot be made from crisis mail: it brings agreed documents of some releases, and a mirror is a whole release "
+                "store. `skrutinium mail PLACE --save DIR` keeps what came; readers take it in with connect(FEED, others=[PLACE])",
+                address=source.where,
+            )
         mirror = Mirror(source, folder, wanted)
         await mirror.open()
         yield mirror

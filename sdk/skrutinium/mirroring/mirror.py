@@ -17,10 +17,11 @@ from skrutinium.documents.series_reading import read_heartbeat, read_state
 from skrutinium.errors import ChoiceNeeded, MixedPhases, NotYet, RollbackError, SkrutiniumError
 from skrutinium.mirroring.books import mirror_registers
 from skrutinium.mirroring.files import SeriesFiles, StoreFiles
-from skrutinium.mirroring.mark import Mark, read_mark, write_mark
+from skrutinium.mirroring.mark import write_mark
 from skrutinium.mirroring.series import MirroredSeries
 from skrutinium.sources.address import Address
 from skrutinium.sources.choosing import Choice, choose_run
+from skrutinium.sources.mirrored import NAME, Mark, read_mark
 from skrutinium.sources.source import Source
 from skrutinium.trust.signing import KeyRing, split_signed
 
@@ -124,7 +125,7 @@ class Mirror:
                 address=self.source.where,
             )
         self.run = run
-        self._mark_path = self.store.root / "event" / run.event / run.id / "mirror.json"
+        self._mark_path = self.store.root / "event" / run.event / run.id / NAME
         mark = self._mark = await asyncio.to_thread(read_mark, self._mark_path)
         if mark is not None:
             self._check_mark(mark)
@@ -132,7 +133,7 @@ class Mirror:
 
     async def _known(self) -> KeyRing:
         """The keys trusted by any mirror in the folder."""
-        paths = await asyncio.to_thread(lambda: sorted(self.store.root.glob("event/*/*/mirror.json")))
+        paths = await asyncio.to_thread(lambda: sorted(self.store.root.glob(f"event/*/*/{NAME}")))
         marks = [await asyncio.to_thread(read_mark, path) for path in paths]
         return KeyRing(self._key, known=tuple(sorted({key for mark in marks if mark for key in mark.keys})))
 

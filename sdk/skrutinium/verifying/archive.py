@@ -5,43 +5,24 @@ whole night; how each earlier release looked is not in it. Layout: ``docs/public
 """
 
 import asyncio
-import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
 
-from lxml import etree
-
 from skrutinium.documents import parsing
-from skrutinium.documents.attributes import number as whole
 from skrutinium.documents.series import ZEROS, Checkpoint, Document, Manifest
 from skrutinium.documents.series_reading import read_checkpoint, read_manifest
 from skrutinium.errors import DamagedError, NotYet, SchemaError, SignatureError, SkrutiniumError
 from skrutinium.sources.zipped import Zipped
 from skrutinium.trust.signing import KeyRing
-from skrutinium.verifying import outcomes
-from skrutinium.verifying.document_checking import (
-    LASTING,
-    OF_ONE_RELEASE,
-    Parsed,
-    load,
-)
-from skrutinium.verifying.protocol_checking import ProtocolChecker
-from skrutinium.verifying.recount import Recount
+from skrutinium.verifying.newest_documents import NewestDocuments, Progress
 from skrutinium.verifying.report import SERIES, Report
-from skrutinium.verifying.structure_checking import StructureChecker
 from skrutinium.verifying.tables import compare_tables
-from skrutinium.verifying.totals_checking import totals
 
 SUMS = "SHA256SUMS"
 TABLES_END = "-csv.zip"
 """What the name of the tables' archive ends with, beside the one of the documents."""
-
-Progress = Callable[[int, int], None]
-"""Told (documents checked, all documents)."""
 
 _CHUNK = 256
 _SIGNED = re.compile(r"signed/(checkpoint|manifest)-([0-9]{9})\.xml")
@@ -76,7 +57,12 @@ async def verify_archive(
         keys = KeyRing(lambda id: _key(archive, id), pinned=fingerprint)
         manifest, rows = await _Signed(archive, keys, report).read()
         report.event, report.run, report.phase = manifest.event, manifest.run, manifest.phase
-        await asyncio.to_thread(_Documents(archive, report, manifest, rows, progress).check)
+        await asyncio.to_thread(_unlisted, archive, rows, report)
+        law = _LAW.search(archive.comment)
+        documents = NewestDocuments(
+            lambda row: archive.read(row.path), report, manifest, rows, law[1] if law else "", progress
+        )
+        await asyncio.to_thread(documents.check)
         await asyncio.to_thread(_tables, path, archive, report, rows)
     finally:
         await asyncio.to_thread(archive.close)
@@ -198,131 +184,21 @@ class _Signed:
             self._report.differs("number", number, name, "release number", told.release, number)
 
 
-class _Documents:
-    """The documents: each by hash, schema and stamp, then all protocols in their order, then every number."""
+def _unlisted(archive: Zipped, rows: Mapping[str, Document], report: Report) -> None:
+    """Beside the documents there is nothing but what belongs to an archive."""
+    for name in archive.names:
+        known = name in rows or name in _BESIDE or name.startswith(("keys/", "signed/"))
+        if name.startswith("xsd/"):
+            _schema(archive, name, report)
+        elif not known:
+            report.differs("archive", None, name, "listed in what is signed", None, "a row")
 
-    def __init__(
-        self,
-        archive: Zipped,
-        report: Report,
-        manifest: Manifest,
-        rows: Mapping[str, Document],
-        progress: Progress | None,
-    ) -> None:
-        self._archive = archive
-        self._report = report
-        self._manifest = manifest
-        self._rows = rows
-        self._progress = progress
-        law = _LAW.search(archive.comment)
-        self._recount = Recount(law[1] if law else "")
-        self._structure = StructureChecker(report, self._recount)
-        self._usable: set[str] = set()
 
-    def check(self) -> None:
-        """Check all of it."""
-        self._unlisted()
-        with ThreadPoolExecutor(2, thread_name_prefix="verify") as threads:
-            self._learn(threads)
-            if self._take():
-                paths = sorted(path for path in self._usable if not path.startswith(OF_ONE_RELEASE))
-                everything = dataclasses.replace(self._manifest, documents=tuple(self._rows.values()))
-                loaded = self._load(threads, paths, validate=False)
-                totals(self._report, self._recount, everything, loaded, self._rows)
-                outcomes.tell(self._recount, self._report)
-            else:
-                self._report.note("totals were not compared: a batch of protocols cannot be used")
-
-    def _unlisted(self) -> None:
-        """Beside the documents there is nothing but what belongs to an archive."""
-        for name in self._archive.names:
-            known = name in self._rows or name in _BESIDE or name.startswith(("keys/", "signed/"))
-            if name.startswith("xsd/"):
-                self._schema(name)
-            elif not known:
-                self._report.differs("archive", None, name, "listed in what is signed", None, "a row")
-
-    def _schema(self, name: str) -> None:
-        if name != f"xsd/{parsing.SCHEMA}":
-            self._report.differs("archive", None, name, "a schema of this archive", name, parsing.SCHEMA)
-        elif self._archive.read(name) != parsing.schema_text(parsing.SCHEMA):
-            self._report.note(
-                "the schema in the archive is another version than the one that this package checks by"
-            )
-
-    def _load(self, threads: ThreadPoolExecutor, paths: Iterable[str], *, validate: bool) -> Iterator[Parsed]:
-        left = (self._rows[path] for path in paths)
-        while chunk := list(islice(left, _CHUNK)):
-            yield from threads.map(
-                lambda row: load(row, lambda one: self._archive.read(one.path), validate=validate), chunk
-            )
-
-    def _learn(self, threads: ThreadPoolExecutor) -> None:
-        """Judge every document, and learn from it what the event consists of."""
-        added: list[str] = []
-        looked = self._report.looked(SERIES)
-        for parsed in self._load(threads, sorted(self._rows), validate=True):
-            looked.documents += 1
-            if self._progress is not None:
-                self._progress(looked.documents, len(self._rows))
-            if parsed.root is None:
-                words = parsed.error.message if parsed.error else ""
-                self._report.differs(parsed.code, None, parsed.row.path, "the document cannot be used", words)
-                continue
-            self._usable.add(parsed.row.path)
-            self._stamp(parsed.row, parsed.root)
-            added += self._structure.learn(self._manifest, parsed.row.path, parsed.root)
-        for precinct in added:
-            self._recount.expect(precinct)
-
-    def _stamp(self, row: Document, root: etree._Element) -> None:
-        """What the root says of event, run and release, of itself, and of how final it is."""
-        manifest, path = self._manifest, row.path
-        folder, _, name = path.removesuffix(".xml").rpartition("/")
-        release = whole(root, "release")
-        of_one = path.startswith(OF_ONE_RELEASE)
-        pairs: list[tuple[str, object, object]] = [
-            ("event", root.get("event"), manifest.event),
-            ("run", root.get("run"), manifest.run),
-            ("phase", root.get("phase"), manifest.phase),
-            ("codebook", root.get("codebook"), str(row.codebook)),
-            ("release", release, int(name) if of_one else min(release, manifest.release)),
-        ]
-        if folder and not of_one:
-            pairs.append(("id", root.get("id", name), name))
-        state = root.get("state")
-        if not of_one and state != manifest.state and LASTING & {state, manifest.state}:
-            pairs.append(("state", state, manifest.state))
-        if row.schema != parsing.SCHEMA:
-            pairs.append(("schema in the manifest", row.schema, parsing.SCHEMA))
-        for what, published, due in pairs:
-            if published != due:
-                self._report.differs("stamp", release, path, what, published, due)
-
-    def _take(self) -> bool:
-        """Take all protocols, batch by batch; False when one of the batches cannot be used."""
-        # Which contests were held in between is not in an archive, so order is checked contest by contest.
-        checker = ProtocolChecker(self._report, self._recount, frozenset(self._recount.contest_area))
-        numbers = sorted(
-            int(path[len("batch/") : -len(".xml")]) for path in self._rows if path.startswith("batch/")
-        )
-        for number in numbers:
-            batch = self._root(f"batch/{number}.xml", "protocol-batch")
-            if batch is None:
-                return False
-            corrections = self._root(f"corrections/{number}.xml", "corrections")
-            release = dataclasses.replace(self._manifest, release=number)
-            checker.take(release, batch, corrections, frozenset())
-        for path in sorted(path for path in self._rows if path.startswith("corrections/")):
-            number = int(path[len("corrections/") : -len(".xml")])
-            if number not in numbers:
-                self._report.differs("correction", number, path, "a batch beside it", None, "one")
-        return True
-
-    def _root(self, path: str, expected: str) -> etree._Element | None:
-        if path not in self._usable:
-            return None
-        return parsing.document(self._archive.read(path), expected, path, validate=False)
+def _schema(archive: Zipped, name: str, report: Report) -> None:
+    if name != f"xsd/{parsing.SCHEMA}":
+        report.differs("archive", None, name, "a schema of this archive", name, parsing.SCHEMA)
+    elif archive.read(name) != parsing.schema_text(parsing.SCHEMA):
+        report.note("the schema in the archive is another version than the one that this package checks by")
 
 
 def _tables(path: Path, archive: Zipped, report: Report, rows: Mapping[str, Document]) -> None:

@@ -14,7 +14,7 @@ from skrutinium.sources.source import matches
 from skrutinium.trust.signing import KeyRing
 from skrutinium.verifying import registers_reading
 from skrutinium.verifying.registers import Registers
-from skrutinium.verifying.report import Report
+from skrutinium.verifying.report import UNREACHABLE, Report
 
 _INDEX = "registers.xml"
 
@@ -66,7 +66,7 @@ class RegistersWalk:
         if name not in self._read_before:
             try:
                 data, line = await self._source.index(number, edition)
-            except NotYet:
+            except (NotYet, *UNREACHABLE):
                 raise
             except SkrutiniumError as error:
                 self._differs(name, _INDEX, "cannot be read", error.message)
@@ -101,6 +101,8 @@ class RegistersWalk:
             for number in there[:1]:
                 self._differs(number, "newest", "cannot be read", error.message)
             return
+        except UNREACHABLE:
+            raise
         except SkrutiniumError as error:
             self._differs(max(there, default=0), "newest", "cannot be read", error.message)
             return
@@ -152,6 +154,8 @@ class RegistersWalk:
                 if wrong := matches(row, data, row.path):
                     raise wrong
                 await asyncio.to_thread(registers_reading.take, registers, row, data, index.event)
+            except UNREACHABLE:
+                raise
             except SkrutiniumError as error:
                 whole = False
                 self._differs(number, row.path, "the document cannot be used", error.message)

@@ -3,8 +3,13 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from skrutinium.errors import AccessRefused, LimitReached, NetworkError, ServerFault
+
 SERIES = "skrutinium"
 """The series that holds everything; others are compared with it."""
+
+UNREACHABLE = (NetworkError, ServerFault, LimitReached, AccessRefused)
+"""That a source cannot be read is no difference: it says nothing of what was published."""
 
 MOST_DIFFERENCES = 1000
 """More are counted, but not kept."""
@@ -53,7 +58,8 @@ class Report:
     ``series`` says what was looked at in each series;
     ``releases``, ``documents`` and ``totals`` are those of the series ``skrutinium``; ``registers`` are the versions of the
     definition whose registers the results were compared with, and how many documents each has; ``rows`` are those of an
-    archive's tables, ``decided`` the contests whose seats were given again.
+    archive's tables, ``decided`` the contests whose seats were given again. ``newest_only``: only the newest release could be looked into,
+    in a mirror that keeps no more.
     """
 
     where: str
@@ -68,6 +74,7 @@ class Report:
     reread: int = 0
     rows: int = 0
     decided: int = 0
+    newest_only: bool = False
     series: dict[str, Looked] = field(default_factory=dict)
     registers: dict[int, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
