@@ -91,6 +91,21 @@ def test_the_table_can_be_read_on_air() -> None:
     assert all(len(line) <= 72 for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "Seats are those of the contests decided so far: 2 of 30."),
+        ("cs", "Mandáty jsou jen z voleb, které jsou už rozhodnuty: 2 z 30."),
+        ("pl", "Mandaty pochodzą tylko z wyborów już rozstrzygniętych: 2 z 30."),
+    ],
+)
+def test_seats_are_not_taken_for_all_of_them(language: Language, line: str) -> None:
+    """While contests are open it is said that the seats are of the decided ones; when all are decided, it is not."""
+    assert line in body(told(language=language), []).splitlines()
+    all_of_them = msgspec.structs.replace(COUNCILS, decided=COUNCILS.contests)
+    assert line[:7] not in body(told(language=language, kinds=(all_of_them,)), [])
+
+
 def test_nothing_false_is_said() -> None:
     """No turnout that is not known, no seats while nothing is decided, no share of nothing."""
     early = msgspec.structs.replace(COUNCILS, reported=0, share=0, turnout=None, decided=0, ahead=())

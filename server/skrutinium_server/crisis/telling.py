@@ -196,8 +196,8 @@ def _table(kind: KindTold, words: Wording) -> list[str]:
     lines.append(_row(words.protocols, f"{count}  ({_share(kind.share, words)})"))
     if kind.turnout is not None:
         lines.append(_row(words.turnout, _share(kind.turnout, words)))
+    decided = words.of.format(part=_number(kind.decided, words), whole=_number(kind.contests, words))
     if kind.decided:
-        decided = words.of.format(part=_number(kind.decided, words), whole=_number(kind.contests, words))
         lines.append(_row(words.decided, decided))
     if not kind.reported:
         return [*lines, words.none_reported]
@@ -206,6 +206,8 @@ def _table(kind: KindTold, words: Wording) -> list[str]:
         lines += ["", _columns("", words.votes, words.share, words.seats if seats else "")]
     for place, one in enumerate(kind.ahead, 1):
         lines += _ahead(place, one, words)
+    if seats and kind.decided < kind.contests:
+        lines += ["", *_wrapped(words.seats_so_far.format(decided=decided))]
     return lines
 
 

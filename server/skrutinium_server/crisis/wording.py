@@ -36,6 +36,8 @@ class Wording(msgspec.Struct, frozen=True):
     votes: str
     share: str
     seats: str
+    seats_so_far: str
+    """Said below a table while not all contests are decided: on air the seats would sound like those of all."""
     unnamed: str
     others: str
     none_reported: str
@@ -102,6 +104,7 @@ ENGLISH: Final = Wording(
     votes="votes",
     share="share",
     seats="seats",
+    seats_so_far="Seats are those of the contests decided so far: {decided}.",
     unnamed="committee {id}",
     others="lists of unknown committees",
     none_reported="No protocol is in yet.",
@@ -178,6 +181,7 @@ CZECH: Final = Wording(
     votes="hlasy",
     share="podíl",
     seats="mandáty",
+    seats_so_far="Mandáty jsou jen z voleb, které jsou už rozhodnuty: {decided}.",
     unnamed="volební strana {id}",
     others="listiny neznámých stran",
     none_reported="Zatím není zpracován žádný zápis.",
@@ -254,6 +258,7 @@ POLISH: Final = Wording(
     votes="głosy",
     share="udział",
     seats="mandaty",
+    seats_so_far="Mandaty pochodzą tylko z wyborów już rozstrzygniętych: {decided}.",
     unnamed="komitet {id}",
     others="listy nieznanych komitetów",
     none_reported="Nie wpłynął jeszcze żaden protokół.",
