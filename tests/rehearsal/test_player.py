@@ -316,14 +316,15 @@ async def test_night_waits_at_a_point_until_it_is_told_to_go_on() -> None:
     seen = []
 
     async def acts() -> None:
+        course = player.course()
         for point in (Fraction(1, 10), night[41].at, Fraction(9, 10), Fraction(1)):
-            await player.reach(point)
+            await course.reach(point)
             seen.append((player.delivered, player.time))
             before = len(passages.held)
             passages.seconds += 5
             await asyncio.sleep(2 * TICK)
             assert len(passages.held) == before
-            await player.go_on()
+            await course.go_on()
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(acts())
@@ -341,8 +342,9 @@ async def test_point_that_is_past_is_reached_at_once() -> None:
     playing = asyncio.create_task(player.run())
     try:
         async with asyncio.timeout(60):
-            await player.reach(Fraction(1, 5))
-            await player.go_on()
+            course = player.course()
+            await course.reach(Fraction(1, 5))
+            await course.go_on()
     finally:
         playing.cancel()
 

@@ -18,6 +18,7 @@ from skrutinium_server.process.errors import RunError
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
 from skrutinium_server.rehearsal.errors import RehearsalError
+from skrutinium_server.rehearsal.made_up import AUTHORITY, read_corrections
 from skrutinium_server.rehearsal.nights import read_ledger
 from skrutinium_server.rehearsal.nights.model import check_replayable
 from skrutinium_server.rehearsal.playing import PassageRuns, Player, read_speed
@@ -36,12 +37,15 @@ class Speed(click.ParamType[Fraction]):
 
     name = "N"
 
+    def __init__(self, fastest: Fraction | int) -> None:
+        self._fastest = fastest
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
         """Turn a text into a fraction."""
         if isinstance(value, Fraction):
             return value
         try:
-            return read_speed(str(value), FASTEST)
+            return read_speed(str(value), self._fastest)
         except RehearsalError as error:
             self.fail(str(error), param, ctx)
 
@@ -60,11 +64,27 @@ class Speed(click.ParamType[Fraction]):
     "--speed",
     default="60",
     show_default=True,
-    type=Speed(),
+    type=Speed(FASTEST),
     help="So many times as fast as the night was, 0.1 to 100000.",
 )
+@click.option(
+    "--corrections",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="What was corrected: a folder with a CSV set for each reason, in a folder called after it.",
+)
+@click.option(
+    "--authority", default=AUTHORITY, show_default=True, help="Who ordered the corrections; it is published."
+)
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-def replay(site: Site, run: str, form: str, speed: Fraction, path: Path) -> None:
+def replay(
+    site: Site,
+    run: str,
+    form: str,
+    speed: Fraction,
+    corrections: Path | None,
+    authority: str,
+    path: Path,
+) -> None:
     """Bring the protocols in PATH as they came in on their night, SPEED times as fast, into RUN.
 
     Releases appear while it goes on when the site is being served; at the end everything is published. In a terminal: p pauses and
@@ -75,6 +95,9 @@ def replay(site: Site, run: str, form: str, speed: Fraction, path: Path) -> None
     if record.phase == "live":
         raise RunError(f"{run!r} is a live run; a replay goes into a test or a rehearsal.")
     night = _night(site, run, form, path)
+    if corrections is not None:
+        corrected = read_corrections(corrections, site.basis(run).law, authority)
+        night = sorted([*night, *corrected], key=lambda due: due.at)
     asyncio.run(_play(site, run, night, speed))
 
 

@@ -73,12 +73,12 @@ class Site:
         self.store = root / "store"
 
     @classmethod
-    def create(cls, root: Path) -> "Site":
-        """Make a new site with a new signing key; raises :class:`SiteError` when the folder holds something already."""
+    def create(cls, root: Path, keys: Path | None = None) -> "Site":
+        """Make a new site with a new signing key, or with that in the folder ``keys``; raises :class:`SiteError` when the folder holds something already."""
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise SiteError(f"{root} exists and is not empty. Name a folder that does not exist yet.")
         root.mkdir(parents=True, exist_ok=True)
-        signer = Signer.generate(root / "keys")
+        signer = Signer.generate(root / "keys") if keys is None else Signer.load(keys).keep(root / "keys")
         (root / "runs").mkdir()
         write_whole(root / "access.toml", ACCESS.encode())
         writer = StoreWriter(root / "store", signer)

@@ -63,9 +63,12 @@ class Here:
 class There:
     """Commands to the counting process behind the socket."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, who: str = "counting process"
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._who = who
 
     async def ask(self, **request: Any) -> dict[str, Any]:
         """See :class:`Commands`."""
@@ -74,11 +77,11 @@ class There:
             answer = await frames.receive(self._reader)
         except (OSError, ValueError) as error:
             raise ProcessError(
-                f"The counting process broke off ({error}). What it acknowledged is in the ledger."
+                f"The {self._who} broke off ({error}). What it acknowledged is done."
             ) from error
         if answer is None:
             raise ProcessError(
-                "The counting process ended. What it acknowledged is in the ledger; ask again when it is back."
+                f"The {self._who} ended. What it acknowledged is done; ask again when it is back."
             )
         return _answered(answer)
 
@@ -87,12 +90,20 @@ class There:
         self._writer.close()
 
 
-class Listener:
-    """Serves a house on the site's socket."""
+class Answering(Interface):
+    """Whoever answers commands: a house, or what else of the site listens at a socket."""
 
-    def __init__(self, house: House, path: Path) -> None:
+    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one command; what a person can act on comes back as ``error`` with code and message."""
+
+
+class Listener:
+    """Serves a house on the site's socket, or another one who answers; ``does`` says for people what that one does."""
+
+    def __init__(self, house: Answering, path: Path, does: str = "counts this site") -> None:
         self._house = house
         self._path = path
+        self._does = does
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._bound: int | None = None
@@ -105,9 +116,7 @@ class Listener:
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), short_name(self._path) as name:
             _, writer = await asyncio.open_unix_connection(name)
             writer.close()
-            raise ProcessError(
-                f"Another process counts this site: it answers at {self._path}. Stop it first."
-            )
+            raise ProcessError(f"Another process {self._does}: it answers at {self._path}. Stop it first.")
         listening = await asyncio.to_thread(self._bind)
         self._server = await asyncio.start_unix_server(self._serve, sock=listening)
         self._bound = await asyncio.to_thread(self._inode)
@@ -153,7 +162,7 @@ class Listener:
             log.warning("a command broke off: %s", error)
         except asyncio.CancelledError:
             # It came in while the process was ending; whatever it had begun is finished by the next start.
-            log.warning("a command was given up because the counting process ends")
+            log.warning("a command was given up because the process ends")
         finally:
             del self._clients[task]
             writer.close()
@@ -161,12 +170,17 @@ class Listener:
 
 async def connect(site: Site) -> There | None:
     """Reach the running counting process of a site; None when there is none."""
+    return await reach(site.socket)
+
+
+async def reach(path: Path, who: str = "counting process") -> There | None:
+    """Reach whoever listens at a socket of the site (``who``, for people); None when nobody does."""
     try:
-        with short_name(site.socket) as name:
+        with short_name(path) as name:
             reader, writer = await asyncio.open_unix_connection(name)
     except (FileNotFoundError, ConnectionRefusedError):
         return None
-    return There(reader, writer)
+    return There(reader, writer, who)
 
 
 async def begin(site: Site, *, cutting: bool, patience: float = PATIENCE) -> House | There:

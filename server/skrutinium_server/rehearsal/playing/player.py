@@ -56,7 +56,53 @@ class _Mark:
     def __init__(self, point: Point) -> None:
         self.point = point
         self.reached = asyncio.Event()
-        self.done = False
+
+
+class Course:
+    """The course of a night for one who does something at points of it; several of them do not disturb each other."""
+
+    def __init__(self, player: "Player") -> None:
+        self._player = player
+        self._marks: list[_Mark] = []
+
+    @property
+    def begins(self) -> datetime.datetime:
+        """When the first protocol comes in."""
+        return self._player.night[0].at
+
+    @property
+    def delivered(self) -> int:
+        """How many protocols are in."""
+        return self._player.delivered
+
+    @property
+    def all(self) -> int:
+        """How many protocols the night has."""
+        return self._player.all
+
+    @property
+    def time(self) -> datetime.datetime:
+        """The night's time."""
+        return self._player.time
+
+    async def reach(self, at: Point) -> None:
+        """Return once the night is at that point, with nothing more coming in until :meth:`go_on`; at once when it is past it."""
+        mark = _Mark(at)
+        self._marks.append(mark)
+        self._player.mark(mark)
+        try:
+            await mark.reached.wait()
+        except BaseException:
+            self._marks.remove(mark)
+            self._player.unmark(mark)
+            raise
+
+    async def go_on(self) -> None:
+        """What was to be done at the points that were reached is done."""
+        done = [mark for mark in self._marks if mark.reached.is_set()]
+        for mark in done:
+            self._marks.remove(mark)
+            self._player.unmark(mark)
 
 
 class Player:
@@ -169,26 +215,19 @@ class Player:
                 await self._begin_anew()
             self.go()
 
-    async def reach(self, point: Point) -> None:
-        """Return once the night is at that point, with nothing more coming in until :meth:`go_on`; at once when it is past it."""
-        mark = _Mark(point)
-        model.count_at(self.night, point)
+    def course(self) -> Course:
+        """For one who does something at points of the night."""
+        return Course(self)
+
+    def mark(self, mark: _Mark) -> None:
+        """Wait at a point of the night, until :meth:`unmark`."""
+        model.count_at(self.night, mark.point)
         self._marks.append(mark)
         self._steered.set()
-        try:
-            await mark.reached.wait()
-        except BaseException:
-            self._drop(mark)
-            raise
 
-    async def go_on(self) -> None:
-        """What was to be done at the points that were reached is done."""
-        for mark in [mark for mark in self._marks if mark.reached.is_set()]:
-            self._drop(mark)
-
-    def _drop(self, mark: _Mark) -> None:
-        if mark in self._marks:
-            self._marks.remove(mark)
+    def unmark(self, mark: _Mark) -> None:
+        """Wait there no longer."""
+        self._marks.remove(mark)
         self._set(self._from_here(self._clock()))
 
     def _from_here(self, clock: float) -> State:
@@ -241,6 +280,9 @@ class Player:
         if standing:
             await self._tell_time()
             return STANDING
+        if self.delivered == self.all:
+            self._set(model.ended(self._state, self._clock(), self._at))
+            return 0.0
         upto, until = self._limits()
         clock = self._clock()
         now = min(model.next_time(self._state, clock, self._at), self.ends)
@@ -254,12 +296,10 @@ class Player:
         await self._deliver(due, now)
         if late:
             self._state = self._from_here(clock)
-        if self.delivered == self.all and not self._marks:
+        if due and self.delivered == self.all:
             await self._passages.ask(do="cut")
-            self._set(model.ended(self._state, self._clock(), self._at))
-            return 0.0
         self.changed()
-        return 0.0 if due and more else TICK
+        return 0.0 if (due and more) or self.delivered == self.all else TICK
 
     def _limits(self) -> tuple[int | None, datetime.datetime | None]:
         """How many protocols may come, and until when, before somebody does something."""
@@ -300,6 +340,11 @@ class Player:
             count = model.count_at(self.night, self._at)
             self._sure = True
             await self._bring(max(count, held), self._at)
+            if (
+                held == self.all
+            ):  # it may have been killed before everything was released, or the run is closed
+                with contextlib.suppress(CountingRefused):
+                    await self._passages.ask(do="cut")
 
     async def _begin_anew(self) -> None:
         self.passage += 1
@@ -330,7 +375,9 @@ class Player:
         self.changed()
 
     async def _tell_time(self) -> None:
-        await self._deliver((), self._at)
+        """Keep the run's clock where the night is; at its end it may go on, and the run may be closed."""
+        if self.delivered < self.all:
+            await self._deliver((), self._at)
 
     async def _deliver(self, due: Sequence[Due], now: datetime.datetime, *, quiet: bool = False) -> None:
         """Bring protocols at a time of the night. Asked also when nothing is due: it moves the run's clock and closes batches."""

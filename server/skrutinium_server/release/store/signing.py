@@ -49,15 +49,18 @@ class Signer:
     @classmethod
     def generate(cls, folder: Path) -> "Signer":
         """Make a new key in ``folder`` (created with mode 0700); the file can be read by its owner only."""
-        private = Ed25519PrivateKey.generate()
+        return cls(Ed25519PrivateKey.generate()).keep(folder)
+
+    def keep(self, folder: Path) -> "Signer":
+        """Write this key into ``folder`` (created with mode 0700), where there is none yet; the file can be read by its owner only."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem = self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         descriptor = os.open(folder / "signing.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
-        return cls(private)
+        return self
 
     @classmethod
     def load(cls, folder: Path) -> "Signer":

@@ -1,0 +1,88 @@
+"""The passages of a sandbox's night: each in a run of its own, the one before closed, those before that swept away."""
+
+import asyncio
+import datetime
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal
+
+from skrutinium_server.ledger.model import Accepted
+from skrutinium_server.ledger.sqlite import SqliteReader
+from skrutinium_server.process.clock import WallTime
+from skrutinium_server.rehearsal.playing import run_name
+from skrutinium_server.rehearsal.playing.model import begins
+from skrutinium_server.rehearsal.replay import Due
+from skrutinium_server.rehearsal.sandboxes.sweeping import sweep
+from skrutinium_server.rehearsal.stage import Stage
+
+KEPT = 2
+"""So many passages can be read: the present one, and the one before it."""
+
+
+class SandboxPassages:
+    """Passages of ``night`` on a stage, in runs named after ``name``.
+
+    ``over`` is called before a passage is closed, ``begun`` when one is there.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        name: str,
+        night: Sequence[Due],
+        phase: Literal["test", "rehearsal"],
+        wall: WallTime,
+        over: Callable[[], Awaitable[None]],
+        begun: Callable[[], None],
+    ) -> None:
+        self._stage = stage
+        self._name = name
+        self._night = night
+        self._phase = phase
+        self._wall = wall
+        self._over = over
+        self._begun = begun
+        self._hashes: list[str] = []
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """See :class:`~skrutinium_server.rehearsal.playing.player.Passages`."""
+        return await self._stage.ask(**request)
+
+    async def begin(self, passage: int) -> int:
+        """See :class:`~skrutinium_server.rehearsal.playing.player.Passages`."""
+        wanted = run_name(self._name, passage)
+        site = self._stage.site
+        known = await asyncio.to_thread(site.told)
+        status = await self._stage.ask(do="status")
+        if wanted not in status["runs"]:
+            if self._stage.run is not None and self._stage.run != wanted:
+                await self._over()
+            for run in status["runs"]:
+                await self._stage.ask(do="close", run=run)
+            if wanted not in known:
+                keep = {wanted, *(run_name(self._name, passage - back) for back in range(1, KEPT))}
+                await asyncio.to_thread(
+                    sweep, site, await asyncio.to_thread(site.event, None), keep, self._wall()
+                )
+                await self._stage.open(wanted, self._phase, begins=begins(self._night).isoformat())
+                self._begun()
+                return 0
+        if self._stage.run != wanted:
+            await self._stage.take_up(wanted)
+            self._begun()
+        return await asyncio.to_thread(self._held, wanted)
+
+    def _held(self, run: str) -> int:
+        """How many protocols of the night, from its beginning, are in the ledger of a run."""
+        with SqliteReader(self._stage.site.ledger(run)) as reader:
+            held = {entry.body.data_sha256 for entry in reader.entries() if isinstance(entry.body, Accepted)}
+        if not self._hashes:
+            self._hashes = [hashlib.sha256(row.taken_over.data).hexdigest() for row in self._night]
+        return next(
+            (place for place, sha256 in enumerate(self._hashes) if sha256 not in held), len(self._night)
+        )
+
+
+def moment(time: datetime.datetime) -> str:
+    """A time as commands tell it."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
