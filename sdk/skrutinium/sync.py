@@ -6,10 +6,15 @@
 ...         print(release.number, release.event().name)
 
 All work is that of :func:`skrutinium.connect`, in an event loop of its own in a thread; errors are the same. Ctrl-C while something
-is waited for ends the waiting, and leaving the ``with`` block ends the thread.
+is waited for ends the waiting, and leaving the ``with`` block ends the thread. Sinks are here too; a feed works in the loop of its sink:
+
+>>> with skrutinium.sync.SqliteSink("night.sqlite") as sink:  # doctest: +SKIP
+...     with skrutinium.sync.connect("https://feed.example", state=sink) as feed:
+...         for release in feed.releases():
+...             sink.take(release)
 """
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -19,7 +24,12 @@ from skrutinium.errors import SkrutiniumError
 from skrutinium.following import feed as following
 from skrutinium.following import release as asynchronous
 from skrutinium.following.news import Health
+from skrutinium.following.statefile import Seen
+from skrutinium.sinks import csv_folder, postgresql, sqlite
+from skrutinium.sinks import sink as sinks
+from skrutinium.tables import reading
 from skrutinium.tables.changes import Differences
+from skrutinium.tables.records import Record
 from skrutinium.waiting import Loop, Same, Twin, made, waited
 
 P = ParamSpec("P")
@@ -74,19 +84,24 @@ class Release(Twin[asynchronous.Release]):
 class Feed:
     """One run of one event: :class:`skrutinium.Feed` without ``await``; made by :func:`connect`."""
 
-    def __init__(self, own: following.Feed) -> None:
+    def __init__(self, own: following.Feed, sink: "Sink | None" = None) -> None:
         self._own = own
+        self._sink = sink
         self._loop: Loop | None = None
 
     def __enter__(self) -> Self:
         """Read and check the signed state; raises what :class:`skrutinium.Feed` raises."""
-        self._loop = Loop()
+        self._loop = Loop() if self._sink is None else self._sink.loop
         try:
             self.wait(self._own.__aenter__())
         except BaseException:
-            self._loop.close()
+            self._end(self._loop)
             raise
         return self
+
+    def _end(self, loop: Loop) -> None:
+        if self._sink is None:
+            loop.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -96,7 +111,7 @@ class Feed:
         try:
             loop.wait(self._own.__aexit__(kind, error, trace))
         finally:
-            loop.close()
+            self._end(loop)
 
     @property
     def _begun(self) -> Loop:
@@ -158,9 +173,104 @@ class Feed:
         return self._own.fingerprint
 
 
-def _as(_like: Callable[P, following.Feed]) -> Callable[[Callable[..., Feed]], Callable[P, Feed]]:
+class Sink:
+    """Tables that stay equal to a feed: :class:`skrutinium.Sink` without ``await``; the feed's ``state`` is the sink."""
+
+    def __init__(self, own: sinks.Sink) -> None:
+        self._own = own
+        self._loop: Loop | None = None
+
+    def __str__(self) -> str:
+        return str(self._own)
+
+    def __enter__(self) -> Self:
+        """Open it, or make it; raises :class:`skrutinium.SinkError`."""
+        self._loop = Loop()
+        try:
+            self._loop.wait(self._own.__aenter__())
+        except BaseException:
+            self._loop.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it, and end the thread."""
+        loop = self.loop
+        try:
+            loop.wait(self._own.__aexit__(kind, error, trace))
+        finally:
+            loop.close()
+
+    @property
+    def loop(self) -> Loop:
+        """Where its work is done."""
+        if self._loop is None:
+            raise SkrutiniumError("this sink is not open: use it as `with`", address=self.where)
+        return self._loop
+
+    @property
+    def where(self) -> str:
+        """Where it is, for people."""
+        return self._own.where
+
+    def take(self, release: Release) -> bool:
+        """Make the tables those of a release; False when they are already (or of a later one). Raises what :class:`skrutinium.Sink` raises."""
+        if release._loop is not self.loop:  # noqa: SLF001 - one of a kind
+            raise SkrutiniumError(
+                "this release is of a feed with a loop of its own: connect it with state=sink",
+                address=self.where,
+            )
+        return self.loop.wait(self._own.take(release._own))  # noqa: SLF001 - one of a kind
+
+    def missing(self) -> tuple[str, ...] | None:
+        """Paths of the documents that no source delivered yet; None when nobody could tell yet which these are."""
+        return self.loop.wait(self._own.missing())
+
+    async def read(self) -> Seen | None:
+        """For the feed, in their loop: the release that it holds."""
+        return await self._own.read()
+
+    async def write(self, seen: Seen) -> None:
+        """For the feed, in their loop: nothing, the mark is kept with the rows."""
+        await self._own.write(seen)
+
+
+def _as(_like: Callable[P, Any]) -> Callable[[Callable[..., T]], Callable[P, T]]:
     """With the same arguments."""
     return lambda function: function
+
+
+@_as(csv_folder.CsvSink)
+def CsvSink(*args: Any, **kwargs: Any) -> Sink:  # noqa: N802 - named like what it stands for
+    """:class:`skrutinium.CsvSink` to be used as ``with``."""
+    return Sink(csv_folder.CsvSink(*args, **kwargs))
+
+
+@_as(sqlite.SqliteSink)
+def SqliteSink(*args: Any, **kwargs: Any) -> Sink:  # noqa: N802
+    """:class:`skrutinium.SqliteSink` to be used as ``with``."""
+    return Sink(sqlite.SqliteSink(*args, **kwargs))
+
+
+@_as(postgresql.PostgresSink)
+def PostgresSink(*args: Any, **kwargs: Any) -> Sink:  # noqa: N802
+    """:class:`skrutinium.PostgresSink` to be used as ``with``."""
+    return Sink(postgresql.PostgresSink(*args, **kwargs))
+
+
+def records(
+    release: Release,
+    *,
+    tables: Sequence[str] | None = None,
+    areas: Sequence[str] | None = None,
+    contests: Sequence[str] | None = None,
+    kinds: Sequence[str] | None = None,
+) -> dict[str, list[Record]]:
+    """All records as of a release, by table: :func:`skrutinium.records` without ``await``."""
+    wanted = {"tables": tables, "areas": areas, "contests": contests, "kinds": kinds}
+    return release._loop.wait(reading.records(release._own, **wanted))  # noqa: SLF001 - one of a kind
 
 
 @_as(following.connect)
@@ -171,4 +281,5 @@ def connect(*args: Any, **kwargs: Any) -> Feed:
     """
     if kwargs.get("session") is not None:
         raise ValueError("a session belongs to one event loop; this feed has a loop of its own")
-    return Feed(following.connect(*args, **kwargs))
+    state = kwargs.get("state")
+    return Feed(following.connect(*args, **kwargs), state if isinstance(state, Sink) else None)

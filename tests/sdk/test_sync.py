@@ -15,6 +15,7 @@ import skrutinium
 import skrutinium.sync
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.several import IMPATIENT, QUICK
+from tests.sdk.sinks_at_work import expected, read_back
 from tests.sdk.store_builder import Written, make_night
 
 
@@ -57,7 +58,9 @@ def threads() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name == "skrutinium"]
 
 
-def connect(serving: Serving, state: Path | None = None, **settings: object) -> skrutinium.sync.Feed:
+def connect(
+    serving: Serving, state: skrutinium.Marks | Path | None = None, **settings: object
+) -> skrutinium.sync.Feed:
     wanted = {"timing": QUICK, "requests": IMPATIENT, "state": state} | settings
     return skrutinium.sync.connect(serving.feed.url, **wanted)  # type: ignore[arg-type]
 
@@ -92,11 +95,49 @@ def test_everything_of_a_release_is_there() -> None:
     for kind, twin in (
         (skrutinium.Release, skrutinium.sync.Release),
         (skrutinium.Feed, skrutinium.sync.Feed),
+        (skrutinium.Sink, skrutinium.sync.Sink),
     ):
         names = {name for name in vars(kind) if not name.startswith("_")}
         assert names - set(vars(twin)) == set()
         for name in names:
-            assert not inspect.iscoroutinefunction(vars(twin)[name])
+            for_feeds = kind is skrutinium.Sink and name in ("read", "write")
+            assert inspect.iscoroutinefunction(vars(twin)[name]) == for_feeds
+
+
+SINKS = {"csv": skrutinium.sync.CsvSink, "sqlite": skrutinium.sync.SqliteSink}
+
+
+@pytest.mark.parametrize("kind", SINKS)
+def test_sinks(kind: str, serving: Serving, tmp_path: Path) -> None:
+    """A sink keeps the mark of its feed and is equal to it; a restart goes on with the next release, and no thread is left."""
+    place, told = tmp_path / f"tables.{kind}", dict[str, list[skrutinium.Record]]()
+    for last in (3, 4):
+        with SINKS[kind](place, tables=["lists", "event"]) as sink, connect(serving, sink) as feed:
+            for release in feed.releases():
+                assert sink.take(release)
+                assert not sink.take(release)
+                assert sink.missing() == ()
+                if release.number == last:
+                    told = skrutinium.sync.records(release, tables=["lists", "event"])
+                    break
+                serving.grow(last)
+        tables = asyncio.run(read_back(kind, str(place)))
+        assert tables.pop("releases") == [(number,) for number in range(2, last + 1)]
+        assert tables == expected(told)
+        serving.grow(4)
+    assert not threads()
+
+
+def test_sinks_need_the_loop_of_their_feed(serving: Serving, tmp_path: Path) -> None:
+    """A sink that is not open, or a release of a feed that was connected without the sink, is told how to do it."""
+    sink = skrutinium.sync.SqliteSink(tmp_path / "night.sqlite")
+    with pytest.raises(skrutinium.SkrutiniumError, match="use it as `with`"), connect(serving, sink):
+        pass
+    with sink, connect(serving) as feed, pytest.raises(skrutinium.SkrutiniumError, match="state=sink"):
+        sink.take(feed.release())
+    with pytest.raises(skrutinium.SinkError), skrutinium.sync.SqliteSink(tmp_path):
+        pass
+    assert not threads()
 
 
 def test_errors_are_the_same(serving: Serving) -> None:
