@@ -70,6 +70,7 @@ WHERE = {
     "event-log": "event_log",
     "notice": "notice",
     "preflight": "preflight",
+    "score": "score",
     "status": "status",
     "console": "console",
 }

@@ -23,9 +23,10 @@ EVERY = 2.0
 """Seconds between two looks."""
 
 
-def _address(
+def metrics_addresses(
     _context: click.Context, _option: click.Parameter, told: tuple[str, ...]
 ) -> list[tuple[str, int]]:
+    """Host and port of each feed that tells metrics; raises ``click.BadParameter``."""
     found = []
     for text in told:
         host, _, port = text.rpartition(":")
@@ -41,7 +42,7 @@ def _address(
     "--metrics",
     metavar="[HOST:]PORT",
     multiple=True,
-    callback=_address,
+    callback=metrics_addresses,
     help="Where a feed tells its metrics; may be repeated.",
 )
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until Ctrl-C.")

@@ -1,0 +1,1 @@
+"""What the pages of the console show and do, one module a part of it."""
