@@ -15,10 +15,20 @@ from skrutinium.replaying.player import Player
 from skrutinium.replaying.recording import RecordedSeries
 
 TEXT = "text/plain"
+VOLBY = "volby"
 TAR = "application/x-tar"
 _OBJECT = re.compile(r"/object/([0-9a-f]{64})")
 _KEY = re.compile(r"/keys/[0-9a-f]{16}\.pem(?:\.sig)?")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_EDITION = re.compile(r"([0-9]{9})(?:\.([1-9][0-9]{0,5}))?\.xml")
+_WRITTEN = re.compile(rb'<registers [^>]*\btime="([0-9TZ:.+-]{10,40})"')
+_HEAD = 4096
+_BATCH = re.compile(r"okrsky/vysledky_okrsky_[0-9]{5}\.xml")
+_FOLDER = re.compile(r"(kv|se)(?:([0-9]{4})|nat|media)")
+_LAWS = {"kv": "cz-municipal", "se": "cz-senate"}
+"""By what the folders of volby.cz begin with."""
+_TERM = 4
+"""Years after the regular election in which a by-election still stands under its name."""
 _REGISTER = re.compile(r"(newest|[1-9][0-9]{0,8}(?:\.[1-9][0-9]{0,5})?|at/[^/]+)/(.+)")
 
 
@@ -114,6 +124,28 @@ class Finding:
     def _bytes(self, sha256: str) -> bytes:
         return gzip.decompress(self.object(sha256).data)
 
+    def newest_batch(self) -> str:
+        """The path of the newest batch of protocols of the series volby; raises :class:`NotYet`."""
+        newest = self._player.released.get(VOLBY, 0)
+        batches = [
+            path
+            for path, held in self._series(VOLBY).versions.items()
+            if _BATCH.fullmatch(path) and held[0][0] <= newest
+        ]
+        if not batches:
+            raise NotYet("there is no batch at this moment of the replay")
+        return max(batches)
+
+    def odata(self, folder: str, date: str, path: str) -> str:
+        """The document of the series volby that a file of volby.cz is; raises :class:`NotYet` for another election than the recorded one."""
+        run = self._player.recording.run
+        day, named = run.first_date or run.date, _FOLDER.fullmatch(folder.lower())
+        if named is None or not run.law.startswith(_LAWS[named[1]]) or day is None or f"{day:%Y%m%d}" != date:
+            raise NotYet("another election was recorded")
+        if named[2] and not 0 <= day.year - int(named[2]) <= _TERM:
+            raise NotYet("another election was recorded")
+        return self.newest_batch() if path == "okrsky/vysledky_okrsky.xml" else path
+
     def number(self, name: str, what: str, value: str) -> int:
         """The release that ``newest``, ``release`` N or ``at`` TIME means."""
         series, newest = self._series(name), self._player.released[name]
@@ -138,13 +170,15 @@ class Finding:
 
     # ---------------------------------------------------------------- registers
     def registers(self, rest: str) -> Found:
-        """``newest/PATH``, ``N/PATH``, ``N.E/PATH``; as of a time means the newest here."""
+        """``newest/PATH``, ``N/PATH``, ``N.E/PATH``, ``at/TIME/PATH``; of a replaced edition there may be the index alone."""
         found = _REGISTER.fullmatch(rest)
         if found is None:
             raise NotYet("there is no such address")
         version, path = found[1], found[2]
         folder = f"event/{self._player.recording.run.event}/registers"
-        if version == "newest" or version.startswith("at/"):
+        if version.startswith("at/"):
+            version = self._version_at(self._root / folder, _time(version.removeprefix("at/")))
+        elif version == "newest":
             version = self._file(f"{folder}/newest").data.split()[0].decode("ascii")
         index = self._index(Path(self._root / folder), version)
         if path in ("registers.xml", "registers.xml.sig"):
@@ -161,6 +195,21 @@ class Finding:
         kind = "application/xml" if path.endswith(".xml") else "application/octet-stream"
         held = self.object(row[1].decode("ascii"))
         return Found(held.data, kind, packed=True)
+
+    @staticmethod
+    def _version_at(folder: Path, time: datetime.datetime) -> str:
+        """Version and edition of the registers that were the newest at a time."""
+        written: list[tuple[datetime.datetime, int, int]] = []
+        for path in folder.glob("*.xml"):
+            told, named = _WRITTEN.search(path.read_bytes()[:_HEAD]), _EDITION.fullmatch(path.name)
+            if told is not None and named is not None:
+                at = datetime.datetime.fromisoformat(told[1].decode("ascii"))
+                written.append((at, int(named[1]), int(named[2] or 1)))
+        there = [one for one in written if one[0] <= time]
+        if not there:
+            raise NotYet("there were no registers at that time")
+        _, number, edition = max(there)
+        return f"{number}.{edition}"
 
     @staticmethod
     def _index(folder: Path, version: str) -> str:

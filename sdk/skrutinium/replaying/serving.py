@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from skrutinium.errors import ChoiceNeeded, NotYet, SkrutiniumError, StorageError
 from skrutinium.replaying.answers import MARK, Found, answer, etag_of, known, not_yet, refusal
 from skrutinium.replaying.choosing import Choosing, Chosen
-from skrutinium.replaying.finding import TEXT, Finding
+from skrutinium.replaying.finding import TEXT, VOLBY, Finding
 from skrutinium.replaying.player import Player
 from skrutinium.replaying.recording import SERIES
 
@@ -21,7 +21,7 @@ _LONGEST_WAIT = 60
 _COMMENT_EVERY = 10.0
 _PREFER = re.compile(r"(?:^|,)\s*wait=([0-9]{1,4})\s*(?:,|$)")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_ODATA = re.compile(r"/appdata/[^/]+/[^/]+/odata/(.+)")
+_ODATA = re.compile(r"/appdata/([^/]+)/([0-9]{8})/odata/(.+)")
 
 
 class Server:
@@ -76,7 +76,7 @@ class Server:
         if path in ("/", "/access", "/health", "/status"):
             return await self._send(request, self._about(request, path))
         if odata := _ODATA.fullmatch(path):
-            return await self._document(request, "volby", "newest", "", odata[1])
+            return await self._document(request, VOLBY, "newest", "", self._finding.odata(*odata.groups()))
         if not path.startswith(f"/event/{run.event}/"):
             return await self._send(request, lambda: self._finding.at_root(path))
         rest = path.removeprefix(f"/event/{run.event}/")
