@@ -24,7 +24,7 @@ from skrutinium.commands import (
     verify,
     watch,
 )
-from skrutinium.commands.going_on import said
+from skrutinium.commands.going_on import show
 from skrutinium.errors import SkrutiniumError
 
 COMMANDS: tuple[ModuleType, ...] = (
@@ -69,6 +69,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         code = 0
     except SkrutiniumError as error:
-        print(said(error, plain=getattr(told, "json", False)), file=sys.stderr)
+        show(error, plain=getattr(told, "json", False))
         code = error.exit_code
     sys.exit(code)

@@ -8,6 +8,7 @@ from typing import Any
 
 from skrutinium.commands.choice import which_run
 from skrutinium.commands.export import chosen
+from skrutinium.commands.telling import tell
 from skrutinium.documents.protocols import Correction
 from skrutinium.errors import ChoiceNeeded
 from skrutinium.following.feed import Feed, connect
@@ -61,7 +62,7 @@ async def run(told: argparse.Namespace) -> int:
     if told.json:
         print(json.dumps(values(older, newer, found), ensure_ascii=False, indent=1))
     else:
-        print("\n".join(_lines(older, newer, found)))
+        tell("\n".join(_lines(older, newer, found)))
     return 1 if found.changes or found.corrections else 0
 
 

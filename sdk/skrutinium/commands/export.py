@@ -3,12 +3,12 @@
 import argparse
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from skrutinium.commands.choice import which_run
 from skrutinium.commands.going_on import Going, going_on
+from skrutinium.commands.telling import tell
 from skrutinium.errors import ChoiceNeeded
 from skrutinium.following.feed import Feed, connect
 from skrutinium.following.release import Release
@@ -118,7 +118,7 @@ def sink_by(told: argparse.Namespace) -> Sink:
 async def _export(feed: Feed, sink: Sink, told: argparse.Namespace, going: Going) -> int:
     if feed.unpinned and not told.json:
         words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
-        print(f"skrutinium: {words}", file=sys.stderr)
+        tell(f"skrutinium: {words}", error=True)
     newest = await feed.release()
     changed = await _take(newest, sink, told, going, always=True)
     if told.follow:
@@ -183,7 +183,6 @@ def _show(
     without = ", without what no mail brought" if missing is None else ""
     if missing:
         without = f", without {grouped(len(missing))} documents that nobody delivers yet"
-    print(
-        f"{release.event_id}/{release.run} ({release.phase}): {sink.where} {what} release {release.number}, {counted}{without}",
-        flush=True,
+    tell(
+        f"{release.event_id}/{release.run} ({release.phase}): {sink.where} {what} release {release.number}, {counted}{without}"
     )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from skrutinium.commands.telling import tell
 from skrutinium.errors import (
     AccessRefused,
     Gone,
@@ -49,15 +50,15 @@ class Going:
     def say(self, error: SkrutiniumError) -> None:
         """Tell it, once."""
         if error.message != self._said:
-            text = said(error, plain=self._plain) + ("" if self._plain else "; waiting, Ctrl-C ends")
-            print(text, file=sys.stderr, flush=True)
+            show(error, plain=self._plain, then="; waiting, Ctrl-C ends")
         self._said = error.message
 
 
-def said(error: SkrutiniumError, *, plain: bool) -> str:
-    """An error in a line, for people or (``plain``) for programs."""
+def show(error: SkrutiniumError, *, plain: bool, then: str = "") -> None:
+    """Tell an error, and for people (not ``plain``) what happens ``then``."""
     if not plain:
-        return f"skrutinium: {error} [{error.code}]"
+        tell(f"skrutinium: {error} [{error.code}]{then}", error=True)
+        return
     told = {
         "error": error.code,
         "exit": error.exit_code,
@@ -66,7 +67,7 @@ def said(error: SkrutiniumError, *, plain: bool) -> str:
         "request": error.request_id,
         "words": error.words,
     }
-    return json.dumps(told, ensure_ascii=False)
+    print(json.dumps(told, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
 async def going_on(work: Callable[[], Awaitable[T]], going: Going) -> T:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skrutinium.commands.choice import what_of_it, which_run
+from skrutinium.commands.telling import tell
 from skrutinium.errors import ChoiceNeeded, SkrutiniumError
 from skrutinium.mirroring.keeping import Keeper, opened
 from skrutinium.mirroring.mark import alone
@@ -109,12 +110,12 @@ class Display:
         """Say what came."""
         if mirror.unpinned and not self._told_key and not self._plain:
             words = f"key {mirror.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
-            print(f"skrutinium: {words}", file=sys.stderr)
+            tell(f"skrutinium: {words}", error=True)
         self._told_key = True
         if self._plain:
             print(json.dumps(values(mirror, pulled)), flush=True)
             return
-        print(sentence(mirror, pulled), flush=True)
+        tell(sentence(mirror, pulled))
 
     def trouble(self, error: SkrutiniumError) -> None:
         """Say what is wrong, once."""
@@ -122,11 +123,10 @@ class Display:
             return
         self._trouble = error.message
         told = {"trouble": error.code, "message": error.message, "address": error.address}
-        print(
-            json.dumps(told) if self._plain else f"skrutinium: {error}; trying again",
-            file=sys.stderr,
-            flush=True,
-        )
+        if self._plain:
+            print(json.dumps(told), file=sys.stderr, flush=True)
+        else:
+            tell(f"skrutinium: {error}; trying again", error=True)
 
 
 def sentence(mirror: Mirror, pulled: Pulled) -> str:

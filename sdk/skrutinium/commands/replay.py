@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from skrutinium.commands.choice import which_run
+from skrutinium.commands.telling import tell
 from skrutinium.errors import ChoiceNeeded
 from skrutinium.replaying.player import Player
 from skrutinium.replaying.recording import SERIES, Recording, open_recording
@@ -82,7 +83,7 @@ async def run(told: argparse.Namespace) -> int:
                     if not await obey(player, order):
                         return 0
                 except ValueError as error:
-                    print(f"skrutinium: {error}", file=sys.stderr)
+                    tell(f"skrutinium: {error}", error=True)
                     continue
                 if work[0].done():  # it had come to its end
                     work[0] = asyncio.create_task(player.run())
@@ -115,15 +116,13 @@ class Saying:
             )
             return
         count = len(recording.series[SERIES].times)
-        print(
-            f"REPLAY of {run.event}, run {run.id} (recorded phase: {run.phase}), {count} releases, {float(player.speed):g} times as fast"
-        )
+        faster = f"{float(player.speed):g} times as fast"
+        tell(f"REPLAY of {run.event}, run {run.id} (recorded phase: {run.phase}), {count} releases, {faster}")
         if not recording.timed:
-            print("It has no times of its own: releases come when their publisher made them.")
-        print(
-            f"Serving at {url} on this machine. Signatures and times are the recorded ones; nothing here is news."
-        )
-        print("p pauses, n and b step, a release or a time (then Enter) seeks, q ends.", flush=True)
+            tell("It has no times of its own: releases come when their publisher made them.")
+        tell(f"Serving at {url} on this machine.")
+        tell("Signatures and times are the recorded ones; nothing here is news.")
+        tell("p pauses, n and b step, a release or a time (then Enter) seeks, q ends.")
 
     async def go_on(self) -> None:
         """Say what happens, until cancelled."""

@@ -104,7 +104,7 @@ def _corrected(one: Correction) -> Line:
     parts = []
     for change in one.changes[:2]:
         what = change.field or (f"list {change.list}" + (f"/{change.candidate}" if change.candidate else ""))
-        parts.append(f"{what} {grouped(change.old)} → {grouped(change.new)}")
+        parts.append(f"{what}: {grouped(change.old)} → {grouped(change.new)}")
     more = f" and {len(one.changes) - 2} more" if len(one.changes) > 2 else ""
     told = ", ".join(parts) + more if parts else "sent again, no number changed"
     return Line(one.time, f"correction in precinct {one.precinct}: {told} ({one.reason})", correction=True)
