@@ -24,7 +24,7 @@ def _batches(path: Path, law: Law, index: DefinitionIndex) -> list[Received]:
 
 
 def _csv(path: Path, law: Law, _index: DefinitionIndex) -> list[Received]:
-    return list(csv_set.read_folder(path, law))
+    return list(csv_set.read_folders(path, law))
 
 
 _FILES: Final[dict[str, _Read]] = {volby_batches.FORMAT: _batches, csv_set.FORMAT: _csv}

@@ -59,6 +59,18 @@ def read_folder(folder: Path, law: Law) -> tuple[Received, ...]:
     return read_set(tables, law)
 
 
+def read_folders(folder: Path, law: Law) -> tuple[Received, ...]:
+    """:func:`read_folder`, or where the folder holds no set itself, of all sets in folders in it, in the order of their names.
+
+    So a protocol that was sent several times can be told: each time in another set.
+    """
+    if folder.is_dir() and not (folder / PROTOCOLS).exists() and not (folder / VOTES).exists():
+        sets = sorted(path.parent for path in folder.glob(f"*/{PROTOCOLS}"))
+        if sets:
+            return tuple(received for one in sets for received in read_folder(one, law))
+    return read_folder(folder, law)
+
+
 def read_set(tables: Mapping[str, bytes], law: Law) -> tuple[Received, ...]:
     """The protocols of both files by name, all or none, in the order of ``protocols.csv``; raises :class:`ReadError`."""
     votes: defaultdict[Key, list[Line]] = defaultdict(list)
@@ -106,8 +118,7 @@ def parse_record(data: bytes, law: Law, *, source: str = "record", offset: int =
 
 def write_set(protocols: Iterable[Protocol], law: Law) -> dict[str, bytes]:
     """Both files by name; reads back as the same protocols. Raises IntakeError for what the set cannot hold."""
-    lines = [",".join(_columns(law))]
-    votes = [",".join(VOTE_COLUMNS)]
+    lines, votes = ([head] for head in heads(law))
     written: set[Key] = set()
     for protocol in protocols:
         key = (protocol.precinct, protocol.contest)
@@ -136,11 +147,15 @@ def write_alone(protocol: Protocol, law: Law) -> TakenOver:
     line = _line(protocol, law)
     rows = "\n".join(_vote_lines(protocol))
     data = f"{line}\n{rows}" if rows else line
-    heads = ",".join(_columns(law)), ",".join(VOTE_COLUMNS)
-    whole = hashlib.sha256(f"{heads[0]}\n{line}\n{heads[1]}\n".encode("ascii"))
+    head, votes_head = heads(law)
+    whole = hashlib.sha256(f"{head}\n{line}\n{votes_head}\n".encode("ascii"))
     whole.update(f"{rows}\n".encode("ascii") if rows else b"")
-    offset = len(heads[0]) + 1
-    return TakenOver(data.encode("ascii"), FORMAT, "UTF-8", PROTOCOLS, whole.hexdigest(), offset)
+    return TakenOver(data.encode("ascii"), FORMAT, "UTF-8", PROTOCOLS, whole.hexdigest(), len(head) + 1)
+
+
+def heads(law: Law) -> tuple[str, str]:
+    """The header lines of ``protocols.csv`` and ``votes.csv``, without line ends."""
+    return ",".join(_columns(law)), ",".join(VOTE_COLUMNS)
 
 
 def _line(protocol: Protocol, law: Law) -> str:

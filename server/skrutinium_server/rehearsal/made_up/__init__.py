@@ -9,18 +9,26 @@ from skrutinium_server.rehearsal.made_up.election import (
     made_up_election,
 )
 from skrutinium_server.rehearsal.made_up.errors import (
+    FolderError,
     GeneratorError,
     MadeUpError,
     RateError,
     ScaleError,
     WishError,
 )
+from skrutinium_server.rehearsal.made_up.folder import Written, read_corrections, summary, write_folder
 from skrutinium_server.rehearsal.made_up.generator import Generator, generator_of, made_up_laws
 from skrutinium_server.rehearsal.made_up.names import MARK
-from skrutinium_server.rehearsal.made_up.night import Coming, made_up_night, made_up_protocols, taken_over
+from skrutinium_server.rehearsal.made_up.night import (
+    AUTHORITY,
+    Coming,
+    made_up_night,
+    made_up_protocols,
+    taken_over,
+)
 from skrutinium_server.rehearsal.made_up.scale import FULL, SMALL, Scale, scale_of
 from skrutinium_server.rehearsal.made_up.second_round import made_up_second_round
-from skrutinium_server.rehearsal.made_up.settings import USUAL, Rates, Settings, Wishes
+from skrutinium_server.rehearsal.made_up.settings import QUIET, USUAL, Rates, Settings, Wishes
 
 __all__ = [
     "begin",
@@ -33,15 +41,21 @@ __all__ = [
     "made_up_night",
     "made_up_protocols",
     "made_up_second_round",
+    "read_corrections",
     "scale_of",
+    "summary",
     "taken_over",
+    "write_folder",
+    "AUTHORITY",
     "Coming",
     "FULL",
+    "FolderError",
     "Generator",
     "GeneratorError",
     "MARK",
     "MadeUp",
     "MadeUpError",
+    "QUIET",
     "RateError",
     "Rates",
     "SMALL",
@@ -51,4 +65,5 @@ __all__ = [
     "USUAL",
     "WishError",
     "Wishes",
+    "Written",
 ]

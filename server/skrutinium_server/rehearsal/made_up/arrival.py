@@ -9,7 +9,8 @@ from skrutinium_server.election.model import Poll
 from skrutinium_server.rehearsal.made_up.chance import between, branch, several
 from skrutinium_server.rehearsal.made_up.settings import OF, Rates
 
-Kind = Literal["refused", "first", "resend", "correction", "duplicate"]
+Kind = Literal["first", "refused", "resend", "duplicate", "correction"]
+"""As what a protocol comes in; ``first`` is the first that is taken over."""
 
 
 class Course(NamedTuple):

@@ -31,3 +31,9 @@ class GeneratorError(MadeUpError):
     """A law by which no election can be made up yet."""
 
     code = "made-up-law"
+
+
+class FolderError(MadeUpError):
+    """A folder that a made-up election cannot be written to, or read from."""
+
+    code = "made-up-folder"

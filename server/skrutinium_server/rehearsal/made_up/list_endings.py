@@ -39,7 +39,7 @@ def ties(index: DefinitionIndex, law: Law, contest: str, ballots: Ballots) -> It
     for one, other in counted.pairs():
         places = product((won[one], won[one] + 1), (won[other], won[other] + 1))
         for place, other_place in places:
-            if 0 in (place, other_place) or place == other_place:
+            if place == other_place or not (counted.has(one, place) and counted.has(other, other_place)):
                 continue
             divisors = counted.law.divisor(place), counted.law.divisor(other_place)
             for quotient in _around((counted.votes[one] + counted.votes[other]) // sum(divisors)):
@@ -82,6 +82,10 @@ class _Counted:
         """Every two lists, those with nearly equal votes first."""
         found = combinations(sorted(self.votes), 2)
         return sorted(found, key=lambda pair: (abs(self.votes[pair[0]] - self.votes[pair[1]]), pair))
+
+    def has(self, number: int, place: int) -> bool:
+        """Whether a list has a candidate for its seat of that number."""
+        return 0 < place <= self._candidates[number]
 
     def outcome(self, wanted: Mapping[int, int]) -> Outcome:
         """The outcome if those lists had so many votes."""

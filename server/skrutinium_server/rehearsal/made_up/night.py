@@ -11,7 +11,7 @@ from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.election.model import Definition, Poll
 from skrutinium_server.intake.formats.csv_set import write_alone
 from skrutinium_server.intake.model import Protocol, TakenOver
-from skrutinium_server.rehearsal.made_up.arrival import Arrival, arrivals, drawn
+from skrutinium_server.rehearsal.made_up.arrival import Arrival, Kind, arrivals, drawn
 from skrutinium_server.rehearsal.made_up.chance import branch, pick
 from skrutinium_server.rehearsal.made_up.changes import Changing
 from skrutinium_server.rehearsal.made_up.endings import settled
@@ -26,10 +26,11 @@ AUTHORITY: Final = "Vymyšlená volební komise"
 
 
 class Coming(NamedTuple):
-    """One protocol as it comes in; one that is brought as a correction has its reason and authority."""
+    """One protocol as it comes in, as what; one that is brought as a correction has its reason and authority."""
 
     at: datetime.datetime
     protocol: Protocol
+    kind: Kind
     reason: str | None = None
     authority: str | None = None
 
@@ -79,19 +80,19 @@ class _Making:
     def protocol(self, arrival: Arrival) -> Coming:
         poll, kind = arrival.poll, arrival.kind
         if kind == "duplicate":
-            return Coming(arrival.at, self._sent.pop(poll))
+            return Coming(arrival.at, self._sent.pop(poll), kind)
         self._sequence += 1
         found = self._right(arrival)
         if arrival.after:
             found = self._changing.mistaken(found, arrival.after)
         if kind == "refused":
-            return Coming(arrival.at, self._changing.slipped(found, self._chance("slip", poll)))
+            found = self._changing.slipped(found, self._chance("slip", poll))
         if kind == "correction":
             reason = pick(self._chance("reason", poll), REASONS)
-            return Coming(arrival.at, found, reason, AUTHORITY)
+            return Coming(arrival.at, found, kind, reason, AUTHORITY)
         if arrival.twice:
             self._sent[poll] = found
-        return Coming(arrival.at, found)
+        return Coming(arrival.at, found, kind)
 
     def _right(self, arrival: Arrival) -> Protocol:
         """What the voters did, and what is odd about it."""

@@ -10,6 +10,8 @@ from skrutinium_server.rehearsal.made_up.chance import below, between, branch
 _TURNOUT: Final = ((500, 610), (1_500, 570), (6_000, 500), (40_000, 440), (10**9, 420))
 """Of 1,000 voters so many come, by how many voters a municipality has at most (2018)."""
 
+HANDFUL: Final = 10
+
 
 class Figures(NamedTuple):
     """The figures of a precinct, the same in all contests held in it: there is one envelope for all ballots."""
@@ -48,4 +50,5 @@ def figures(poll: Poll, turnout: int, seed: int, round_: int = 1) -> Figures:
     chance = branch(seed, "turnout", poll.precinct, *(() if round_ == 1 else (round_,)))
     eligible = (poll.eligible or 0) + below(chance, 4)
     issued = eligible * (turnout + between(chance, -80, 80)) // 1000
-    return Figures(eligible, issued, issued - (1 if below(chance, 8) == 0 and issued else 0))
+    # One envelope of a handful that is not brought back would be a tenth, which the law warns of.
+    return Figures(eligible, issued, issued - (1 if below(chance, 8) == 0 and issued >= HANDFUL else 0))
