@@ -178,6 +178,11 @@ class Receipts:
                 return "mail" if isinstance(one.source, MailSource) else "files"
         return "second-site"  # one that notices named once, and no more
 
+    def _mails(self) -> int | None:
+        """How many mails were read, None without a mailbox."""
+        boxes = [one.source for one in self._followed if isinstance(one.source, MailSource)]
+        return sum(box.mails for box in boxes) if boxes else None
+
     # ---------------------------------------------------------------- the document
     def _document(self, told: Sequence[Done]) -> bytes:
         """The receipt."""
@@ -192,6 +197,7 @@ class Receipts:
             "sent": _moment(self._clock()),
             "codebook": self._held(),
             "by-mail": self._by_mail,
+            "mails": self._mails(),
             "corrections": sum(self._noticed.values()),
         }
         rows = "".join(f" <done{_attributes(self._row(one))}/>\n" for one in told)

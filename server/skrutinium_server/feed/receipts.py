@@ -54,7 +54,7 @@ MOST: Final = 20_000
 
 _SCHEMA: Final = ("_contract", "xsd", "skrutinium", "1.0", "rehearsal.xsd")
 _NAMESPACE: Final = "{urn:skrutinium:1}"
-_NUMBERS: Final = frozenset({"codebook", "by-mail", "corrections", "release"})
+_NUMBERS: Final = frozenset({"codebook", "by-mail", "corrections", "mails", "release"})
 
 Receipt = Mapping[str, Any]
 """What a receipt says, by the names of the schema; ``done`` is a list of such mappings."""

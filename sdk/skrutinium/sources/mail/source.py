@@ -44,6 +44,11 @@ class MailSource:
         self._mails = 0
         self._waiting: Box | None = None
 
+    @property
+    def mails(self) -> int:
+        """How many mails with something of ours were read so far."""
+        return self._mails
+
     # ---------------------------------------------------------------- the thread
     async def of_pool(self, ask: Callable[[Pool], T]) -> T:
         """What the pool answers, asked in the thread; raises :class:`StorageError` when it cannot be kept."""
