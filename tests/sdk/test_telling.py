@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from skrutinium.commands.telling import broken
 
-WORDS = st.lists(st.text("abcč:/,.-", min_size=1, max_size=30), min_size=1, max_size=30).map(" ".join)
+WORDS = st.lists(
+    st.text("abcč:/,.-", min_size=1, max_size=30) | st.just("5.1 %"), min_size=1, max_size=30
+).map(" ".join)
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4).map("\n".join), st.integers(10, 120))
@@ -19,7 +21,8 @@ def test_broken_between_words(text: str, width: int) -> None:
     """No line is wider than the terminal but for a word that is; no word is broken, lost or added."""
     lines = broken(text, width).split("\n")
     assert [word for line in lines for word in line.split()] == text.split()
-    assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
+    assert all(len(line) <= width or len(line.replace(" %", "").split()) == 1 for line in lines)
+    assert not any(line.lstrip().startswith("%") for line in lines if line not in text.split("\n"))
 
 
 def test_in_a_terminal_and_in_a_pipe(tmp_path: Path) -> None:

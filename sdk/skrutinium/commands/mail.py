@@ -3,11 +3,11 @@
 import argparse
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from skrutinium.commands.choice import which_run
+from skrutinium.commands.telling import tell
 from skrutinium.documents.reading import read_event
 from skrutinium.documents.results import EventResults
 from skrutinium.documents.series import Run
@@ -101,7 +101,7 @@ class _Showing:
             releases.go_on(seen.number, seen.manifest)
         if releases.keys.unpinned:
             words = f"key {releases.keys.newest} is trusted because it was met first: compare it with paper (--fingerprint)"
-            print(f"skrutinium: {words}", file=sys.stderr)
+            tell(f"skrutinium: {words}", error=True)
         code = UNCHANGED
         while True:
             new: list[Delivered] = []
@@ -141,7 +141,7 @@ class _Showing:
         """Say once what is waited for."""
         if str(error) != self._trouble:
             self._trouble = str(error)
-            print(f"skrutinium: {error}; waiting", file=sys.stderr)
+            tell(f"skrutinium: {error}; waiting", error=True)
 
     def _check(self, run: Run, seen: Seen | None) -> None:
         if self._told.phase is not None and run.phase != self._told.phase:
@@ -158,7 +158,7 @@ class _Showing:
 
     async def _tell_troubles(self, releases: MailReleases) -> None:
         for one in await releases.troubles():
-            print(f"skrutinium: {safe(one)}", file=sys.stderr)
+            tell(f"skrutinium: {safe(one)}", error=True)
 
     # ---------------------------------------------------------------- showing
     async def _show(self, releases: MailReleases, run: Run, new: list[Delivered]) -> None:
@@ -169,7 +169,7 @@ class _Showing:
             if self._told.json:
                 print(json.dumps(_values(view, run, one), ensure_ascii=False), flush=True)
             else:
-                print("\n".join(_lines(view, one)), flush=True)
+                tell("\n".join(_lines(view, one)))
             if not one.late:
                 self._view = view
         if self._file:

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from skrutinium.commands.telling import tell
 from skrutinium.documents.parsing import LARGEST, schema_text
 from skrutinium.documents.schemas import Held, Judged, find_schema, held_schemas, judge
 from skrutinium.errors import DamagedError, NoSuchPlace, SchemaError, SignatureError, StorageError
@@ -43,7 +44,7 @@ async def run(told: argparse.Namespace) -> int:
         sys.stdout.write((await asyncio.to_thread(schema_text, chosen[0].name)).decode("utf-8"))
     else:
         width = max(len(one.name) for one in chosen)
-        print("\n".join(f"{one.name.ljust(width)}  {', '.join(one.roots)}" for one in chosen))
+        tell("\n".join(f"{one.name.ljust(width)}  {', '.join(one.roots)}" for one in chosen))
     return 0
 
 
@@ -54,7 +55,7 @@ async def _validate(told: argparse.Namespace) -> int:
         if told.json:
             print(json.dumps({"valid": verdict.valid, **dataclasses.asdict(verdict)}, ensure_ascii=False))
         else:
-            print("\n".join(_shown(verdict)))
+            tell("\n".join(_shown(verdict)))
         code = code if verdict.valid else SchemaError.exit_code
     return code
 

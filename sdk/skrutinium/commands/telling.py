@@ -4,6 +4,9 @@ import shutil
 import sys
 import textwrap
 
+_TOGETHER = "\N{NO-BREAK SPACE}%"
+"""A number and its percent sign stay in one line."""
+
 
 def tell(text: str, *, error: bool = False) -> None:
     """Print it at once, to the standard error where it is of an ``error`` or a warning."""
@@ -22,11 +25,12 @@ def _broken(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
     margin = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(
-        line,
+    parts = textwrap.wrap(
+        line.replace(" %", _TOGETHER),
         width,
         subsequent_indent=margin,
         break_long_words=False,
         break_on_hyphens=False,
         replace_whitespace=False,
     )
+    return [part.replace(_TOGETHER, " %") for part in parts]

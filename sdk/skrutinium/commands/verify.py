@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from skrutinium.commands.choice import which_run
+from skrutinium.commands.telling import tell
 from skrutinium.errors import SkrutiniumError
 from skrutinium.verifying.archive import is_archive, verify_archive
 from skrutinium.verifying.night import open_source, verify
@@ -37,7 +38,7 @@ async def run(told: argparse.Namespace) -> int:
     if told.json:
         print(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
     else:
-        print("\n".join(verdict(report, time.monotonic() - began)))
+        tell("\n".join(verdict(report, time.monotonic() - began)))
     return 0 if report.agrees else 1
 
 

@@ -40,6 +40,8 @@ class RecordChange:
 
 
 def _shown(value: Value | Record) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None else str(value)
 
 
