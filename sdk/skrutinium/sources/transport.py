@@ -142,6 +142,7 @@ class Transport:
         self.pick = pick
         self._waiting = waiting
         self._closed = False
+        self._rests_until = 0.0
 
     async def close(self) -> None:
         """Close the session if it is our own; nothing is asked for any more."""
@@ -234,11 +235,28 @@ class Transport:
     async def open(
         self, path: str, headers: Mapping[str, str], *, silence: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request, without retries; the status is 200, 204 or 304. ``silence``: seconds without a byte that end it."""
+        """One request, without retries; the status is 200, 204 or 304. ``silence``: seconds without a byte that end it.
+
+        Raises :class:`LimitReached` without asking until the moment at which the server said to come back, whatever it refused then.
+        """
+        self._check_rest(path)
         async with self._asked("GET", path, headers, silence) as response:
             if response.status not in (200, 204, 304):
-                raise await refused(response)
+                error = await refused(response)
+                self._heed(error)
+                raise error
             yield response
+
+    def _heed(self, error: SkrutiniumError) -> None:
+        """Let nothing be asked before the server wants it; of a long wait only the first minute, whoever asks decides on the rest."""
+        if isinstance(error, LimitReached) and error.wait is not None:
+            until = asyncio.get_running_loop().time() + min(error.wait, _LONGEST_WAIT)
+            self._rests_until = max(self._rests_until, until)
+
+    def _check_rest(self, path: str) -> None:
+        rest = self._rests_until - asyncio.get_running_loop().time()
+        if rest > 0:
+            raise LimitReached("the server asked to come back later", wait=rest, address=self.base + path)
 
     @asynccontextmanager
     async def _asked(

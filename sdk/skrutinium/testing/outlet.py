@@ -19,6 +19,8 @@ _HOP_BY_HOP: Final = frozenset(
 """Headers that belong to one connection (RFC 9110, 7.6.1)."""
 _NO_BODY: Final = frozenset({204, 304})
 _HOST: Final = "127.0.0.1"
+_BACKLOG: Final = 1024
+"""Connections that may wait to be accepted."""
 _ROUNDS: Final = 10
 """Rounds of the event loop in which what it has just accepted becomes a connection; it takes three or four."""
 
@@ -40,7 +42,7 @@ class Outlet:
         self._session: aiohttp.ClientSession
         self._runner: web.ServerRunner
         self._server: web.Server
-        self._listening: web.SockSite | None = None
+        self._listening: asyncio.Server | None = None
         self._ending = contextlib.AsyncExitStack()
 
     async def open(self, upstream: tuple[str, int]) -> Self:
@@ -75,9 +77,17 @@ class Outlet:
     async def outage(self) -> None:
         """The feed is gone: open connections are cut, new ones are refused."""
         if self._listening is not None:
-            await self._listening.stop()
+            await self._stop_listening(self._listening)
             self._listening = None
         await self._hang_up()
+
+    async def _stop_listening(self, server: asyncio.Server) -> None:
+        """Accept nothing more, and close only when what was just accepted is a connection: else its socket would be lost."""
+        loop = asyncio.get_running_loop()
+        for one in server.sockets:
+            loop.remove_reader(one.fileno())
+        await self._let_accept()
+        server.close()
 
     async def restore(self) -> None:
         """All is well again."""
@@ -132,18 +142,24 @@ class Outlet:
     # ------------------------------------------------------------------ passing on
     async def _listen(self) -> None:
         host, _ = self._where
-        self._listening = web.SockSite(self._runner, _bound(host, self._held.getsockname()[1]))
-        await self._listening.start()
+        listening = _bound(host, self._held.getsockname()[1])
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._server, sock=listening, backlog=_BACKLOG
+        )
 
     async def _hang_up(self) -> None:
         """Cut every open connection, and wait until what was done for it has ended."""
-        for _ in range(_ROUNDS):
-            await asyncio.sleep(0)
+        await self._let_accept()
         for connection in self._server.connections:
             transport = connection.transport
             if transport is not None:
                 transport.abort()
         while self._server.connections:  # noqa: ASYNC110 - the loop itself ends them, in one round or two
+            await asyncio.sleep(0)
+
+    @staticmethod
+    async def _let_accept() -> None:
+        for _ in range(_ROUNDS):
             await asyncio.sleep(0)
 
     async def _meet(self, asked: web.BaseRequest) -> web.StreamResponse:
