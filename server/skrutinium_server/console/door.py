@@ -26,7 +26,7 @@ from skrutinium_server.console.desk import (
     shown,
     status_of,
 )
-from skrutinium_server.console.errors import FormError
+from skrutinium_server.console.errors import FormError, Unexpected
 from skrutinium_server.console.sessions import Session
 from skrutinium_server.console.settings import LOCAL_NAMES, is_local
 from skrutinium_server.feed.access import plain_address
@@ -106,8 +106,8 @@ async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await _refusal(request, Refused(error.code, str(error), status_of(error)))
     except Exception:
         log.exception("a page of the console failed: %s %s", request.method, request.path)
-        told = "The console has a fault of its own; its log says which. What you did may have been done: look before you repeat it."
-        response = await _refusal(request, Refused("unexpected", told, HTTPStatus.INTERNAL_SERVER_ERROR))
+        fault = Unexpected()
+        response = await _refusal(request, Refused(fault.code, str(fault), HTTPStatus.INTERNAL_SERVER_ERROR))
     if new and not request.path.startswith("/static/"):
         give_cookie(console, response, id)
     return response

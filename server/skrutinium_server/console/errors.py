@@ -39,3 +39,14 @@ class StageAbsent(ConsoleError):
     """The process of the sandboxes gives no good answer."""
 
     code = "no-stage"
+
+
+class Unexpected(ConsoleError):
+    """A fault of the console itself; its log says which."""
+
+    code = "unexpected"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The console has a fault of its own; its log says which. What you did may have been done: look before you repeat it."
+        )

@@ -30,6 +30,7 @@ class Pages:
             loader=PackageLoader("skrutinium_server.console"),
             autoescape=True,
             undefined=StrictUndefined,
+            auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -40,6 +41,9 @@ class Pages:
             plural=words.plural,
             static=lambda name: f"/static/{name}?v={version}",
         )
+
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)  # no page waits for the disk
 
     def render(self, template: str, zone: datetime.tzinfo, values: Mapping[str, Any]) -> str:
         """A page; ``zone``: in which its times are told."""

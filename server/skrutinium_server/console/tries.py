@@ -5,6 +5,7 @@ Source: OWASP ASVS 4.0, 2.2.1.
 """
 
 import ipaddress
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Literal
@@ -48,7 +49,7 @@ class Tries:
             tried[0] + WINDOW - now for key, most in keys if len(tried := self._recent(key, now)) >= most
         ]
         if waits:
-            raise TooManyTries(int(max(waits)) + 1)
+            raise TooManyTries(math.ceil(max(waits)))
         for key, _ in keys:
             self._wrong.setdefault(key, deque()).append(now)
             self._wrong.move_to_end(key)

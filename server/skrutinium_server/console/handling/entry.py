@@ -44,11 +44,11 @@ async def log_in(request: web.Request) -> web.Response:
     try:
         person = await console.log_in(name, form.get("passphrase", ""), visitor.address)
     except NotAuthenticated as error:
-        log.warning("log-in refused: %r from %s", name[:64], visitor.address)
+        await _note(request, name, "name and passphrase do not belong together")
         refused = Refused(error.code, "Name and passphrase do not belong together. Try again.", 403)
         return await show_login(request, form, refused)
     except REFUSALS as error:
-        log.warning("log-in refused: %r from %s: %s", name[:64], visitor.address, error)
+        await _note(request, name, str(error))
         return await show_login(request, form, Refused(error.code, str(error), status_of(error)))
     log.info("%s logged in from %s", person.name, visitor.address)
     console.sessions.end(visitor.id)
@@ -56,6 +56,12 @@ async def log_in(request: web.Request) -> web.Response:
     response = web.HTTPSeeOther(to if _HERE.fullmatch(to) else "/")
     give_cookie(console, response, console.sessions.begin(person))
     raise response
+
+
+async def _note(request: web.Request, name: str, why: str) -> None:
+    """Log a refusal; what was typed as a name is told only when it is one, for it may be a passphrase."""
+    known = name if name in await desk(request).people.persons() else "a name that nobody has"
+    log.warning("log-in refused: %s from %s: %s", known, request[VISITOR].address, why)
 
 
 async def log_out(request: web.Request) -> web.Response:
