@@ -30,6 +30,12 @@ class CrisisMetrics:
             "1 while the relay cannot be used.",
             value=float(self._mail.sending.trouble is not None),
         )
+        unwritten = self._mail.operators.unusable or self._mail.sending.unwritten is not None
+        yield GaugeMetricFamily(
+            "skrutinium_crisis_outbox_trouble",
+            "1 while the outbox cannot be written, as on a full disk.",
+            value=float(unwritten),
+        )
 
     def outbox(self) -> Iterable[Metric]:
         """Messages by what became of them, and recipients whose last message was refused; reads the outbox, in a thread."""
