@@ -256,9 +256,7 @@ async def follow_the_night(site: Site, night: list[Due], line: Line) -> tuple[Me
         assert service.address is not None
         url = f"http://{service.address[0]}:{service.address[1]}"
         async with crowd(line, "sdk", url) as feeds, crowd(line, "light", url) as light:
-            coming = asyncio.create_task(
-                play_through(real.ask, RUN, night[FIRST:], SPEED, "bench")
-            )
+            coming = asyncio.create_task(play_through(real.ask, RUN, night[FIRST:], SPEED, "bench"))
             try:
                 began = time.monotonic()
                 await feeds.become(CLIENTS)
