@@ -19,6 +19,8 @@ import skrutinium
 from skrutinium import MixedPhases, SinkError
 from skrutinium.sinks.postgresql import PostgresSink
 from skrutinium.sinks.sink import Sink
+from skrutinium.sinks.statements import DOCUMENTS, MISSING
+from skrutinium.tables.columns import RELEASES
 from tests.conftest import REPOSITORY
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.postgres_server import address, postgres
@@ -546,3 +548,33 @@ async def test_postgresql_password_is_used(server: str) -> None:
         async with sink_at("postgresql", f"postgresql://{role}:{wrong}@/{name}?host={server}"):
             pass
     assert wrong not in "".join(traceback.format_exception(error.value))
+
+
+@CONNECTS
+async def test_postgresql_schema_that_was_given(server: str, written: Written) -> None:
+    """A role that owns an empty schema and may not make any fills that one."""
+    place = await database(server)
+    connection = await asyncpg.connect(place)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"CREATE ROLE owner_{name} LOGIN")
+    await connection.execute(f"CREATE SCHEMA skrutinium AUTHORIZATION owner_{name}")
+    await connection.close()
+    async with sink_at("postgresql", f"postgresql://owner_{name}@/{name}?host={server}") as sink:
+        assert await take_newest(sink, written.root)
+    told = await read_back("postgresql", place)
+    del told["releases"]
+    assert told == await fresh(written.root)
+
+
+@CONNECTS
+async def test_postgresql_names_need_no_quotes(server: str, written: Written) -> None:
+    """With the schema before it, each table can be named in SQL as the page says, and each of its columns."""
+    place = await database(server)
+    async with sink_at("postgresql", place) as sink:
+        await take_newest(sink, written.root)
+    connection = await asyncpg.connect(place)
+    for table in (*skrutinium.TABLES.values(), RELEASES, DOCUMENTS, MISSING):
+        columns = ", ".join(f"t.{name}" for name in table.names)
+        rows = await connection.fetch(f"SELECT {columns} FROM skrutinium.{table.name} AS t")
+        assert len(rows) == await connection.fetchval(f"SELECT count(*) FROM skrutinium.{table.name}")
+    await connection.close()

@@ -153,7 +153,9 @@ class PostgresSink(Sink):
                 made = await connection.fetchrow(f"SELECT format, chosen FROM {dialect.table(SINK)}")
                 check_made(self.where, made["format"], made["chosen"], self.selection)
             else:
-                await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+                there = await connection.fetch("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema)
+                if not there:  # whoever was given a schema may not be allowed to make one
+                    await connection.execute(f"CREATE SCHEMA {quoted(self._schema)}")
                 await connection.execute(";".join(dialect.make(tables)))
                 await connection.execute(
                     f"INSERT INTO {dialect.table(SINK)} (one, format, chosen) VALUES (1, $1, $2)",
