@@ -107,6 +107,27 @@ async def test_export_by_mail_says_why_not(tmp_path: Path, written: Written) -> 
     assert tables == await fresh(written.root)
 
 
+async def test_export_by_mail_fills_what_comes_later(tmp_path: Path, written: Written) -> None:
+    """While no later release comes, --follow looks again for what no mail brought, and says when it is there."""
+    place, box = str(tmp_path / "night.sqlite"), Box(tmp_path / "mail")
+    box.deliver(mail(written.root, [1, 2, 3]))
+    process = await started("export", box.place, "--to", f"sqlite:{place}", "--follow", "--json")
+    assert process.stdout is not None
+    async with asyncio.timeout(120):
+        told = json.loads(await process.stdout.readline())
+        assert told["release"] == 3
+        assert told["missing"] > 0
+        box.deliver(mail(written.root, [1, 2, 3], agreed=("",)))
+        while told["missing"]:
+            told = json.loads(await process.stdout.readline())
+        assert told["release"] == 3
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+    tables = await read_back("sqlite", place)
+    assert tables.pop("releases") == [(3,)]
+    assert tables == await fresh(written.root)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

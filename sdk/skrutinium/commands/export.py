@@ -23,7 +23,7 @@ from skrutinium.watching.view import grouped
 
 HELP = "keep the tables of a run as CSV files, in SQLite or in PostgreSQL, equal to the feed"
 UNCHANGED = 3
-_FILL = 15.0
+_FILL = 5.0
 """Seconds between two looks for documents that are missing."""
 _WHOLE = ("event.xml", "summary.xml")
 """What is told of the whole event comes along whatever areas are chosen."""
