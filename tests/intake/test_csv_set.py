@@ -138,3 +138,20 @@ def test_set_holds_one_protocol_of_a_precinct_and_contest() -> None:
     for protocols in ([RECORDS[0]] * 2, [msgspec.structs.replace(RECORDS[0], figures={"other": 1})]):
         with pytest.raises(IntakeError):
             write_set(protocols, LAW)
+
+
+def test_folder_of_sets_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
+    """Protocols that were sent twice stand in two sets; a folder that is a set itself is read alone."""
+    again = [msgspec.structs.replace(record, sequence=record.sequence + 900) for record in RECORDS]
+    for name, records in (("02", again), ("01", RECORDS)):
+        (tmp_path / name).mkdir()
+        for file, data in write_set(records, LAW).items():
+            (tmp_path / name / file).write_bytes(data)
+    found = [one.protocol for one in read_path("csv", tmp_path, LAW, INDEX)]
+    assert found == [*RECORDS, *again]
+    for file, data in write_set(RECORDS[:1], LAW).items():
+        (tmp_path / file).write_bytes(data)
+    assert [one.protocol for one in read_path("csv", tmp_path, LAW, INDEX)] == RECORDS[:1]
+    (tmp_path / "votes.csv").unlink()
+    with pytest.raises(ReadError, match="there is no such file"):
+        read_path("csv", tmp_path, LAW, INDEX)

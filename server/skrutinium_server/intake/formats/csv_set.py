@@ -73,9 +73,13 @@ def read_folders(folder: Path, law: Law) -> tuple[Received, ...]:
 
 def read_set(tables: Mapping[str, bytes], law: Law) -> tuple[Received, ...]:
     """The protocols of both files by name, all or none, in the order of ``protocols.csv``; raises :class:`ReadError`."""
-    votes: defaultdict[Key, list[Line]] = defaultdict(list)
+    # Of a whole country there are millions of lines: their values are taken apart again when their protocol is read.
+    votes: defaultdict[Key, list[bytes]] = defaultdict(list)
+    first: dict[Key, int] = {}
     for line in _lines(VOTES, tables[VOTES], VOTE_COLUMNS):
-        votes[line.values[0], line.values[1]].append(line)
+        key = (line.values[0], line.values[1])
+        votes[key].append(line.data)
+        first.setdefault(key, line.offset)
     whole = hashlib.sha256(tables[PROTOCOLS])
     whole.update(tables[VOTES])
     sha256 = whole.hexdigest()
@@ -90,12 +94,13 @@ def read_set(tables: Mapping[str, bytes], law: Law) -> tuple[Received, ...]:
             )
         seen.add(key)
         rows = votes.pop(key, [])
-        data = b"\n".join([line.data, *(row.data for row in rows)])
-        protocol = _protocol(line.values, [row.values for row in rows], law, PROTOCOLS, line.offset)
+        data = b"\n".join([line.data, *rows])
+        values = [row.decode("ascii").split(",") for row in rows]
+        protocol = _protocol(line.values, values, law, PROTOCOLS, line.offset)
         received.append(Received(protocol, TakenOver(data, FORMAT, "UTF-8", PROTOCOLS, sha256, line.offset)))
-    for key, rows in votes.items():
+    for key in votes:
         problem = f"votes of precinct {key[0]}, contest {key[1]}, which {PROTOCOLS} lacks"
-        raise ReadError(VOTES, rows[0].offset, problem, "a protocol for all votes", code="votes-alone")
+        raise ReadError(VOTES, first[key], problem, "a protocol for all votes", code="votes-alone")
     return tuple(received)
 
 
