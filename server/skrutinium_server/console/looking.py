@@ -87,7 +87,7 @@ class Facts:
     precincts: int
     protocols: int
     not_before: datetime.datetime | None
-    zone: datetime.tzinfo
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,9 @@ class Look:
         return (*self.status.alarms, *self.faults)
 
     @property
-    def zone(self) -> datetime.tzinfo:
+    def zone(self) -> ZoneInfo:
         """In which times are told: that of the law; UTC where there is no definition yet."""
-        return self.events[0].zone if self.events else datetime.UTC
+        return self.events[0].zone if self.events else ZoneInfo("UTC")
 
     @property
     def connections(self) -> int:

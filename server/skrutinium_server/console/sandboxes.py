@@ -78,7 +78,7 @@ class Stage:
 
     async def list(self) -> dict[str, Sandbox]:
         """Every sandbox and how it is, by name; raises SandboxError when nobody runs them, :class:`StageAbsent` for no good answer."""
-        return _read(await self._ask(do="list"))
+        return read_sandboxes(await self._ask(do="list"))
 
     async def steer(self, sandbox: str, do: str, told: dict[str, str]) -> None:
         """Tell a sandbox to do something; raises SandboxError, CountingRefused with the reason, :class:`StageAbsent`."""
@@ -94,7 +94,8 @@ class Stage:
             ) from error
 
 
-def _read(answer: dict[str, Any]) -> dict[str, Sandbox]:
+def read_sandboxes(answer: dict[str, Any]) -> dict[str, Sandbox]:
+    """The sandboxes in an answer, by name; raises :class:`StageAbsent` for what is none. Pure."""
     try:
         found = msgspec.convert(answer.get("sandboxes"), dict[str, Sandbox], strict=False)
     except msgspec.ValidationError as error:

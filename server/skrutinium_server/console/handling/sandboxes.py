@@ -13,9 +13,10 @@ from skrutinium_server.console.desk import NOTHING, Form, Refused, desk, session
 from skrutinium_server.console.errors import FormError, StageAbsent
 from skrutinium_server.console.sandboxes import STEERING, Sandbox
 from skrutinium_server.process.errors import ProcessError
-from skrutinium_server.rehearsal.scenarios import load, names
+from skrutinium_server.rehearsal.scenarios import Scenario, load, names
+from skrutinium_server.rehearsal.scenarios.playing import moment
 
-_CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
+_CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
 async def show_sandboxes(
@@ -96,15 +97,10 @@ async def _to(request: web.Request, name: str, told: str) -> str:
             f"{told[:40]!r} is no place of a night; expected a share such as 40% or a time such as 20:30."
         )
     sandbox = (await _sandboxes(request))[0].get(name)
-    zone = (await desk(request).looking.look()).zone
     if sandbox is None or sandbox.begins is None:
         raise FormError("The sandbox does not tell when its night begins; give a share such as 40%.")
-    hour, minute, second = (int(part or 0) for part in found.groups())
-    first = sandbox.begins.astimezone(zone)
-    moment = first.replace(hour=hour, minute=minute, second=second, microsecond=0)
-    if moment < first:  # after midnight
-        moment += datetime.timedelta(days=1)
-    return moment.astimezone(datetime.UTC).isoformat()
+    zone = (await desk(request).looking.look()).zone
+    return moment(datetime.time(int(found[1]), int(found[2])), sandbox.begins, zone).isoformat()
 
 
 async def _sandboxes(request: web.Request) -> tuple[dict[str, Sandbox], str]:
@@ -116,6 +112,6 @@ async def _sandboxes(request: web.Request) -> tuple[dict[str, Sandbox], str]:
 
 
 @functools.cache
-def known_scenarios() -> tuple[tuple[str, str, str], ...]:
-    """Name, title and what happens, of every scenario that comes with the program; reads files."""
-    return tuple((name, (one := load(name)).title, one.what) for name in names())
+def known_scenarios() -> tuple[Scenario, ...]:
+    """Every scenario that comes with the program; reads files."""
+    return tuple(map(load, names()))
