@@ -73,7 +73,8 @@ async def follow(url: str, newest: asyncio.Queue[int]) -> None:
 
 async def look(url: str, event: str) -> None:
     """A newsroom's program without it: it fetches the whole event, whether it has changed or not."""
-    async with session(2) as own, own.get(f"{url}/event/{event}/newest/event.xml") as answer:
+    headers = {"User-Agent": "Radio's own\t1.0"}
+    async with session(2) as own, own.get(f"{url}/event/{event}/newest/event.xml", headers=headers) as answer:
         assert answer.status == 200
         await answer.read()
 
@@ -146,11 +147,13 @@ async def test_rehearsal_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     took_part = {one.get("subscriber"): one.get("took-part") for one in closing.iter(f"{NS}participant")}
     assert took_part == {"operator": "true", "paper": "true", "radio": "true", "asleep": "false"}
-    [used] = closing.iter(f"{NS}software")
-    assert (used.get("name"), used.get("program")) == (
-        f"skrutinium {skrutinium.__version__}",
-        "Evening graphics 4.2",
-    )
+    used = {
+        one.get("subscriber"): [(two.get("name"), two.get("program"), two.get("readers")) for two in one]
+        for one in closing.iter(f"{NS}participant")
+    }
+    assert used["paper"] == [(f"skrutinium {skrutinium.__version__}", "Evening graphics 4.2", "1")]
+    assert used["radio"] == [("Radio's own 1.0", None, "0")]
+    assert used["asleep"] == []
     for path, data in pages.items():
         assert b"<script" not in data, path
     assert b"First &lt;Radio&gt;" in pages["index.html"]

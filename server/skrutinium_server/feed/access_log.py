@@ -29,15 +29,19 @@ PAUSE: Final = 0.25
 MOST: Final = 100_000
 """Answers that may wait to be written; those beyond are left out, and counted."""
 
+_AGENTS: Final = 4096
+"""Addresses whose program is remembered."""
+
 _REMEMBERED: Final = 256
 """Header lines that are remembered with what they say."""
 
 LONGEST: Final = 300
 """Bytes of a target that are written."""
 
-Note = tuple[float, str, Allowed, RunKey | None, bytes, int, int, int, str, bytes]
-"""Seconds since 1970, address, what it may read, run, method and target, status, bytes, microseconds, request id, header lines."""
+Note = tuple[float, str, Allowed, RunKey | None, bytes, int, int, int, str, bytes, bytes]
+"""Seconds since 1970, address, what it may read, run, method and target, status, bytes, microseconds, request id, header lines of answer and request."""
 
+_AGENT: Final = re.compile(rb"\n[Uu]ser-[Aa]gent: ([^\r\n]{1,200})")
 _VERSION: Final = re.compile(rb"Skrutinium-(Release|Registers): ([0-9]+)\r\n")
 
 
@@ -62,6 +66,7 @@ class AccessLog:
         self._known: dict[tuple[str, int], int] = {}
         self._prefixes: dict[tuple[str, Allowed, RunKey | None], bytes] = {}
         self._versions: dict[bytes, bytes] = {}
+        self._agents: dict[str, bytes] = {}
         self._summed = clock()
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -81,16 +86,18 @@ class AccessLog:
         took: int = 0,
         request_id: str = "",
         marks: bytes = b"",
+        asked: bytes = b"",
     ) -> None:
         """An answer: ``line`` is method and target, ``size`` bytes of the body, ``took`` microseconds.
 
-        ``marks``: header lines of the answer that say of which release, or of which version of the registers, it is.
+        ``marks``: header lines of the answer that say of which release, or of which version of the registers, it is; ``asked``: those of
+        the request, which tell the program.
         """
         if len(self._waiting) >= MOST:
             self.lost += 1
             return
         self._waiting.append(
-            (self._clock(), address, allowed, run, line, status, size, took, request_id, marks)
+            (self._clock(), address, allowed, run, line, status, size, took, request_id, marks, asked)
         )
 
     def start(self) -> None:
@@ -142,7 +149,7 @@ class AccessLog:
             self._trouble = ""
 
     def _line(self, note: Note) -> bytes:
-        when, address, allowed, run, line, status, size, took, request_id, marks = note
+        when, address, allowed, run, line, status, size, took, request_id, marks, asked = note
         key = (address, allowed, run)
         prefix = self._prefixes.get(key)
         if prefix is None:
@@ -151,7 +158,7 @@ class AccessLog:
         shown = target[:LONGEST].decode("ascii", "backslashreplace")
         plain = shown if shown.isalnum() or _plain(shown) else json.dumps(shown)[1:-1]
         return (
-            b'{"time":"%b",%b"request_id":%b,"method":"%b","path":"%b",%b"status":%d,"bytes":%d,"ms":%.1f}\n'
+            b'{"time":"%b",%b"request_id":%b,"method":"%b","path":"%b",%b%b"status":%d,"bytes":%d,"ms":%.1f}\n'
             % (
                 log_time(when),
                 prefix,
@@ -159,11 +166,22 @@ class AccessLog:
                 json.dumps(method.decode("ascii", "replace"))[1:-1].encode(),
                 plain.encode(),
                 self._version(marks),
+                self._agent(address, asked),
                 status,
                 size,
                 took / 1000,
             )
         )
+
+    def _agent(self, address: str, asked: bytes) -> bytes:
+        """The program that asks, when it is another one than was told last of this address."""
+        found = _AGENT.search(asked)
+        if found is None or self._agents.get(address) == found[1]:
+            return b""
+        if len(self._agents) >= _AGENTS:
+            self._agents.clear()
+        self._agents[address] = found[1]
+        return b'"agent":%b,' % json.dumps(found[1].decode("utf-8", "replace")).encode()
 
     def _version(self, marks: bytes) -> bytes:
         """Of which release, or of which registers, an answer is; answers of one moment share the lines that say it."""

@@ -179,6 +179,7 @@ class Front(Polling):
                                 200,
                                 held.size,
                                 marks=entry.face.lines,
+                                asked=data,
                             )
                         self._send(held, entry.face.tail)
                         return
@@ -289,12 +290,23 @@ class Front(Polling):
         """What is being answered, for those who count."""
         self._start, self._kind, self._scope, self._began = start, kind, scope, time.monotonic_ns()
 
-    def _log_answer(self, status: int, size: int, request_id: str = "", marks: bytes = b"") -> None:
+    def _log_answer(
+        self, status: int, size: int, request_id: str = "", marks: bytes = b"", asked: bytes = b""
+    ) -> None:
         if self._log is not None:
             took = (time.monotonic_ns() - self._began) // 1000
             told = self.registered
             self._log.note(
-                told.address, told.allowed, self._scope, self._start, status, size, took, request_id, marks
+                told.address,
+                told.allowed,
+                self._scope,
+                self._start,
+                status,
+                size,
+                took,
+                request_id,
+                marks,
+                asked,
             )
 
     def _reply(self, held: Held, tail: bytes, facts: Facts, data: bytes) -> bool:
@@ -309,7 +321,7 @@ class Front(Polling):
         else:
             usage.answered[self._kind] += 1
             usage.bytes += held.size
-            self._log_answer(200, held.size, marks=tail)
+            self._log_answer(200, held.size, marks=tail, asked=data)
             self._send(held, tail)
         return True
 

@@ -170,6 +170,7 @@ class Handling:
                 took,
                 request_id,
                 getattr(found, "lines", b""),
+                b"\nUser-Agent: " + request.headers.get("User-Agent", "").encode("utf-8", "replace"),
             )
         return answer
 

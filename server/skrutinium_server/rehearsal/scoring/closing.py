@@ -2,13 +2,18 @@
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from skrutinium_server.ledger.model import Accepted, Body, Closed, Opened, Reopened
 from skrutinium_server.rehearsal.scoring.model import Scorecard, Scores, ScoringError, Subscriber
 from skrutinium_server.rehearsal.scoring.signs import MAIN
+
+SDK: Final = "skrutinium-sdk"
+"""What the SDK calls itself in requests."""
+_LONGEST: Final = 100
 
 
 class Brought(msgspec.Struct, frozen=True):
@@ -23,7 +28,7 @@ class Brought(msgspec.Struct, frozen=True):
 
 
 class Used(msgspec.Struct, frozen=True):
-    """Software with which a subscriber took part."""
+    """Software with which a subscriber took part; ``readers``: by their receipts, 0 for what the access log alone tells."""
 
     name: str
     program: str | None
@@ -109,7 +114,12 @@ def closing_report(scores: Scores, told: Ledgered, software: str) -> ClosingRepo
 
 
 def _participant(card: Scorecard) -> Participant:
-    used: Mapping[tuple[str, str], int] = Counter((one.software, one.program or "") for one in card.readers)
+    used: dict[tuple[str, str], int] = Counter((one.software, one.program or "") for one in card.readers)
+    for agent in card.agents if card.seen else ():
+        plain = "".join(letter if letter.isprintable() else " " for letter in agent)
+        name = " ".join(plain.split())[:_LONGEST]
+        if name and not (used and name.startswith(SDK)):  # receipts tell more of it
+            used[name, ""] = 0
     return Participant(
         card.subscriber,
         card.seen,

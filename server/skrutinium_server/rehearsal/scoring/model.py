@@ -91,7 +91,8 @@ class Night(msgspec.Struct, frozen=True):
 class Read(msgspec.Struct, frozen=True):
     """One answer of the feed with something in it (or a refusal), from the access log; ``where``: the feed that gave it.
 
-    ``release`` and ``registers``: of which version it was, None for what is of none. ``run`` None: of no run.
+    ``release`` and ``registers``: of which version it was, None for what is of none. ``run`` None: of no run. ``agent``: what the
+    program calls itself, where it is another one than before at this address.
     """
 
     time: datetime.datetime
@@ -106,6 +107,7 @@ class Read(msgspec.Struct, frozen=True):
     release: int | None
     registers: int | None
     where: Way
+    agent: str | None = None
 
 
 class Unchanged(msgspec.Struct, frozen=True):
@@ -253,7 +255,7 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class Scorecard(msgspec.Struct, frozen=True):
-    """One subscriber's card; ``seen``: anything was seen of it in this run. ``signs`` and ``behind`` are for the picture."""
+    """One subscriber's card; ``seen``: anything was seen of it in this run; ``agents``: what its programs call themselves. ``signs`` and ``behind`` are for the picture."""
 
     subscriber: Subscriber
     seen: bool
@@ -262,6 +264,7 @@ class Scorecard(msgspec.Struct, frozen=True):
     bytes: int
     refused: int
     receipts: int
+    agents: tuple[str, ...]
     codebooks: Codebooks
     conditional: Conditional
     releases: Taken

@@ -33,6 +33,7 @@ class _Line(msgspec.Struct, frozen=True):
     bytes: Whole = 0
     release: Whole | None = None
     registers: Whole | None = None
+    agent: str | None = None
     kind: str | None = None
     count: Whole = 0
     lost: Whole = 0
@@ -105,6 +106,7 @@ def read_access_log(
                     line.release,
                     line.registers,
                     where,
+                    line.agent,
                 )
             )
     return Logged(tuple(reads), tuple(unchanged), lost)

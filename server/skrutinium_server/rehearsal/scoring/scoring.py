@@ -50,6 +50,8 @@ Told = TypeVar("Told", Read, Unchanged, Receipt)
 
 _NO_FAULT: Final = frozenset({404, 410, 412, 416})
 """Refusals that say that something is not there (yet): to ask for it is nothing wrong."""
+_AHEAD: Final = datetime.timedelta(hours=12)
+"""A program tells once what it calls itself: it may have been running for hours when the run begins."""
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 _NOTHING: Final = Series("", ())
 
@@ -112,6 +114,7 @@ def _card(
         sum(one.bytes for one in own),
         sum(one.status >= 400 and one.status not in _NO_FAULT for one in own),
         len(receipts),
+        tuple(sorted({one.agent for one in reads if one.agent and one.time >= night.begun - _AHEAD})),
         _codebooks(night, reads, unchanged, receipts),
         _conditional(night, own, unchanged if shown else ()),
         _taken(series, shown),
