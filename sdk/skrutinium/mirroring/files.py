@@ -11,8 +11,9 @@ import io
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from skrutinium.errors import StorageError
 from skrutinium.sources.source import number_and_hash
@@ -35,15 +36,23 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 
 def write_file(path: Path, data: bytes) -> None:
     """Put a file there in one step, over the one before; raises :class:`StorageError` and leaves that one."""
+    write_with(path, lambda file: file.write(data))
+
+
+def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """The same of what ``write`` puts into the file; raises what it raises."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
+        with beside.open("wb") as file:
+            write(file)
         beside.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):  # what stood in the way of writing is the error to tell
             beside.unlink(missing_ok=True)
-        raise storage_error(error, path) from error
+        if isinstance(error, OSError):
+            raise storage_error(error, path) from error
+        raise
 
 
 class StoreFiles:
@@ -62,10 +71,19 @@ class StoreFiles:
             if target.stat().st_size == len(data) and target.read_bytes() == data:
                 return False
         write_file(target, data)
-        self.written += 1
-        self.size += len(data)
-        self._unsynced.append(target)
+        self._count(target, len(data))
         return True
+
+    def put_with(self, path: str, write: Callable[[IO[bytes]], object]) -> None:
+        """Write a file of the store by pieces."""
+        target = self.root / path
+        write_with(target, write)
+        self._count(target, target.stat().st_size)
+
+    def _count(self, target: Path, size: int) -> None:
+        self.written += 1
+        self.size += size
+        self._unsynced.append(target)
 
     # ---------------------------------------------------------------- objects
     @staticmethod
@@ -129,11 +147,14 @@ class SeriesFiles:
         self._store.put(f"{self._prefix}/manifest/{number:09d}.xml.sig", line)
         self._store.put(f"{self._prefix}/manifest/{number:09d}.xml", data)
 
-    def put_pack(self, number: int, members: Sequence[tuple[str, bytes]]) -> None:
-        """Keep a release in one file, as its publisher makes it."""
-        self._store.put(
-            f"{self._prefix}/pack/{number:09d}.tar.gz", gzip.compress(packed(members), 6, mtime=0)
-        )
+    def put_pack(self, number: int, members: Iterable[tuple[str, bytes]]) -> None:
+        """Keep a release in one file, as its publisher makes it; ``members`` are taken one by one."""
+
+        def write(file: IO[bytes]) -> None:
+            with gzip.GzipFile("", "wb", 6, file, 0) as zipped:
+                pack_into(zipped, members)
+
+        self._store.put_with(f"{self._prefix}/pack/{number:09d}.tar.gz", write)
 
     def has_pack(self, number: int) -> bool:
         """Whether the pack of a release is there."""
@@ -166,12 +187,21 @@ class SeriesFiles:
 def packed(members: Sequence[tuple[str, bytes]]) -> bytes:
     """A tar of these files as the publisher of a store writes it (``docs/architecture.md``, a pack)."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, data in members:
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(data), 0o644
-            archive.addfile(info, io.BytesIO(data))
+    pack_into(out, members)
     return out.getvalue()
+
+
+def pack_into(file: IO[bytes] | gzip.GzipFile, members: Iterable[tuple[str, bytes]]) -> None:
+    """The same into a file, one member after another."""
+    end = 0
+    for name, data in members:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = len(data), 0o644
+        for part in (info.tobuf(tarfile.USTAR_FORMAT), data, bytes(-len(data) % tarfile.BLOCKSIZE)):
+            file.write(part)
+            end += len(part)
+    closing = 2 * tarfile.BLOCKSIZE
+    file.write(bytes(closing + -(end + closing) % tarfile.RECORDSIZE))
 
 
 def digest(data: bytes) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
+from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.protocols_reading import read_batch
 from skrutinium.documents.series import ZEROS, Document, Manifest, Run
 from skrutinium.documents.series_reading import read_checkpoint, read_manifest
@@ -20,6 +22,8 @@ Told = Callable[[str, int, int], None]
 _BATCH = re.compile(r"batch/[0-9]+\.xml")
 _MANIFEST = re.compile(r"manifest/[0-9]{1,9}\.xml")
 _AT_ONCE = 8
+_PORTION = 1024 * 1024
+"""Bytes of documents that are written at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,35 @@ class _Release:
     manifest: Manifest
     data: bytes
     line: bytes
+
+
+class _Kept:
+    """Documents that are kept in a thread, a portion at a time; ``keep`` raises for one that is not what its row says."""
+
+    def __init__(self, keep: Callable[[Document, bytes], None]) -> None:
+        self._keep = keep
+        self._portion: list[tuple[Document, bytes]] = []
+        self._size = 0
+        self._paths: set[str] = set()
+
+    async def take(self, row: Document, data: bytes) -> None:
+        """The next one."""
+        self._portion.append((row, data))
+        self._size += len(data)
+        if self._size >= _PORTION:
+            await self.end()
+
+    async def end(self) -> set[str]:
+        """Keep what is left; the paths of all."""
+        portion, self._portion, self._size = self._portion, [], 0
+
+        def keep() -> None:
+            for row, data in portion:
+                self._keep(row, data)
+
+        await asyncio.to_thread(keep)
+        self._paths.update(row.path for row, _ in portion)
+        return self._paths
 
 
 class MirroredSeries:
@@ -141,15 +174,14 @@ class MirroredSeries:
         )
         rows = manifest.documents
 
-        def keep() -> None:
-            members = [("manifest.xml", material.manifest), ("manifest.xml.sig", material.signature)]
+        def members() -> Iterator[tuple[str, bytes]]:
+            yield from (("manifest.xml", material.manifest), ("manifest.xml.sig", material.signature))
             for row in rows:
                 data = material.load(row)
                 self._keep(row, data)
-                members.append((row.path, data))
-            self.files.put_pack(number, members)
+                yield row.path, data
 
-        await asyncio.to_thread(keep)
+        await asyncio.to_thread(lambda: self.files.put_pack(number, members()))
         return _Release(manifest, material.manifest, material.signature)
 
     async def complete(self, told: Told | None) -> None:
@@ -173,49 +205,58 @@ class MirroredSeries:
         )
 
     # ---------------------------------------------------------------- the newest documents
-    async def _fetch_newest(self, newest: int, chain: Chain) -> tuple[list[_Release], dict[str, bytes]]:
-        """The manifests that follow, and what came with them by path."""
+    async def _fetch_newest(self, newest: int, chain: Chain) -> tuple[list[_Release], set[str]]:
+        """The manifests that follow, and the paths of the documents that came with them and are kept."""
         if isinstance(self.source, AddressSeries):
+            source = self.source
             try:
-                parts = dict(await self.source.changes(self.number, self._choice))
+                return await source.transport.retried(
+                    lambda: self._arriving(source, chain.copy()), f"{source.where} changes"
+                )
             except Gone:
                 pass
-            else:
-                return await self._split(parts, chain)
         releases = []
         for number in range(self.number + 1, newest + 1):
             data, line = await self.source.manifest(number)
             manifest = await chain.take(data, line, f"{self.source.where} release {number}")
             releases.append(_Release(manifest, data, line))
-        return releases, {}
+        return releases, set()
 
-    async def _split(self, parts: dict[str, bytes], chain: Chain) -> tuple[list[_Release], dict[str, bytes]]:
-        releases = []
-        for name in sorted(name for name in parts if _MANIFEST.fullmatch(name)):
-            line = parts.get(name + ".sig")
-            if line is None:
-                raise DamagedError(f"{name} comes without its signature", address=self.source.where)
-            manifest = await chain.take(parts[name], line, f"{self.source.where} {name}")
-            releases.append(_Release(manifest, parts[name], line))
-        if not releases:
-            raise DamagedError("changes without a manifest", address=self.source.where)
-        return releases, {name: data for name, data in parts.items() if not name.startswith("manifest/")}
+    async def _arriving(self, source: AddressSeries, chain: Chain) -> tuple[list[_Release], set[str]]:
+        """All that follows by one request, kept while it comes: a document once its manifest is signed and names its hash."""
+        releases: list[_Release] = []
+        rows: dict[str, Document] = {}
+        unsigned: tuple[str, bytes] | None = None
+        kept = _Kept(self._keep)
+        async with aclosing(source.arriving(self.number, lambda _: LARGEST, self._choice)) as members:
+            async for member in members:
+                data = member.data or b""  # what is too large is refused when it is fetched by its hash
+                if unsigned is not None:
+                    name, manifest_data = unsigned
+                    if member.name != f"{name}.sig":
+                        raise DamagedError(f"{name} comes without its signature", address=source.where)
+                    manifest = await chain.take(manifest_data, data, f"{source.where} {name}")
+                    releases.append(_Release(manifest, manifest_data, data))
+                    rows.update((row.path, row) for row in manifest.documents)
+                    unsigned = None
+                elif _MANIFEST.fullmatch(member.name):
+                    unsigned = member.name, data
+                elif (row := rows.get(member.name)) is None:
+                    raise DamagedError(f"{member.name} is in no manifest before it", address=source.where)
+                elif member.data is not None:
+                    await kept.take(row, member.data)
+        if unsigned is not None or not releases:
+            what = f"{unsigned[0]} comes without its signature" if unsigned else "changes without a manifest"
+            raise DamagedError(what, address=source.where)
+        return releases, await kept.end()
 
-    async def _keep_documents(self, releases: list[_Release], came: Mapping[str, bytes]) -> None:
+    async def _keep_documents(self, releases: list[_Release], came: Collection[str]) -> None:
         newest = {row.path: row for one in releases for row in one.manifest.documents}
-        if unknown := came.keys() - newest.keys():
-            raise DamagedError(f"{min(unknown)} is in no manifest", address=self.source.where)
         rows: Iterable[Document] = (
             newest.values() if self._choice is None else [newest[path] for path in came]
         )
         if self._whole and self._choice is not None:
             rows = [row for one in releases for row in one.manifest.documents if row.path in came]
-
-        def keep() -> None:
-            for path, data in came.items():
-                self._keep(newest[path], data)
-
-        await asyncio.to_thread(keep)
         due = {row.sha256: row for row in rows}
         missing = await asyncio.to_thread(
             lambda: [row for row in due.values() if not self._store.has_object(row.sha256)]

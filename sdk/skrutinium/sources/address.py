@@ -2,36 +2,24 @@
 
 import asyncio
 import hashlib
-import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import BinaryIO
 
 from skrutinium.documents.aside import aside
 from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.registers import RegisterRow, RegistersSource
 from skrutinium.documents.registers_reading import read_index
-from skrutinium.documents.series import Document, Run
+from skrutinium.documents.series import Run
 from skrutinium.documents.series_reading import read_checkpoint, read_manifest
 from skrutinium.errors import ChoiceNeeded, DamagedError, NotYet
 from skrutinium.sources.choosing import Choice
 from skrutinium.sources.expanding import Expanding
-from skrutinium.sources.packs import Member, Unpacking, members
+from skrutinium.sources.packs import Member, Unpacking
 from skrutinium.sources.source import Material, SeriesSource
-from skrutinium.sources.transport import LARGEST_ARCHIVE, Answer, Transport, expand
+from skrutinium.sources.spooling import Spool, spooled
+from skrutinium.sources.transport import LARGEST_ARCHIVE, Answer, Transport
 
 _SMALL = 64 * 1024
-
-
-def archive(data: bytes, where: str) -> BinaryIO:
-    """An archive as sent, gzipped or not, ready to be read."""
-    if data.startswith(b"\x1f\x8b"):
-        data = expand(data, LARGEST_ARCHIVE, where)
-    return io.BytesIO(data)
-
-
-def _unpacked(data: bytes, where: str) -> dict[str, bytes]:
-    return dict(members(archive(data, where), where))
 
 
 class Address:
@@ -93,6 +81,13 @@ async def body(transport: Transport, path: str, limit: int = LARGEST) -> bytes:
     return answer.body
 
 
+async def pack(transport: Transport, path: str) -> Spool:
+    """The documents of an archive at a path, by one request without retries."""
+    where = transport.base + path
+    async with aclosing(_tar(transport, path, where)) as pieces:
+        return await spooled(pieces, where)
+
+
 async def _tar(transport: Transport, path: str, where: str) -> AsyncGenerator[bytes, None]:
     """An archive while it comes, gzipped or not."""
     stretch: Expanding | None = None
@@ -147,24 +142,13 @@ class AddressSeries(Below):
         data = await body(self.transport, f"{self.prefix}/release/{number}/manifest.xml")
         return data, await self.signature(number)
 
-    async def changes(self, since: int, choice: Choice | None = None) -> list[tuple[str, bytes]]:
-        """All that changed after release ``since``: manifests with signatures, then documents (of a choice), by name.
-
-        Raises :class:`ChoiceNeeded` when the feed does not know what is chosen.
-        """
-        path = self._changes(since, choice)
-        data = await body(self.transport, path, LARGEST_ARCHIVE)
-        where = self.transport.base + path
-        if len(data) < _SMALL:
-            return list(members(archive(data, where), where))
-        return await aside(lambda: list(members(archive(data, where), where)))
-
     async def arriving(
         self, since: int, most: Callable[[str], int], choice: Choice | None = None
     ) -> AsyncGenerator[Member, None]:
-        """The same while it comes, member by member, by one request without retries; what is larger than ``most`` says for its name comes without its bytes.
+        """All that changed after release ``since``, member by member while it comes: manifests with signatures, then documents (of a choice), by name.
 
-        Raises :class:`DamagedError` at the latest after the last member, so nothing counts before this has ended.
+        It is one request without retries; what is larger than ``most`` says for its name comes without its bytes. Raises
+        :class:`ChoiceNeeded` when the feed does not know what is chosen, and :class:`DamagedError` at the latest after the last member, so nothing counts before this has ended.
         """
         path = self._changes(since, choice)
         where = self.transport.base + path
@@ -182,20 +166,9 @@ class AddressSeries(Below):
     async def release(self, number: int) -> Material:
         """Everything of one release, by one request."""
         path = f"{self.prefix}/pack/{number}"
-        where = self.transport.base + path
-        data = await body(self.transport, path, LARGEST_ARCHIVE)
-        held = await aside(_unpacked, data, where)
-        for name in ("manifest.xml", "manifest.xml.sig"):
-            if name not in held:
-                raise DamagedError(f"the pack holds no {name}", address=where)
-
-        def load(row: Document) -> bytes:
-            try:
-                return held[row.path]
-            except KeyError:
-                raise DamagedError(f"the pack holds no {row.path}", address=where) from None
-
-        return Material(held["manifest.xml"], held["manifest.xml.sig"], load)
+        spool = await self.transport.retried(lambda: pack(self.transport, path), path)
+        parts = [await asyncio.to_thread(spool.read, name) for name in ("manifest.xml", "manifest.xml.sig")]
+        return Material(parts[0], parts[1], spool.load)
 
     async def object(self, sha256: str) -> bytes:
         """A document by its hash."""

@@ -4,19 +4,17 @@ The layout is that of the folder (``docs/architecture.md``); no program answers 
 """
 
 import hashlib
-import io
 
 from skrutinium.documents.aside import aside
 from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.registers import RegisterRow, RegistersSource
 from skrutinium.documents.registers_reading import read_index
-from skrutinium.documents.series import Document, Run
+from skrutinium.documents.series import Run
 from skrutinium.documents.series_reading import read_manifest, read_state
 from skrutinium.errors import ChainError, DamagedError, NotYet, SkrutiniumError
-from skrutinium.sources.address import Address, Below, body
-from skrutinium.sources.packs import members
+from skrutinium.sources.address import Address, Below, body, pack
 from skrutinium.sources.source import Material, SeriesSource, Source, number_and_hash
-from skrutinium.sources.transport import LARGEST_ARCHIVE, Transport, expand
+from skrutinium.sources.transport import Transport, expand
 from skrutinium.trust.signing import split_line, split_signed
 
 _SMALL = 64 * 1024
@@ -86,17 +84,8 @@ class HostedSeries(_Files):
         """A release by its pack: one request for all of its documents."""
         manifest, signature = await self.manifest(number)
         path = f"{self.prefix}/pack/{number:09d}.tar.gz"
-        where = self.transport.base + path
-        data = await self._expanded(path, LARGEST_ARCHIVE)
-        held = await aside(lambda: dict(members(io.BytesIO(data), where)))
-
-        def load(row: Document) -> bytes:
-            try:
-                return held[row.path]
-            except KeyError:
-                raise DamagedError(f"the pack holds no {row.path}", address=where) from None
-
-        return Material(manifest, signature, load)
+        spool = await self.transport.retried(lambda: pack(self.transport, path), path)
+        return Material(manifest, signature, spool.load)
 
     async def checkpoint(self, number: int | None = None) -> tuple[bytes, bytes]:
         """A checkpoint and its signature line; the newest is found by the manifests, since a folder cannot be listed here."""
