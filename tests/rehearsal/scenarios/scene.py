@@ -25,6 +25,7 @@ from skrutinium_server.rehearsal.stage import Act, Stage, acts_path, read_acts
 from tests.sdk.several import IMPATIENT, QUICK
 
 TIMING = dataclasses.replace(QUICK, again=0.2)
+LEAPS = 10
 PATIENCE = 120
 """Seconds after which a test gives up waiting for what has to happen."""
 
@@ -49,6 +50,7 @@ class Reader:
     async def _read(self) -> None:
         try:
             async for release in self.feed.releases():
+                await self.feed.done(release)
                 self.got.append(release)
                 async with self._news:
                     self._news.notify_all()
@@ -112,6 +114,18 @@ class Scene:
     @contextlib.asynccontextmanager
     async def reader(self, **settings: Any) -> AsyncIterator[Reader]:
         """A program that follows from now on, at release 1 when this is entered at the beginning."""
+        async with self._following(settings) as reader:
+            await reader.until(1)
+            yield reader
+
+    @contextlib.asynccontextmanager
+    async def again(self, **settings: Any) -> AsyncIterator[Reader]:
+        """The same program, started again: it goes on where its state file says."""
+        async with self._following(settings) as reader:
+            yield reader
+
+    @contextlib.asynccontextmanager
+    async def _following(self, settings: dict[str, Any]) -> AsyncIterator[Reader]:
         told: dict[str, Any] = {
             "fingerprint": self.stage.fingerprint,
             "timing": TIMING,
@@ -122,7 +136,6 @@ class Scene:
             reader = Reader(feed)
             await reader.start()
             try:
-                await reader.until(1)
                 yield reader
             finally:
                 await reader.stop()
@@ -131,15 +144,15 @@ class Scene:
         self,
         *readers: Reader,
         after: Callable[[Step], Awaitable[None]] | None = None,
-        leaps: int = 10,
+        always: bool = False,
     ) -> None:
         """Play it to the end of the night, and beyond where the scenario goes on.
 
-        ``readers`` are waited for wherever nothing goes wrong on their way; ``after`` is called after each step.
+        ``readers`` are waited for wherever nothing goes wrong on their way, or ``always``; ``after`` is called after each step.
         """
 
         async def leapt(number: int) -> None:
-            if not self.stage.faults:
+            if always or not self.stage.faults:
                 for reader in readers:
                     await reader.until(number)
 
@@ -151,7 +164,7 @@ class Scene:
         async def sleep(seconds: float) -> None:
             self.waited.append(seconds)
 
-        course = Leaps(self.stage, self.night, leaps, leapt)
+        course = Leaps(self.stage, self.night, LEAPS, leapt)
         async with asyncio.timeout(PATIENCE * 2):
             await play(self.stage, course, self.scenario, self.zone, done, sleep)
             await course.reach(Fraction(1))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,18 +49,17 @@ interval = {interval}
 
 
 class StageMail:
-    """Crisis mail about the release store ``store`` to ``recipients`` (ids); everything of it lies in ``folder``."""
+    """Crisis mail about the release store ``store`` to recipients with these Maildirs (by id); everything else of it lies in ``folder``."""
 
     def __init__(
         self,
         store: Path,
         folder: Path,
-        recipients: Sequence[str],
+        boxes: Mapping[str, Path],
         clock: WallTime,
         environment: Mapping[str, str],
     ) -> None:
-        self.boxes = {id: folder / "mail" / id for id in recipients}
-        """The Maildir of each recipient."""
+        self.boxes = dict(boxes)
         self._store = store
         self._folder = folder
         self._clock = clock

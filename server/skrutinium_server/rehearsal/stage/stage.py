@@ -473,8 +473,12 @@ class Stage:
 
     @property
     def mailboxes(self) -> Mapping[str, Path]:
-        """The Maildir of everybody who gets crisis mail, once its process runs."""
-        return {} if self.mail is None else self.mail.boxes
+        """The Maildir of everybody who gets crisis mail; it is there once the process of the mail runs."""
+        return {id: self._folder / "mail" / id for id in self._mail_to}
+
+    @property
+    def _folder(self) -> Path:
+        return self.site.root / "stage"
 
     @_act
     async def mail_watch(self) -> None:
@@ -483,8 +487,8 @@ class Stage:
 
     async def _watch(self) -> StageMail:
         if self.mail is None:
-            folder = self.site.root / "stage"
-            mail = StageMail(self.site.store, folder, self._mail_to, self._clock, self._processes.environment)
+            environment = self._processes.environment
+            mail = StageMail(self.site.store, self._folder, self.mailboxes, self._clock, environment)
             await mail.start(self.front.url)
             self._ending.push_async_callback(mail.stop)
             self.mail = mail
