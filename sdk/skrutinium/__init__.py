@@ -98,10 +98,10 @@ from skrutinium.tables.frames import to_pandas
 from skrutinium.tables.reading import records
 from skrutinium.tables.records import Record, to_records
 from skrutinium.verifying.night import Difference, Report, verify
+from skrutinium.version import __version__ as __version__
 
 logging.getLogger("skrutinium").addHandler(logging.NullHandler())  # silent unless the program sets up logging
 
-__version__ = "0.1.0"
 
 __all__ = [
     "AccessRefused",

@@ -130,7 +130,7 @@ def test_points_and_speeds() -> None:
     assert (read_speed("0.1"), read_speed("1/2"), read_speed("1000")) == (
         Fraction(1, 10),
         Fraction(1, 2),
-        1000,
+        Fraction(1000),
     )
 
 

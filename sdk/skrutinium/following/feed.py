@@ -39,6 +39,7 @@ from skrutinium.sources.source import Source
 from skrutinium.sources.transport import Patience, Transport
 from skrutinium.trust.chain import Chain
 from skrutinium.trust.signing import KeyRing
+from skrutinium.version import __version__
 
 _CACHE = 16 * 1024 * 1024
 """Bytes of documents that are kept at hand: those of the last releases."""
@@ -99,14 +100,8 @@ def connect(
         follow_second_site,
         pick,
     )
-    sender = sender_of(receipts, _version()) if receipts or receipts == "" else None
+    sender = sender_of(receipts, __version__) if receipts or receipts == "" else None
     return Feed((place, *others), wanted, marks, terms, session, sender)
-
-
-def _version() -> str:
-    from skrutinium import __version__  # noqa: PLC0415 - the package imports this module before it says so
-
-    return __version__
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
