@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import skrutinium
 from tests.sdk.mails import Box, mail
 from tests.sdk.postgres_server import postgres
 from tests.sdk.registers_builder import make_registers
@@ -164,3 +165,22 @@ async def test_begun_by_mail_alone(kind: str, place: str, sites: Sites, box: Box
         assert await sink.missing() == ()
     await sites.second.grow(5)
     await equals(kind, place, sites, 5)
+
+
+async def test_feed_that_is_away_is_not_waited_for(tmp_path: Path, sites: Sites, box: Box) -> None:
+    """What the mail of a release lacks is asked for once at a feed that is away: a night has thousands of documents."""
+    patient = skrutinium.Patience(connect=5, silence=5, attempts=2, first_pause=600, longest_pause=600)
+    await sites.second.grow(3)
+    async with (
+        sink_at("sqlite", str(tmp_path / "night.sqlite")) as sink,
+        sites.connect(box.place, state=sink, requests=patient, pick=lambda: 1.0) as feed,
+    ):
+        releases = feed.releases()
+        await sites.follow(releases, 2)
+        await sink.take(sites.got[-1])
+        await sites.first.down()
+        box.deliver(mail(sites.second.root, [3]))
+        await sites.follow(releases, 3)
+        async with asyncio.timeout(200):
+            assert await sink.take(sites.got[-1])
+        assert await sink.missing()

@@ -48,9 +48,14 @@ class Reaching:
         return sorted(there, key=lambda one: (one.where != first, not one.working))
 
     async def any(
-        self, get: Callable[[Followed], Awaitable[T]], first: str | None = None, *, opening: bool = False
+        self,
+        get: Callable[[Followed], Awaitable[T]],
+        first: str | None = None,
+        *,
+        opening: bool = False,
+        in_vain: Callable[[], bool] = lambda: False,
     ) -> T:
-        """What the first source gives that can; tried again where trouble may pass and there are several sources.
+        """What the first source gives that can; tried again where trouble may pass and there are several sources, unless that is ``in_vain``.
 
         Raises what the first one raised, :class:`NotYet` only when all say so.
         """
@@ -64,7 +69,8 @@ class Reaching:
                     errors.append(error)
             serious = [one for one in errors if not isinstance(one, NotYet)]
             passing = [one for one in serious if isinstance(one, PASSING)]
-            if len(self._followed) == 1 or not passing or attempt >= self._patience.attempts:
+            last = attempt >= self._patience.attempts or in_vain()
+            if len(self._followed) == 1 or not passing or last:
                 if serious or errors:
                     raise (serious or errors)[0]
                 raise NotYet("no source answers", address=self.where)
@@ -74,22 +80,24 @@ class Reaching:
     # ---------------------------------------------------------------- documents
     async def document(self, row: Document, first: str | None = None) -> bytes:
         """The bytes of a document, checked; raises :class:`DamagedError`, :class:`NotDelivered` when nobody who answers has it."""
-        lacking = False
+        lacking = brought_without = False
 
         async def get(one: Followed) -> bytes:
-            nonlocal lacking
+            nonlocal lacking, brought_without
             series = _series(one)
             try:
                 data = await series.object(row.sha256)
             except NotYet:
                 lacking = True
+                # Mail that brought the release brings no more of it: who waits for a feed that is away waits for each document.
+                brought_without |= one.where == first and one.feed is None
                 raise
             if wrong := matches(row, data, f"{series.where} {row.path}"):
                 raise wrong
             return data
 
         try:
-            return await self.any(get, first)
+            return await self.any(get, first, in_vain=lambda: brought_without)
         except (NotYet, NetworkError, ServerFault, LimitReached) as error:
             if not lacking and not isinstance(error, NotYet):
                 raise
