@@ -71,6 +71,7 @@ WHERE = {
     "notice": "notice",
     "preflight": "preflight",
     "score": "score",
+    "scenario": "scenario",
     "status": "status",
     "console": "console",
 }

@@ -57,10 +57,16 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
 
 
+def source(name: str) -> bytes:
+    """The file of a scenario that comes with the program, one of :func:`names`."""
+    data: bytes = _files().joinpath(f"{name}.toml").read_bytes()
+    return data
+
+
 def load(name: str | Path) -> Scenario:
     """A scenario that comes with the program, by its name, or one in a file; reads the file. Raises :class:`ScenarioError`."""
     if isinstance(name, str) and name in names():
-        return read(_files().joinpath(f"{name}.toml").read_bytes(), f"{name}.toml")
+        return read(source(name), f"{name}.toml")
     path = Path(name)
     if not path.is_file():
         raise ScenarioError(
