@@ -1,0 +1,257 @@
+"""The console in a real browser: Debian's Chromium, examined by axe-core, used by the keyboard alone, and without scripts."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from skrutinium_server.process import noticing
+from skrutinium_server.process.clock import wall_time
+from skrutinium_server.process.site import Site
+from skrutinium_server.rehearsal.made_up import Settings
+from skrutinium_server.rehearsal.nights import of_settings
+from skrutinium_server.rehearsal.sandboxes import Sandboxes, SandboxSettings
+from tests.browser.test_pages import CHROMIUM, watched
+from tests.console.visiting import made
+from tests.e2e.at_work import command, started
+from tests.e2e.made_up import protocols_folder
+from tests.process.test_decisions import DEFINITION, PASSPHRASES, PROTOCOLS
+
+pytestmark = [
+    pytest.mark.blocking("the event loop is that of the browser's library; files are looked at beside it"),
+    pytest.mark.timeout(900),
+]
+
+FIRST, SECOND = PASSPHRASES
+PATIENCE = 60_000
+"""Milliseconds that a page may take on a busy machine."""
+
+PAGES = (
+    *(
+        "/",
+        "/runs",
+        "/runs/dress",
+        "/sandboxes",
+        "/sandboxes/autumn",
+        "/subscribers",
+        "/preflight",
+        "/notices",
+        "/log",
+    ),
+    *("/confirm/air", "/nothing"),
+)
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+NIGHT = of_settings(Settings(law="cz-municipal-2018", precincts=12, seed=5, minutes=600))
+
+
+class Served(NamedTuple):
+    """A console at work, and its site."""
+
+    site: Site
+    address: str
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium, started by the test."""
+    if not CHROMIUM.exists():
+        message = f"no {CHROMIUM}: pages cannot be looked at (Debian: apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(f"{message}, and in CI nothing is skipped")
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        begun = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield begun
+        begun.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A site with a rehearsal half counted, a sandbox that is played, a notice; served, and with its console."""
+    folder = tmp_path_factory.mktemp("console")
+    site = made(folder)
+    Sandboxes(site).add("autumn", SandboxSettings(port=0, speed="1/10", rest=3600), NIGHT)
+    id, change = noticing.begin("The second line is slow.", wall_time())
+    noticing.tell(site, change, "incident", "The second line is slow.", FIRST, wall_time())
+    brought = protocols_folder(folder / "protocols", PROTOCOLS[: len(PROTOCOLS) // 2])
+    with contextlib.ExitStack() as stack:
+        enter = stack.enter_context
+        enter(started("serve", site.root, "--port", 0, until="Stop with Ctrl-C"))
+        command("run", "open", site.root, "dress", "--phase", "rehearsal", "--by", FIRST)
+        command("protocols", "import", site.root, "dress", "--format", "csv", brought)
+        command("release", "cut", site.root, "dress")
+        enter(started("sandbox", "serve", site.root, until="Ctrl-C"))
+        _, line = enter(started("console", site.root, "--port", 0, until="The console listens at"))
+        yield Served(site, line.split()[-1].rstrip("/"))
+    assert id
+
+
+@contextlib.contextmanager
+def visit(chromium: Browser, address: str, name: str = "", **more: Any) -> Iterator[Page]:
+    """A page in a window of its own, with ``name`` logged in."""
+    context: BrowserContext = chromium.new_context(**more)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    if name:
+        page.goto(f"{address}/login")
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Passphrase").fill(PASSPHRASES[name])
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"{address}/")
+    yield page
+    context.close()
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core finds, each with where."""
+    page.evaluate(AXE)
+    found = page.evaluate("tags => axe.run({runOnly: tags}).then(one => one.violations)", STANDARD)
+    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+
+
+@pytest.fixture(scope="module")
+def asked(served: Served) -> None:
+    """Somebody asked to open a live run, so that there is something to confirm."""
+    command("run", "close", served.site.root, "dress", "--by", FIRST)
+    phrase = served.site.root / "phrase"
+    phrase.write_text(PASSPHRASES[FIRST])
+    command(
+        "run", "open", served.site.root, "air", "--phase", "live", "--by", FIRST, "--passphrase-file", phrase
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 360), ("light", 360), ("dark", 1280)]
+)
+def test_pages_are_for_everybody(
+    served: Served, asked: None, chromium: Browser, tmp_path: Path, scheme: str, width: int
+) -> None:
+    """Axe-core finds nothing against WCAG 2.2 AA on any page, nothing runs out of its side, and nobody else is asked for anything."""
+    look: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    with visit(chromium, served.address, **look) as page:
+        page.goto(f"{served.address}/login")
+        assert faults(page) == []
+    with visit(chromium, served.address, SECOND, **look) as page:
+        wrong = watched(page, served.address)
+        for path in PAGES:
+            page.goto(served.address + path)
+            page.locator("summary").evaluate_all("all => all.forEach(one => one.parentElement.open = true)")
+            page.screenshot(path=tmp_path / f"{path.replace('/', '-')}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert page.locator("h1").count() == 1
+            if (scheme, width) in (("light", 1280), ("dark", 360)):
+                assert faults(page) == [], path
+    assert [one for one in wrong if "/nothing" not in one and "404" not in one] == []
+
+
+def type_and_tab(page: Page, *texts: str) -> None:
+    """Type into one field after the other."""
+    for text in texts:
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+
+
+def tab_to(page: Page, words: str) -> None:
+    """Go on by the keyboard until what has the focus says these words."""
+    for _ in range(80):
+        said = page.evaluate(
+            "() => { const one = document.activeElement; if (one === document.body) return ''; const label = one.labels && one.labels[0];"
+            " return (label || one).textContent.trim() || one.value || ''; }"
+        )
+        if words in said:
+            ring = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+            assert ring != "none", f"{words} shows no focus"
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"nothing that says {words!r} is reached by the keyboard")
+
+
+def test_two_persons_open_a_live_run_by_keyboard_without_scripts(
+    served: Served, asked: None, chromium: Browser
+) -> None:
+    """Without a mouse and without scripts one asks, another one reads what is to be confirmed and confirms, and the top says LIVE."""
+    with (
+        visit(chromium, served.address, java_script_enabled=False) as one,
+        visit(chromium, served.address, SECOND, java_script_enabled=False) as other,
+    ):
+        one.goto(served.address)
+        type_and_tab(one, FIRST, PASSPHRASES[FIRST])
+        one.keyboard.press("Enter")
+        one.wait_for_url(f"{served.address}/")
+        tab_to(one, "Skip to the page")
+        tab_to(one, "Runs")
+        one.keyboard.press("Enter")
+        one.wait_for_url("**/runs")
+        tab_to(one, "Name")
+        one.keyboard.type("night")
+        tab_to(one, "TEST")
+        one.keyboard.press("ArrowUp")  # around to the last choice
+        tab_to(one, "your passphrase, once more")
+        one.keyboard.type(PASSPHRASES[FIRST])
+        one.keyboard.press("Enter")
+        one.wait_for_url("**/confirm/night")
+        expect(one.get_by_role("status")).to_contain_text("Nothing has happened yet")
+        other.reload()
+        tab_to(other, "Look at it and confirm")
+        waiting = other.get_by_role("link", name="Look at it and confirm")
+        assert waiting.count() == 2  # that of the fixture, and this one
+        other.goto(f"{served.address}/confirm/night")
+        expect(other.locator(".facts")).to_contain_text(DEFINITION.name)
+        tab_to(other, "Your passphrase, once more")
+        other.keyboard.type(PASSPHRASES[SECOND])
+        tab_to(other, "I have read it, and confirm")
+        other.keyboard.press("Enter")
+        other.wait_for_url("**/runs/night")
+        expect(other.get_by_role("status")).to_contain_text(f"by {FIRST} and {SECOND}")
+        expect(other.locator(".top-run")).to_contain_text("LIVE")
+    assert served.site.told()["night"].phase == "live"
+
+
+def test_page_shows_what_changed_and_leaves_the_focus(served: Served, chromium: Browser) -> None:
+    """What changed is shown without loading again; what has the focus stays as it is, and keeps it; the button stops it."""
+    with visit(chromium, served.address) as page:
+        page.clock.install()
+        page.goto(f"{served.address}/login")
+        type_and_tab(page, FIRST, PASSPHRASES[FIRST])
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{served.address}/")
+        notes = page.locator("#notes")
+        link = page.locator("#runs a").first
+        link.focus()
+        tell(served.site, "The feed is slow in the east.")
+        page.clock.run_for(5_000)
+        expect(notes).to_contain_text("slow in the east", timeout=PATIENCE)
+        assert link.evaluate("one => one === document.activeElement")
+        page.get_by_role("button", name="Stop refreshing").click()
+        tell(served.site, "The feed is slow in the west.")
+        page.clock.run_for(60_000)
+        expect(page.locator("#fresh")).to_contain_text("gets old")
+        expect(notes).not_to_contain_text("in the west")
+        page.get_by_role("button", name="Stop refreshing").click()
+        expect(notes).to_contain_text("slow in the west", timeout=PATIENCE)
+
+
+def test_page_says_when_one_is_logged_out(served: Served, chromium: Browser) -> None:
+    """A page that is open when the session ends says that it is no longer refreshed."""
+    with visit(chromium, served.address) as page:
+        page.clock.install()
+        page.goto(f"{served.address}/login")
+        type_and_tab(page, FIRST, PASSPHRASES[FIRST])
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{served.address}/")
+        page.context.clear_cookies()
+        page.clock.run_for(5_000)
+        expect(page.locator("#fresh")).to_contain_text("You are logged out", timeout=PATIENCE)
+
+
+def tell(site: Site, text: str) -> None:
+    """Tell all readers of an incident."""
+    now = wall_time()
+    _, change = noticing.begin(text, now, f"{text.rsplit(maxsplit=1)[-1].rstrip('.')}-{now:%f}")
+    noticing.tell(site, change, "incident", text, FIRST, now)
