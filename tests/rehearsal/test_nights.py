@@ -25,7 +25,7 @@ from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import commands
 from skrutinium_server.process.state import write_state
 from skrutinium_server.rehearsal.errors import NightError
-from skrutinium_server.rehearsal.made_up import made_up_correction, made_up_second_round, taken_over
+from skrutinium_server.rehearsal.made_up import Rates, made_up_correction, made_up_second_round, taken_over
 from skrutinium_server.rehearsal.nights import (
     Night,
     keep_night,
@@ -51,7 +51,7 @@ def taken(due: Iterable[Due]) -> list[TakenOver]:
 
 @pytest.fixture(scope="module")
 def night() -> Night:
-    return of_seed(LAW, 12, 4)
+    return of_seed(LAW, 12, 4, Rates())
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,14 @@
 
 from skrutinium_server.rehearsal.nights.kept import keep_night, kept_night
 from skrutinium_server.rehearsal.nights.ledger import of_ledger, read_ledger
-from skrutinium_server.rehearsal.nights.made_up import of_seed
+from skrutinium_server.rehearsal.nights.made_up import of_seed, of_settings
 from skrutinium_server.rehearsal.nights.model import Night
 from skrutinium_server.rehearsal.nights.store import of_recording, of_store
 
 __all__ = [
     "Night",
     "of_seed",
+    "of_settings",
     "of_ledger",
     "read_ledger",
     "of_store",

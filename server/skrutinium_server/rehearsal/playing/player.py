@@ -131,6 +131,8 @@ class Player:
         self.brought = Brought()
         self.changed: Callable[[], None] = lambda: None
         """Called after every delivery and every command."""
+        self.busy: Callable[[], bool] = lambda: False
+        """Whether the night must not begin again yet: somebody still does something at its end."""
         self._passages = passages
         self._clock = clock
         self._who = who
@@ -265,7 +267,7 @@ class Player:
                         await self._tell_time()
                         return STANDING
                     case Ended(since=since):
-                        if self._reached():
+                        if self._reached() or self.busy():
                             return STANDING
                         if not self._again:
                             return None
@@ -399,7 +401,7 @@ class Player:
         told = Brought(answer["accepted"], answer["duplicates"], answer["refused"])
         self.brought = Brought(*(old + new for old, new in zip(self.brought, told, strict=True)))
         for reason in answer.get("reasons", ()):
-            log.warning("refused: %s", reason)
+            log.info("refused: %s", reason)
 
     async def _correct(self, due: Due, *, quiet: bool) -> dict[str, Any]:
         """Bring a correction with the reason and authority that it had; one that nobody takes any more is left out."""

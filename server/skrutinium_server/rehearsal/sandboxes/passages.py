@@ -10,7 +10,7 @@ from skrutinium_server.ledger.model import Accepted
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import WallTime
 from skrutinium_server.rehearsal.playing import run_name
-from skrutinium_server.rehearsal.playing.model import begins
+from skrutinium_server.rehearsal.playing.model import CHUNK, begins
 from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.rehearsal.sandboxes.sweeping import sweep
 from skrutinium_server.rehearsal.stage import Stage
@@ -33,7 +33,7 @@ class SandboxPassages:
         phase: Literal["test", "rehearsal"],
         wall: WallTime,
         over: Callable[[], Awaitable[None]],
-        begun: Callable[[], None],
+        begun: Callable[[], Awaitable[None]],
     ) -> None:
         self._stage = stage
         self._name = name
@@ -65,22 +65,28 @@ class SandboxPassages:
                     sweep, site, await asyncio.to_thread(site.event, None), keep, self._wall()
                 )
                 await self._stage.open(wanted, self._phase, begins=begins(self._night).isoformat())
-                self._begun()
+                await self._begun()
                 return 0
-        if self._stage.run != wanted:
-            await self._stage.take_up(wanted)
-            self._begun()
-        return await asyncio.to_thread(self._held, wanted)
+        if self._stage.run == wanted:
+            return (await asyncio.to_thread(self._held, wanted))[0]
+        await self._stage.take_up(wanted)
+        count, missing = await asyncio.to_thread(self._held, wanted)
+        if wanted in status["runs"]:
+            # Held back by a scenario that nobody plays any more, or refused, and then they are refused again.
+            for start in range(0, len(missing), CHUNK):
+                records = [row.taken_over for row in missing[start : start + CHUNK]]
+                await self._stage.ask(do="take", records=records, path="replay")
+        return count
 
-    def _held(self, run: str) -> int:
-        """How many protocols of the night, from its beginning, are in the ledger of a run."""
+    def _held(self, run: str) -> tuple[int, list[Due]]:
+        """How far the night is in the ledger of a run, and what is not there although something later is."""
         with SqliteReader(self._stage.site.ledger(run)) as reader:
             held = {entry.body.data_sha256 for entry in reader.entries() if isinstance(entry.body, Accepted)}
         if not self._hashes:
             self._hashes = [hashlib.sha256(row.taken_over.data).hexdigest() for row in self._night]
-        return next(
-            (place for place, sha256 in enumerate(self._hashes) if sha256 not in held), len(self._night)
-        )
+        count = max((place for place, sha256 in enumerate(self._hashes, 1) if sha256 in held), default=0)
+        missing = [place for place in range(count) if self._hashes[place] not in held]
+        return count, [self._night[place] for place in missing if self._night[place].reason is None]
 
 
 def moment(time: datetime.datetime) -> str:

@@ -76,9 +76,10 @@ class Running:
             began = self._monotonic()
             try:
                 await self._live()
-            except REFUSALS as error:
+            except Exception as error:  # whatever it is, the others go on, and it is told and tried again
                 self.trouble = str(error) or type(error).__name__
-                log.error("sandbox %s: %s", self.name, self.trouble)  # noqa: TRY400 - told to a person
+                known = isinstance(error, REFUSALS)
+                log.error("sandbox %s: %s", self.name, self.trouble, exc_info=not known)  # noqa: TRY400
             pause = AGAIN[0] if self._monotonic() - began > AGAIN[1] else min(pause * 2, AGAIN[1])
             await asyncio.sleep(pause)
 
@@ -97,10 +98,10 @@ class Running:
 
     @contextlib.asynccontextmanager
     async def _playing(self, stage: Stage, night: Night, settings: SandboxSettings) -> AsyncIterator[Player]:
-        def begun() -> None:
+        async def begun() -> None:
             """Those of every passage begin with it."""
             for name in settings.scenarios:
-                scenes.begin(name)
+                await scenes.begin(name)
 
         async def over() -> None:
             await scenes.stop()
@@ -121,6 +122,7 @@ class Running:
         )
         law = await asyncio.to_thread(load_law, night.definition.law)
         scenes = Scenes(stage, player, ZoneInfo(law.time_zone), self._wall)
+        player.busy = lambda: bool(scenes.told())
         keeping = asyncio.create_task(self._keep(player), name=f"keep {self.name}")
         self._stage, self._player, self._scenes = stage, player, scenes
         try:
@@ -159,6 +161,7 @@ class Running:
         while True:
             await asyncio.sleep(KEEP)
             await self._write_down(player)
+            await asyncio.to_thread(self._folder.turn_logs)
 
     async def _write_down(self, player: Player) -> None:
         playing = Playing(player.passage, player.time, str(player.speed), player.paused)
@@ -238,7 +241,7 @@ class Running:
     async def play(self, scenario: str) -> None:
         """Play a scenario beside the night."""
         _, scenes = self._there()
-        scenes.begin(scenario)
+        await scenes.begin(scenario)
 
     async def stop(self) -> None:
         """End all scenarios, and whatever they began."""

@@ -18,7 +18,7 @@ from skrutinium_server.process.site import Site
 from skrutinium_server.process.state import write_state
 from skrutinium_server.release.store.layout import Layout
 
-_HASH: Final = re.compile(rb'\bsha256="([0-9a-f]{64})"')
+_HASH: Final = re.compile(rb' sha256="([0-9a-f]{64})"')
 
 
 def sweep(site: Site, event: str, keep: Collection[str], now: datetime.datetime) -> tuple[str, ...]:

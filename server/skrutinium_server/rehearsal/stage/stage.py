@@ -127,8 +127,8 @@ class Stage:
             self._ending.push_async_callback(self._processes.stop)
             self.address = await self._processes.start()
             self.fingerprint = (await asyncio.to_thread(self.site.signer)).fingerprint
-            self._ending.push_async_callback(self.front.close)
             await self.front.open(self.address)
+            self._ending.push_async_callback(self.front.close)
         except BaseException:
             await self._ending.aclose()
             raise
