@@ -24,7 +24,7 @@ from skrutinium_server.rehearsal.made_up.scale import apportion, scale_of, sprea
 from skrutinium_server.release.formats.volby.plan import make_plan
 
 SEED = 2030
-DEFINITION_SHA256 = "5abc5d0db38d583737241ca2e4b1c959bd3db3572a08a28e2217a43ddad97d51"
+DEFINITION_SHA256 = "06d62562931f7d32a43c2a3296107bb0d7a128ebec329e1b1b50e008ec5a810b"
 SEEDS = st.integers(0, 2**64 - 1)
 
 

@@ -30,7 +30,7 @@ from skrutinium_server.tally.tally import Tally
 from tests.tally.made import accepted
 
 SEED = 2030
-NIGHT_SHA256 = "f6b1c71859f9f18cfa4a200bbb9c2116475a1ee3030a539084d931d512d7a3df"
+NIGHT_SHA256 = "9e0a00d586cae3ace1bebbe6adc61dea5390620b2b6c4d02102ea53498999b1c"
 LAW = load_law("cz-municipal-2018")
 START = datetime.datetime(2030, 4, 1, 12, 35, tzinfo=datetime.UTC)
 HOURS = datetime.timedelta(hours=9)

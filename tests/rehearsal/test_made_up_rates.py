@@ -44,7 +44,7 @@ LAWS = pytest.mark.parametrize("law", made_up_laws())
 SEEDS = st.integers(0, 2**64 - 1)
 MANY = Rates(refused=2000, warnings=1500, resends=1000, duplicates=1200, corrections=1800)
 PINNED = {
-    "cz-municipal-2018": "84ed20a5a7a8da0265f1677d5615db08ee1b4043ae4accc100ee46d1d7f806ba",
+    "cz-municipal-2018": "33042c4edf9ea8febb27294bf310dbcb0411cdca96d85ef24a32506a5a393e55",
     "cz-senate-2018": "48da511ffcc9767952d714ed8516239377d05f5e303f7a556126ca6a7a87012b",
 }
 

@@ -39,8 +39,8 @@ START = datetime.datetime(2030, 4, 2, 12, 0, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 SEEDS = st.integers(0, 2**64 - 1)
 PINNED = (
-    "157f790aac64ef49f9a310c0fa88b27ddf44e040c451ff1268dd4d6a6fcba0fe",
-    "584df2e73d34758b84fdf997abf04d1829db2f23f9d9e068673c1519ddf34411",
+    "84cd6a22f74a8af433c03bcc2ad8b970c716d354c34310ec668b49ff88fcd988",
+    "56be7320820746e2b04cdf173c3c30c4d56d26a43c9d960c8650141c2d64806d",
 )
 
 

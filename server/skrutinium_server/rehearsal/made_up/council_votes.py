@@ -20,8 +20,11 @@ LANDSLIDE: Final = 3000
 WEAK: Final = 10
 """Strength of the list that stays below the threshold where there are five lists or more; others have 75 to 1,000."""
 
-ENOUGH: Final = 300
-"""Voters of a council in which a landslide is sure to lower the threshold."""
+ENOUGH: Final = 500
+"""Voters of a precinct in which a landslide is sure to lower the threshold."""
+
+_BEATEN: Final = 60
+"""Of so many ballots that name a whole list in a landslide, one at least is for each of the beaten lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Mood:
 
     seats: int
     lists: tuple[_Standing, ...]
+    landslide: bool
 
 
 def landslides(index: DefinitionIndex, seed: int) -> frozenset[str]:
@@ -46,14 +50,14 @@ def landslides(index: DefinitionIndex, seed: int) -> frozenset[str]:
 
     Lists with fewer candidates than seats have a lower threshold of their own, so only ballots of whole lists count.
     """
-    voters: dict[str, int] = {}
+    voters: dict[str, list[int]] = {}
     for poll in index.definition.polls:
-        voters[poll.contest] = voters.get(poll.contest, 0) + (poll.eligible or 0)
+        voters.setdefault(poll.contest, []).append(poll.eligible or 0)
     fit = [id for id in index.contests if _whole(index, id)]
     chosen = {id for id in fit if below(branch(seed, "landslide", id), 16) == 0}
     if fit:
-        # With a handful of voters one ballot more would be enough for a second list.
-        chosen.add(min(fit, key=lambda id: (voters.get(id, 0) < ENOUGH, voters.get(id, 0), id)))
+        # With a handful of voters in a precinct one ballot more would be enough for a second list.
+        chosen.add(min(fit, key=lambda id: (min(voters[id]) < ENOUGH, sum(voters[id]), id)))
     return frozenset(chosen)
 
 
@@ -82,7 +86,7 @@ def mood(index: DefinitionIndex, district: str, seed: int, *, landslide: bool) -
             usual = WEAK
         standing.append(_Standing(row.number, usual, _known(index, row, seed)))
     seats = index.districts[district].seats
-    return Mood(seats or 1, tuple(standing))
+    return Mood(seats or 1, tuple(standing), landslide)
 
 
 def _known(index: DefinitionIndex, row: List, seed: int) -> tuple[int, ...]:
@@ -107,6 +111,10 @@ def votes(poll: Poll, mood: Mood, returned: int, seed: int) -> tuple[ListVotes, 
     marks = single * mood.seats * between(chance, 55, 90) // 100
     liked = [row.strength * between(chance, 80, 120) for row in mood.lists]
     whole_of = apportion(whole, liked)
+    if mood.landslide and whole >= _BEATEN:
+        beaten = [max(1, ballots) for ballots in whole_of]
+        beaten[whole_of.index(max(whole_of))] -= sum(beaten) - whole
+        whole_of = beaten
     weights = [
         [
             share * known * (160 + extra)
