@@ -99,9 +99,10 @@ async def test_sandbox_is_read_like_a_live_night(site: Site, night: Night) -> No
         assert (row["delivered"], row["time"], row["trouble"]) == (row["all"], row["ends"], "")
         begins = row["begins"]
 
-        row = await told(manager, do="seek", to="50%")
-        assert (row["run"], row["passage"], row["delivered"]) == ("box-000002", 2, -(-row["all"] // 2))
         assert (await told(manager, do="pause"))["paused"]
+        row = await told(manager, do="seek", to="50%")
+        assert row["paused"]
+        assert (row["run"], row["passage"], row["delivered"]) == ("box-000002", 2, -(-row["all"] // 2))
         assert begins < (await told(manager, do="list"))["time"] < row["ends"]
         assert (await told(manager, do="speed", speed="1/2"))["speed"] == "1/2"
         row = await told(manager, do="seek", to=row["ends"])
