@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from skrutinium_server.rehearsal.scenarios import load, names, read
-from skrutinium_server.rehearsal.stage import Stage
-from skrutinium_server.rehearsal.stage.stage import ACTS
+from skrutinium_server.rehearsal.stage import ACTS, Stage
 from tests.contract.pages import DOCS, ROOT, blocks, named, rows, section, text
 
 PARTS = ["What happens", "What your program should do", "What the SDK does", "Try it"]

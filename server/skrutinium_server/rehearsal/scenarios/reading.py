@@ -33,8 +33,7 @@ import msgspec
 from skrutinium_server.rehearsal.made_up.settings import Settings
 from skrutinium_server.rehearsal.scenarios.errors import ScenarioError
 from skrutinium_server.rehearsal.scenarios.model import After, At, Clock, Scenario, Share, Step
-from skrutinium_server.rehearsal.stage import Stage
-from skrutinium_server.rehearsal.stage.stage import ACTS
+from skrutinium_server.rehearsal.stage import ACTS, Stage
 
 LARGEST: Final = 256 * 1024
 """Bytes of a scenario."""

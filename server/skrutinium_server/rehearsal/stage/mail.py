@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -80,6 +81,7 @@ class StageMail:
         Raises :class:`StageError` when it does not serve.
         """
         await self._relay.start()
+        await asyncio.to_thread(shutil.rmtree, self._outbox, ignore_errors=True)
         recipients = self._folder / "recipients.toml"
         await asyncio.to_thread(self._write_list, recipients, feed)
         arguments = [str(self._store), str(recipients), str(self._outbox)]

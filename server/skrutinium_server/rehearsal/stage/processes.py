@@ -41,6 +41,7 @@ class Processes:
         self._feeds = feeds
         self._cutting = cutting
         self._ending = contextlib.AsyncExitStack()
+        self._copies = contextlib.AsyncExitStack()
         self._counting: There | None = None
 
     async def start(self) -> Address:
@@ -53,13 +54,22 @@ class Processes:
         """Stop everything."""
         if self._counting is not None:
             self._counting.close()
+        await self.drop_copies()
         await self._ending.aclose()
 
     async def serve(
         self, folder: Site | FeedFolder, *parts: str, watching: Watching | None = None
     ) -> Address:
         """Start the processes of a folder, ``count`` and ``feed`` unless ``parts`` says which; the address of its feed."""
+        return await self._started(self._ending, folder, parts or ("count", "feed"), watching)
 
+    async def _started(
+        self,
+        ending: contextlib.AsyncExitStack,
+        folder: Site | FeedFolder,
+        parts: tuple[str, ...],
+        watching: Watching | None,
+    ) -> Address:
         def made() -> Service:
             if watching is not None and watching.access_log is not None:
                 watching.access_log.parent.mkdir(exist_ok=True)
@@ -67,23 +77,29 @@ class Processes:
                 folder,
                 lambda _part, _message: None,
                 port=0,
-                parts=parts or ("count", "feed"),
+                parts=parts,
                 feeds=self._feeds,
                 environment=self.environment,
                 cutting=self._cutting,
                 watching=watching,
             )
 
-        service = await self._ending.enter_async_context(await asyncio.to_thread(made))
+        service = await ending.enter_async_context(await asyncio.to_thread(made))
         assert service.address is not None
         return service.address
 
     async def serve_copy(self) -> Address:
-        """Start a feed of the store as it is now, which never changes any more."""
+        """Start a feed of the store as it is now, which never changes any more, until :meth:`drop_copies`."""
         copy = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="copy-", dir=self._beside()))
-        self._ending.push_async_callback(asyncio.to_thread, shutil.rmtree, copy, ignore_errors=True)
+        self._copies.push_async_callback(asyncio.to_thread, shutil.rmtree, copy, ignore_errors=True)
         await asyncio.to_thread(_copy, self._site.root, copy)
-        return await self._serve_feed(copy, watching_of(self._site.root))
+        folder = await asyncio.to_thread(FeedFolder, copy)
+        return await self._started(self._copies, folder, ("feed",), watching_of(self._site.root))
+
+    async def drop_copies(self) -> None:
+        """Stop and remove all of them."""
+        copies, self._copies = self._copies, contextlib.AsyncExitStack()
+        await copies.aclose()
 
     def _beside(self) -> Path:
         """Where hard links to the store can be made: on its own disk."""

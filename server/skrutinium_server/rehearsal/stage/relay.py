@@ -11,6 +11,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 HOST: Final = "127.0.0.1"
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes of one message."""
+MOST: Final = 1000
+"""So many messages that nobody has read yet stay in a box: a stage may play for weeks."""
 
 
 class Relay:
@@ -63,3 +65,6 @@ def _box(path: Path) -> mailbox.Maildir:
 
 def _put(path: Path, content: bytes) -> None:
     _box(path).add(content)
+    kept = sorted((path / "new").iterdir(), key=lambda one: one.stat().st_mtime_ns)
+    for old in kept[:-MOST]:
+        old.unlink()
