@@ -91,6 +91,7 @@ async def test_live_run_from_opening_to_closing(tmp_path: Path) -> None:
 
         seen = await second.open("/")
         assert f"{FIRST} asks to open the live run {RUN}" in seen.said(".message.ask")[0]
+        assert "asks to" not in seen.said("#notes")[0]
         shown = await second.open(f"/confirm/{RUN}")
         facts = " ".join(shown.said(".facts div"))
         digest = await to_thread(house.site.definitions(DEFINITION.event).sha256, 1)

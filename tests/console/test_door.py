@@ -1,5 +1,6 @@
 """Who gets into the console, and what every answer says."""
 
+import asyncio
 import re
 import ssl
 from asyncio import to_thread
@@ -11,7 +12,7 @@ import trustme
 from yarl import URL
 
 from skrutinium_server.authority.persons import Authority
-from skrutinium_server.console.desk import Desk
+from skrutinium_server.console.desk import COMPARISONS, WAITING, Desk
 from skrutinium_server.console.errors import ConsoleSettingsError
 from skrutinium_server.console.server import serving
 from skrutinium_server.console.sessions import IDLE
@@ -287,3 +288,32 @@ async def test_fault_is_told_without_its_inside(site: Site, caplog: pytest.LogCa
         assert str(site.root) not in answer.text
         assert "failed: GET /runs" in caplog.text
         assert (await browser.open("/notices")).status == 200
+
+
+async def test_too_much_is_refused(site: Site) -> None:
+    """A form that is too long is refused, and so are log-ins beyond those that may wait; afterwards everybody gets in again."""
+    async with console(site, proxies=("127.0.0.1",)) as served:
+        desk = served.desk
+        crowd = [
+            await served.browser(headers={"X-Forwarded-For": f"192.0.2.{n}"}) for n in range(WAITING + 1)
+        ]
+        *waiting, last = crowd
+        await last.open("/login")
+        assert (await last.send("/login", {"name": NAME, "passphrase": "x" * 100_000})).status == 413
+        for _ in range(COMPARISONS):
+            await desk.comparing.acquire()
+        asking = [
+            asyncio.create_task(one.log_in(f"nobody{n}", "wrong words")) for n, one in enumerate(waiting)
+        ]
+        async with asyncio.timeout(60):
+            while True:
+                if desk.compared == WAITING:
+                    break
+                await asyncio.sleep(0.01)
+        refused = await last.log_in(NAME)
+        assert refused.status == 422
+        assert "Try again" in refused.said("[role=alert]")[0]
+        for _ in range(COMPARISONS):
+            desk.comparing.release()
+        assert {answer.status for answer in await asyncio.gather(*asking)} == {403}
+        assert (await last.log_in(NAME)).status == 303

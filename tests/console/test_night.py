@@ -103,7 +103,7 @@ def test_picture_stays_in_its_frame(night: list[Point]) -> None:
 def test_marks_are_round_times_of_the_zone() -> None:
     """A night of eight hours has a mark for each hour, in the time of the country."""
     picture = curve([point(n + 1, 48 * n, 100 * n) for n in range(11)], PRAGUE, "")
-    marks = re.findall(r'class="foot"[^>]*>([^<]+)<', picture.partition("</svg>")[0])
+    marks = re.findall(r'class="foot[^>]*>([^<]+)<', picture.partition("</svg>")[0])
     assert marks == [f"{hour}:00" for hour in range(15, 23)]
 
 

@@ -11,7 +11,7 @@ PAGE = "docs/threat-model.md"
 SERVER = ROOT / "server" / "skrutinium_server"
 THREATS = [row for row in rows(section(text(PAGE), "Threats")) if len(row) == 6]
 PARTS = (
-    "feed", "release/store", "authority", "ledger", "intake", "tally", "archive", "crisis", "commands", "process", "sdk/skrutinium", "requirements",
+    "feed", "release/store", "authority", "ledger", "intake", "tally", "archive", "crisis", "commands", "console", "process", "sdk/skrutinium", "requirements",
 )  # fmt: skip
 
 

@@ -61,8 +61,8 @@ class Desk:
         self.pages = Pages()
         self.readers = Readers()
         self.tail = Tail(settings.access_log, self._heard) if settings.access_log else None
-        self._comparing = asyncio.Semaphore(COMPARISONS)
-        self._compared = 0
+        self.comparing = asyncio.Semaphore(COMPARISONS)
+        self.compared = 0
         self.preflighting = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -79,15 +79,15 @@ class Desk:
 
     async def log_in(self, name: str, passphrase: str, address: str) -> Person:
         """The person whose passphrase it is; raises :class:`TooManyTries`, NotAuthenticated, :class:`ConsoleError` when too many wait."""
-        if self._compared >= WAITING:
+        if self.compared >= WAITING:
             raise ConsoleError("Too many are logging in at this moment. Try again in a few seconds.")
         self.tries.take(name, address)
-        self._compared += 1
+        self.compared += 1
         try:
-            async with self._comparing:
+            async with self.comparing:
                 person = await asyncio.to_thread(self.authority.log_in, name, passphrase)
         finally:
-            self._compared -= 1
+            self.compared -= 1
         self.tries.right(name, address)
         return person
 

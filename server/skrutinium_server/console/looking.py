@@ -108,6 +108,12 @@ class Look:
         return (*self.status.alarms, *self.faults)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not usual and nobody's fault; what waits for a person is in :attr:`waiting`."""
+        waits = tuple(f"{one.by} asks to {one.do} run {one.run};" for one in self.waiting)
+        return tuple(note for note in self.status.notes if not (waits and note.startswith(waits)))
+
+    @property
     def zone(self) -> ZoneInfo:
         """In which times are told: that of the law; UTC where there is no definition yet."""
         return self.events[0].zone if self.events else ZoneInfo("UTC")

@@ -91,6 +91,10 @@ def _picture(points: Sequence[Point], zone: datetime.tzinfo, label: str, frame: 
     def across(moment: datetime.datetime) -> str:
         return _tenths(frame.left * 10 + (moment - begin) * ((right - frame.left) * 10) // span)
 
+    def near(moment: datetime.datetime) -> bool:
+        """Whether words in the middle below it would run out of the picture."""
+        return (points[-1].time - moment) * 25 < span
+
     def up(reported: int) -> str:
         return _tenths(floor * 10 - reported * (floor - top) * 10 // whole)
 
@@ -107,8 +111,17 @@ def _picture(points: Sequence[Point], zone: datetime.tzinfo, label: str, frame: 
     ]
     parts += [
         Markup(
-            '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="foot" x="{}" y="{}">{}</text>'
-        ).format(across(moment), across(moment), floor, floor + 5, across(moment), floor + 22, text)
+            '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="foot{}" x="{}" y="{}">{}</text>'
+        ).format(
+            across(moment),
+            across(moment),
+            floor,
+            floor + 5,
+            " last" if near(moment) else "",
+            across(moment),
+            floor + 22,
+            text,
+        )
         for moment, text in _marks(begin, points[-1].time, zone, frame.marks)
     ]
     body = Markup(

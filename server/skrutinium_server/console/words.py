@@ -13,12 +13,13 @@ PHASES: Final = {
 """What stands on top of everything, in letters that nobody overlooks."""
 
 STATES: Final = {
-    "interim": "interim",
-    "complete": "complete, nothing declared yet",
-    "final": "declared final",
-    "certified": "certified",
-    "corrected": "corrected after it was certified",
+    "interim": "protocols are still out",
+    "complete": "nothing is declared yet",
+    "final": "as the authority declared",
+    "certified": "as the authority declared",
+    "corrected": "after it was certified",
 }
+"""What each state of the results means, said after its name."""
 
 DECISIONS: Final = {
     "open": "open",
