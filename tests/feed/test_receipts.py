@@ -92,6 +92,7 @@ async def test_receipt_is_taken_and_written(taking: Fed, tmp_path: Path) -> None
         "sent": "2030-10-05T14:03:05.000Z",
         "codebook": 1,
         "by-mail": 1,
+        "mails": 3,
         "corrections": 1,
     }
     assert last == {
@@ -195,6 +196,18 @@ async def test_chunked_bodies_and_expectations(taking: Fed, tmp_path: Path) -> N
         assert b"receipt-too-large" in await reader.read()
     writer.close()
     assert len(await written(tmp_path / "receipts.jsonl", 2)) == 2
+
+
+async def test_body_that_is_cut_off(taking: Fed) -> None:
+    """Who ends in the middle of a receipt is told at once that it was none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", taking.running.port)
+    writer.write(f"POST {AT} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n<receipt".encode())
+    writer.write_eof()
+    async with asyncio.timeout(60):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400 ")  # not 408: nobody waits for what cannot come
+    assert b"receipt-invalid" in answer
+    writer.close()
 
 
 async def test_limit_of_their_own(taking: Fed) -> None:

@@ -47,9 +47,11 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One feed for all tests: it must outlive them, without a traceback in what it said, and without growing."""
     store = MadeStore(tmp_path_factory.mktemp("feed"))
     small_night(store)
+    small_night(store, "dress", "rehearsal", current=False)
     store.close()
     free = FeedSettings(requests_per_second=0, connections=0)
-    running = start(store, "--settings", write_settings(free))
+    receipts = str(store.root.parent / "receipts.jsonl")
+    running = start(store, "--settings", write_settings(free), "--receipts", receipts)
     STARTED.remove(running)
     served(running)
     before = resident(running)
@@ -102,6 +104,20 @@ def cut_up(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
+RECEIPT = (
+    (Path(__file__).resolve().parents[2] / "samples/skrutinium/1.0/rehearsal/valid/receipt.xml")
+    .read_bytes()
+    .replace(b'"kv2030"', f'"{EVENT}"'.encode())
+    .replace(b'"rehearsal-1"', b'"dress"')
+)
+
+
+def sent(receipt: bytes) -> bytes:
+    """A request that brings a receipt."""
+    head = f"POST /event/{EVENT}/receipt HTTP/1.1\r\nHost: x\r\nContent-Length: {len(receipt)}\r\n\r\n"
+    return head.encode() + receipt
+
+
 PIPELINED = st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=8).map(b"".join)
 
 
@@ -111,6 +127,25 @@ def test_mutated_requests_are_answered_well(process: Process, data: bytes, cuts:
     """Damaged requests, many in a row and cut anywhere, get HTTP or nothing; others are served meanwhile."""
     answers_well(exchange(process, cut_up(data, cuts)))
     served(process)
+
+
+@FEW
+@given(mutated([RECEIPT], 3), st.booleans(), st.lists(st.integers(0, 3000), max_size=4))
+def test_mutated_receipts_are_refused_or_taken(
+    process: Process, data: bytes, whole: bool, cuts: list[int]
+) -> None:
+    """Damaged receipts, and requests with damage anywhere, cut anywhere, get HTTP or nothing; others are served meanwhile."""
+    request = sent(data) if whole else sent(RECEIPT)[: -len(RECEIPT)] + data
+    answer = exchange(process, cut_up(request + REQUESTS[0], cuts))
+    answers_well(answer)
+    if whole and len(data) <= 16 * 1024:
+        assert re.match(rb"HTTP/1.1 (204|400|403) ", answer), answer[:200]
+    served(process)
+
+
+def test_receipt_is_taken_unless_damaged(process: Process) -> None:
+    """The receipt that the mutations begin with is taken."""
+    assert exchange(process, [sent(RECEIPT)]).startswith(b"HTTP/1.1 204 ")
 
 
 @FEW

@@ -3,6 +3,7 @@
 import asyncio
 from typing import cast
 
+from aiohttp.streams import StreamReader
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
 from aiohttp.web_protocol import RequestPayloadError
 
@@ -15,7 +16,7 @@ from skrutinium_server.feed.tls import over_tls
 class Connection(RequestHandler):
     """One connection, registered with its range from its beginning to its end."""
 
-    __slots__ = ("_begun", "_feed", "registered", "streams")
+    __slots__ = ("_begun", "_body", "_ended", "_feed", "registered", "streams")
 
     def __init__(self, manager: "Door", registered: Registered | None = None) -> None:
         super().__init__(
@@ -32,6 +33,8 @@ class Connection(RequestHandler):
         self._feed = manager.handling
         self.registered = registered
         self.streams = False
+        self._body: StreamReader | None = None
+        self._ended = False
         self._begun = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -70,11 +73,23 @@ class Connection(RequestHandler):
             super().log_exception(*told, **more)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader."""
+        """The other side sends nothing more: what it asked for is answered first, but a stream has lost its reader, and a body that lacks its rest never gets it."""
+        self._ended = True
+        self._cut_off()
         if self.streams or self.transport is None or over_tls(self.transport):
             return False
         self._close_when_idle()
         return True
+
+    def read(self, body: StreamReader | None) -> None:
+        """Note which body is being read from now on, None for none."""
+        self._body = body
+        if self._ended:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        if self._body is not None and not self._body.is_eof():
+            self._body.set_exception(RequestPayloadError("the body was cut off"))
 
     def _close_when_idle(self) -> None:
         if self.transport is None:
@@ -118,4 +133,8 @@ class Door(Server):
         target = request.raw_path.partition("?")[0]
         connection.streams = target.endswith("/push")
         assert connection.registered is not None
-        return await self.handling.handle(request, connection.registered)
+        connection.read(request.content if request.method == "POST" else None)
+        try:
+            return await self.handling.handle(request, connection.registered)
+        finally:
+            connection.read(None)

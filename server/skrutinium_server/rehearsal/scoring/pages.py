@@ -1,6 +1,7 @@
 """The pages: what each template is given. Pure but for the templates, which are read once. No scripts; each page stands alone."""
 
 import datetime
+import re
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,9 @@ from skrutinium_server.rehearsal.scoring.model import Night, Scorecard, Scores
 from skrutinium_server.rehearsal.scoring.picture import card_picture, night_picture, told_trouble
 from skrutinium_server.rehearsal.scoring.signs import MAIN
 
+_APART: Final = re.compile(r"(?<=[0-9]) (?=s\b|min\b)")
+"""What stands between a number and its unit."""
+
 _PAGES: Final = Environment(
     loader=PackageLoader("skrutinium_server.rehearsal.scoring"),
     autoescape=True,
@@ -22,9 +26,9 @@ _PAGES: Final = Environment(
     lstrip_blocks=True,
 )
 _PAGES.filters.update(
-    seconds=summary.seconds,
+    seconds=lambda milliseconds: _together(summary.seconds(milliseconds)),
     percent=summary.percent,
-    recovery=summary.recovery,
+    recovery=lambda one: _together(summary.recovery(one)),
     outcome=summary.OUTCOMES.__getitem__,
     noticed=summary.NOTICED.__getitem__,
     trouble=told_trouble,
@@ -32,6 +36,11 @@ _PAGES.filters.update(
     corrections=summary.corrections,
     grouped=lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
 )
+
+
+def _together(text: str) -> str:
+    """The same with numbers and units that stay on one line."""
+    return _APART.sub("\N{NO-BREAK SPACE}", text)
 
 
 def index_page(scores: Scores, made: datetime.datetime) -> bytes:
