@@ -12,6 +12,14 @@
     to = 2018-09-28T16:00:00        # absent: a single moment
     text = "Made-up results every day, open to the test ranges."
 
+    [[entry]]
+    id = "live-test"
+    kind = "live-test"
+    from = 2018-10-02T16:00:00
+    to = 2018-10-02T18:00:00
+    text = "Live test with everybody."
+    plays = { precincts = 200, seed = 7 }   # a made-up night; or { ledger = "runs/dress" }
+
 Reading is pure: the bytes come in. Source: requirements M6, M10, M11.
 """
 
@@ -25,6 +33,7 @@ import msgspec
 
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.election.model import IDENTIFIER
+from skrutinium_server.election.plays import Plays, read_plays
 
 EntryKind = Literal[
     "testing-window", "rehearsal", "live-test", "closing-date", "voting", "results", "meeting"
@@ -61,7 +70,10 @@ class CalendarError(ElectionError):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry; times are UTC, ``to`` equals ``from_`` for a single moment. ``event`` None: every event of the site."""
+    """One entry; times are UTC, ``to`` equals ``from_`` for a single moment. ``event`` None: every event of the site.
+
+    ``plays`` is there where a live test opens and closes by itself.
+    """
 
     id: str
     kind: EntryKind
@@ -69,6 +81,7 @@ class Entry(msgspec.Struct, frozen=True):
     to: datetime.datetime
     text: str
     event: str | None = None
+    plays: Plays | None = None
 
 
 class Calendar(msgspec.Struct, frozen=True):
@@ -140,12 +153,16 @@ class _Table:
             return None
         return _find(self._lines, key, self._start + 1) or self._start + 1
 
+    def has(self, key: str) -> bool:
+        """Whether a line sets a field."""
+        return self._start is not None and _find(self._lines, key, self._start + 1) is not None
+
     def error(self, key: str, problem: str, expected: str) -> CalendarError:
         """What is wrong with a field."""
         return CalendarError(self.line(key), problem, expected)
 
 
-_FIELDS: Final = ("event", "id", "kind", "from", "to", "text")
+_FIELDS: Final = ("event", "id", "kind", "from", "to", "text", "plays")
 
 
 def _entry(table: _Table, zone: zoneinfo.ZoneInfo) -> Entry:
@@ -167,7 +184,23 @@ def _entry(table: _Table, zone: zoneinfo.ZoneInfo) -> Entry:
     ends = _moment(table, "to", zone) if "to" in table.values else begins
     if ends < begins:
         raise table.error("to", "it ends before it begins", "to at or after from")
-    return Entry(id, kind, begins, ends, " ".join(text.split()), event)
+    plays = _plays(table, kind, begins, ends) if "plays" in table.values else None
+    return Entry(id, kind, begins, ends, " ".join(text.split()), event, plays)
+
+
+def _plays(table: _Table, kind: EntryKind, begins: datetime.datetime, ends: datetime.datetime) -> Plays:
+    """What a live test plays."""
+    told = table.values["plays"]
+    if kind != "live-test":
+        raise table.error("plays", f"a {kind} plays nothing", "plays in entries of the kind live-test only")
+    if ends == begins:
+        raise table.error("to", "a live test that plays has no end", "to, when its run closes")
+
+    def wrong(key: str, problem: str, expected: str) -> CalendarError:
+        where = "plays" if table.has("plays") else key
+        return table.error(where, f"plays: {problem}", expected)
+
+    return read_plays(told, wrong)
 
 
 def _moment(table: _Table, key: str, zone: zoneinfo.ZoneInfo) -> datetime.datetime:

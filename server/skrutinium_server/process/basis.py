@@ -19,7 +19,8 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``persons`` opened it, two of them when it is live. ``not_before`` is the minute before which nothing of a live run may be read; ``not_before_reason`` says why it is not
     that of the law, None when it is. ``volby_encoding`` is that of all documents of the series ``volby``. ``begins`` is where the clock
-    of a run starts into which a night is replayed, whatever the wall's time is; None where the run has no such night.
+    of a run starts into which a night is replayed, whatever the wall's time is; None where the run has no such night. ``before`` is the run in
+    whose place this one stands for a while: when this one closes, that one is current again if it is open still; None: nothing changes then.
     """
 
     event: str
@@ -35,6 +36,7 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     persons: tuple[str, ...] = ()
     volby_encoding: Encoding = "utf-8"
     begins: datetime.datetime | None = None
+    before: str | None = None
 
     def opened(self, now: datetime.datetime) -> Opened:
         """The first entry of the run's ledger."""

@@ -199,7 +199,16 @@ class Decisions:
             begins = moment(told["begins"])
         await asyncio.to_thread(publish_its_registers, self._site, told["event"], self._wall())
         record = await asyncio.to_thread(
-            prepare_run, self._site, run, phase, told["event"], persons, not_before, asked.rests_on, begins
+            prepare_run,
+            self._site,
+            run,
+            phase,
+            told["event"],
+            persons,
+            not_before,
+            asked.rests_on,
+            begins,
+            gives_back=told.get("gives_back") == "True",
         )
         await asyncio.to_thread(write_state, self._site, opened=run, now=self._wall())
         opened = await self._runs.open(run)

@@ -30,11 +30,14 @@ def prepare_run(
     not_before: tuple[datetime.datetime, str] | None = None,
     rests_on: str | None = None,
     begins: datetime.datetime | None = None,
+    *,
+    gives_back: bool = False,
 ) -> RunRecord:
     """Write the record of a new run, which fixes its definition; raises :class:`RunError` saying what is missing.
 
     ``not_before`` (a moment and the reason for it) takes the place of the law's minute; ``rests_on`` is the hash of the definition
-    that was looked at when the run was asked for: another one opens nothing. ``begins`` as in :class:`RunRecord`.
+    that was looked at when the run was asked for: another one opens nothing. ``begins`` as in :class:`RunRecord`; with ``gives_back`` the run that is current now
+    will be current again when this one closes.
     """
     with site.alone():
         record, _, _ = plan_run(site, run, phase, site.event(event))
@@ -42,7 +45,8 @@ def prepare_run(
             raise RunError(
                 f"The definition of {record.event} was changed while the run {run!r} was being opened. Look at it and ask again."
             )
-        record = msgspec.structs.replace(record, persons=persons, begins=begins)
+        before = _current(site, record.event) if gives_back else None
+        record = msgspec.structs.replace(record, persons=persons, begins=begins, before=before)
         if not_before is not None:
             moment, reason = not_before
             record = msgspec.structs.replace(record, not_before=moment, not_before_reason=reason)
@@ -113,6 +117,11 @@ def check_reopening(site: Site, run: str) -> None:
     if record.run not in site.told():
         raise RunError(f"The run {run!r} was never published; there is nothing to open again.")
     _check_alone_live(site, record.event, record.phase)
+
+
+def _current(site: Site, event: str) -> str | None:
+    """The run that has the event's own address."""
+    return next((run.id for run in site.told().values() if run.event == event and run.current), None)
 
 
 def _check_alone_live(site: Site, event: str, phase: Phase) -> None:

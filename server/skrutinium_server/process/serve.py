@@ -17,6 +17,7 @@ from skrutinium_server.feed.settings import FeedSettings, write_settings
 from skrutinium_server.process.children import Child
 from skrutinium_server.process.count import BY_COMMAND
 from skrutinium_server.process.errors import ProcessError
+from skrutinium_server.process.live_tests import Beside
 from skrutinium_server.process.site import FeedFolder, Site
 
 log = logging.getLogger("skrutinium.serve")
@@ -63,7 +64,8 @@ class Service:
     """The chosen parts of a site as children of this process: ``count``, ``feed`` or both.
 
     ``settings`` of the feed take the place of those of the site; ``feeds``: so many processes of the feed share its port; ``watching``: metrics and access log;
-    ``environment``: variables in place of those of this process; ``cutting``: whether releases are cut by themselves. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
+    ``environment``: variables in place of those of this process; ``cutting``: whether releases are cut by themselves.
+    Where they are, the live tests of the site's calendar open and close by themselves, too. ``said`` hears what they say: ``{"counting": ...}`` and ``{"listening": [host, port]}`` once they are ready.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Service:
             counting = Child("count", "skrutinium_server.process.count", arguments, self._heard("count"))
             counting.environment = environment
             self.children["count"] = counting
+        self._live_tests = Beside(site.root, environment) if "count" in parts and cutting else None
         for part in self._feeds:
             self.children[part] = self._made(part)
 
@@ -139,6 +142,8 @@ class Service:
             for child in self.children.values():
                 child.start()
             await asyncio.gather(*(self._started(part, child) for part, child in self.children.items()))
+            if self._live_tests is not None:
+                self._live_tests.start()
         except BaseException:
             await self.stop()
             raise
@@ -225,6 +230,8 @@ class Service:
 
     async def stop(self) -> None:
         """Stop the feed last, so that the last releases can still be read."""
+        if self._live_tests is not None:
+            await self._live_tests.stop()
         if "count" in self.children:
             await self.children["count"].stop()
         await asyncio.gather(*(self.children[part].stop() for part in self._feeds))

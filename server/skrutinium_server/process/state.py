@@ -29,7 +29,8 @@ def write_state(
     ``reopened`` accepts again and is read where it was read before. ``dropped`` are no longer there at all: passages of a night that
     was replayed again since.
 
-    What is read at the event's own address stays live once it was: a test opened afterwards is not put in its place.
+    What is read at the event's own address stays live once it was: a test opened afterwards is not put in its place. A run that
+    was opened for a while (``RunRecord.before``) gives that address back when it closes.
     """
     with site.alone():
         _write_state(site, opened, closed, reopened, dropped, now)
@@ -52,7 +53,7 @@ def _write_state(
     if opened is not None:
         runs = _with_opened(runs, _row(site, site.run(opened)))
     if closed is not None and closed in runs:
-        runs[closed] = msgspec.structs.replace(runs[closed], open=False)
+        runs = _with_closed(runs, site.run(closed))
     if reopened is not None:
         runs[reopened] = msgspec.structs.replace(runs[reopened], open=True)
     for run in dropped:
@@ -60,6 +61,16 @@ def _write_state(
     writer = StoreWriter(site.store, signer)
     writer.write_state(papers.feed_state(number + 1, now, tuple(runs.values())))
     writer.close()
+
+
+def _with_closed(runs: dict[str, Run], record: RunRecord) -> dict[str, Run]:
+    """The runs with one that closes; the one in whose place it stood is current again, where that is open still."""
+    closed = msgspec.structs.replace(runs[record.run], open=False)
+    before = runs.get(record.before) if record.before is not None else None
+    if before is None or not (closed.current and before.open):
+        return runs | {closed.id: closed}
+    back = msgspec.structs.replace(before, current=True)
+    return runs | {closed.id: msgspec.structs.replace(closed, current=False), back.id: back}
 
 
 def _row(site: Site, record: RunRecord) -> Run:

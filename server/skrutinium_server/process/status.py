@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from skrutinium_server.process import room
 from skrutinium_server.process.crisis_mail import status_of
 from skrutinium_server.process.errors import DecisionError, ProcessError
+from skrutinium_server.process.live_tests import read_told
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import connect
 from skrutinium_server.process.wishes import Wishes
@@ -121,6 +122,10 @@ async def site_status(
             alarms += more
     crisis, more = await asyncio.to_thread(status_of, site.root)
     alarms += more
+    if told:
+        tests = await asyncio.to_thread(read_told, site.root)
+        alarms += tests.alarms
+        notes += tests.notes
     runs = told["runs"] if told else {}
     return SiteStatus(
         told is not None,

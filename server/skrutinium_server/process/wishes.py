@@ -22,7 +22,7 @@ VALID: Final = datetime.timedelta(minutes=15)
 Do = Literal["open", "close", "declare", "reopen", "correct"]
 
 TOLD: Final[dict[Do, tuple[str, ...]]] = {
-    "open": ("phase", "event", "not_before", "not_before_reason", "begins"),
+    "open": ("phase", "event", "not_before", "not_before_reason", "begins", "gives_back"),
     "close": (),
     "declare": ("state", "reason", "authority"),
     "reopen": ("reason", "authority"),
