@@ -4,6 +4,7 @@ import csv
 import datetime
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -154,6 +155,31 @@ def test_country_has_the_size_and_shape_of_the_real_one(full: Definition) -> Non
     assert 6_500_000 < sum(voters.values()) < 9_500_000
     names = [area.name for area in full.areas]
     assert len(set(names)) == len(names)
+
+
+def test_precincts_are_as_large_as_real_ones(full: Definition) -> None:
+    """So many of a hundred precincts have at most so many voters, within a sixth of those of 2018: many small, few large."""
+    voters = sorted({poll.precinct: poll.eligible or 0 for poll in full.polls}.values())
+    for share, real in ((5, 71), (10, 97), (25, 197), (50, 537), (75, 823), (90, 1040), (95, 1179)):
+        assert abs(voters[len(voters) * share // 100] - real) < real / 6, share
+    assert voters[0] >= 20
+    assert 1500 < voters[-1] < 5000
+
+
+def test_no_name_is_a_real_one(full: Definition, shared_data: Path) -> None:
+    """No committee, list, area or family name of a made-up election stands in the registers of real ones, nor do the words that mark them."""
+    files = [
+        *sorted((shared_data / "volby/kv2018/registers").glob("*.csv")),
+        *sorted((shared_data / "volby/se2014").glob("*.xml")),
+    ]
+    real = "\n".join(path.read_bytes().decode("cp1250", errors="replace") for path in files)
+    values = {value.strip().casefold() for value in re.split(r'[<>"\n;,|]+', real)}
+    assert len(values) > 20_000
+    tables = (full.areas, full.contests, full.committees, full.lists)
+    names = {row.name or "" for table in tables for row in table}
+    names |= {row.family_name for row in full.candidates} | {row.given_name for row in full.candidates}
+    assert {name for name in names if name.casefold() in values} == set()
+    assert {word for word in re.findall(r"\w+", real) if MARK.match(word)} == set()
 
 
 def test_czech_feeds_can_carry_it(definition: Definition) -> None:
