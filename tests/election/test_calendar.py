@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+from fractions import Fraction
 
 import icalendar
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrutinium_server.election.calendar import KINDS, Calendar, CalendarError, Entry, read_calendar
+from skrutinium_server.election.plays import Plays
 from skrutinium_server.release.registers.calendar import calendar_papers
 from skrutinium_server.release.registers.publish import edition_of
 from skrutinium_server.release.validate import Validator
@@ -82,6 +84,55 @@ def test_faults_are_told_with_their_line(old: str, new: str, line: int, told: st
 
     assert told in str(refused.value)
     assert "expected" in str(refused.value)
+
+
+PLAYED = """\
+[[entry]]
+id = "live-test"
+kind = "live-test"
+from = 2030-03-20T16:00:00Z
+to = 2030-03-20T18:00:00Z
+text = "Live test with everybody."
+plays = { precincts = 200, seed = 7, speed = 2.5 }
+"""
+
+
+def test_what_a_live_test_plays() -> None:
+    """A made-up night or a ledger, and the speed exactly as it is written, in a table inline or of its own."""
+    (entry,) = read_calendar(PLAYED.encode()).entries
+    assert entry.plays == Plays(precincts=200, seed=7, speed=Fraction(5, 2))
+    own = PLAYED.replace(
+        "plays = { precincts = 200, seed = 7, speed = 2.5 }", "[entry.plays]\nledger = 'runs/dress'"
+    )
+    (entry,) = read_calendar(own.encode()).entries
+    assert entry.plays == Plays(ledger="runs/dress")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "told"),
+    [
+        ('kind = "live-test"', 'kind = "rehearsal"', 7, "a rehearsal plays nothing"),
+        ("to = 2030-03-20T18:00:00Z\n", "", 1, "has no end"),
+        ("precincts = 200", "precincts = 3", 7, "precincts is 3"),
+        ("precincts = 200", "precincts = true", 7, "precincts is True"),
+        ("seed = 7", "sed = 7", 7, "'sed' is unknown"),
+        ("seed = 7", 'ledger = "runs/dress"', 7, "exclude each other"),
+        ("seed = 7", 'law = "cz-2050"', 7, "is no law"),
+        ("seed = 7", 'event = "k v"', 7, "is no event"),
+        ("speed = 2.5", "speed = 5000", 7, "the speed is 5000"),
+        ("speed = 2.5", 'speed = "1/0"', 7, "the speed is '1/0'"),
+        ("speed = 2.5", "speed = nan", 7, "the speed is nan"),
+        ("{ precincts = 200, seed = 7, speed = 2.5 }", '"a night"', 7, "is no table"),
+        ("{ precincts = 200, seed = 7, speed = 2.5 }", '{ ledger = "" }', 7, "is no ledger"),
+        ("plays = { precincts = 200, seed = 7, speed = 2.5 }", "[entry.plays]\nseed = -1", 8, "seed is -1"),
+    ],
+)
+def test_faults_of_what_is_played(old: str, new: str, line: int, told: str) -> None:
+    """What a live test cannot play is told with its line before the window opens."""
+    assert old in PLAYED
+    with pytest.raises(CalendarError, match=f"^calendar.toml, line {line}: ") as refused:
+        read_calendar(PLAYED.replace(old, new).encode())
+    assert told in str(refused.value)
 
 
 def test_not_utf8() -> None:
