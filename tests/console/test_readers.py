@@ -40,7 +40,7 @@ def test_reader_that_polls() -> None:
     """Documents, unchanged answers and refusals of the last minute are counted; what is older is not."""
     readers = Readers()
     for seconds in (90, 30, 10):
-        readers.note(answer("/event/kv/changes?since=41", seconds=seconds))
+        readers.note(answer("/event/kv/changes?since=41", seconds=seconds, run="night", release=42))
     readers.note(
         {"time": stamp(5), "subscriber": "radio", "kind": "manifest", "status": 304, "count": 12, "bytes": 0}
     )
@@ -49,11 +49,38 @@ def test_reader_that_polls() -> None:
     assert doing is not None
     assert (doing.answers, doing.unchanged, doing.bytes, dict(doing.refused)) == (2, 12, 2000, {429: 1})
     assert doing.words == "reads, with refusals"
-    assert doing.seen.release == 41
+    assert (doing.seen.run, doing.seen.release) == ("night", 42)
     assert doing.seen.addresses == ["192.0.2.1"]
     assert doing.silent == datetime.timedelta(seconds=3)
     assert doing.seen.news == NOW - datetime.timedelta(seconds=5)
     assert readers.doing("tv", NOW) is None
+
+
+def test_who_reads_the_past_does_not_know_the_newest() -> None:
+    """A release of long ago, a pack or an object is no news; what is newest is, also to programs that read as at volby.cz."""
+    readers = Readers()
+    for path in (
+        "/event/kv/release/3/summary.xml",
+        "/event/kv/pack/7",
+        "/object/00ff",
+        "/access",
+        "/event/kv/run/x/release/9/manifest.xml",
+    ):
+        readers.note(answer(path))
+    past = readers.doing("radio", NOW)
+    assert past is not None
+    assert past.seen.news is None
+    for path in (
+        "/event/kv/newest/summary.xml",
+        "/event/kv/changes?since=1",
+        "/pls/kv2018/vysledky",
+        "/event/kv/push",
+    ):
+        readers = Readers()
+        readers.note(answer(path))
+        newest = readers.doing("radio", NOW)
+        assert newest is not None
+        assert newest.seen.news == NOW
 
 
 def test_reader_that_is_silent_or_refused() -> None:
@@ -143,7 +170,7 @@ def write(path: Path, *numbers: int) -> None:
 def test_log_is_followed_over_moves_and_cuts(tmp_path: Path) -> None:
     """The log need not be there yet; lines are read once, also after it was moved away, or emptied and begun anew."""
     path, ear = tmp_path / "access.jsonl", Ear()
-    tail = Tail(path, ear)
+    tail = Tail(path, ear, 0.01)
     tail.start()
     write(path, 1, 2)
     assert ear.until(2) == [1, 2]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import aiohttp
 import pytest
 
 from skrutinium_server.authority.model import SandboxSteered
@@ -47,6 +48,17 @@ async def scenario(browser: Browser, stage: Stage) -> None:
     await until(stage, lambda one: not one.faults and not one.scenarios)
 
 
+async def read_by_somebody(browser: Browser, sandbox: Sandbox) -> None:
+    """Who reads the sandbox is seen on its page."""
+    async with aiohttp.ClientSession() as reader, asyncio.timeout(60):
+        while True:
+            async with reader.get(f"{sandbox.url}/event/{sandbox.event}/newest/manifest.xml") as got:
+                assert got.status == 200
+            if "reads" in " ".join((await browser.open(HERE)).said("#reading tbody")):
+                return
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.timeout(600)
 async def test_sandbox_is_steered(tmp_path: Path) -> None:
     """Pause, go, seek by share and by time, speed, scenario, stop, begin anew: each is done, shown, and recorded under a name."""
@@ -83,6 +95,7 @@ async def test_sandbox_is_steered(tmp_path: Path) -> None:
             assert 55 <= (early.time - begun.begins).total_seconds() / 60 <= 65
             await done(browser, await browser.send(HERE, {"do": "restart"}), HERE)
             await until(stage, lambda one: one.passage == 3)
+            await read_by_somebody(browser, await until(stage, lambda one: one.url))
             await scenario(browser, stage)
             for told in ({"do": "seek", "to": "soon"}, {"do": "speed", "speed": "0"}, {"do": "dance"}):
                 assert (await browser.send(HERE, told)).status == 422

@@ -12,14 +12,13 @@ from skrutinium_server.authority.errors import AuthorityError
 from skrutinium_server.authority.model import Person
 from skrutinium_server.authority.persons import Authority
 from skrutinium_server.console.errors import ConsoleError
+from skrutinium_server.console.following import Following
 from skrutinium_server.console.looking import Look, Looking
 from skrutinium_server.console.pages import Pages
 from skrutinium_server.console.people import People
-from skrutinium_server.console.readers import Readers
 from skrutinium_server.console.sandboxes import Stage
 from skrutinium_server.console.sessions import Clock, Session, Sessions
 from skrutinium_server.console.settings import ConsoleSettings
-from skrutinium_server.console.tailing import Tail
 from skrutinium_server.console.tries import Tries
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.process.clock import WallTime, wall_time
@@ -59,23 +58,19 @@ class Desk:
         self.looking = Looking(site, settings, wall, clock)
         self.stage = Stage(site)
         self.pages = Pages()
-        self.readers = Readers()
-        self.tail = Tail(settings.access_log, self._heard) if settings.access_log else None
+        self.following = Following()
         self.comparing = asyncio.Semaphore(COMPARISONS)
         self.compared = 0
         self.preflighting = asyncio.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
-        """Begin to read the access log."""
-        self._loop = asyncio.get_running_loop()
-        if self.tail is not None:
-            self.tail.start()
+        """Begin to read the access log, so that much is known when somebody asks."""
+        if self.settings.access_log is not None:
+            await self.following.of(self.settings.access_log)
 
     async def stop(self) -> None:
         """End what was begun."""
-        if self.tail is not None:
-            await asyncio.to_thread(self.tail.stop)
+        await self.following.stop()
 
     async def log_in(self, name: str, passphrase: str, address: str) -> Person:
         """The person whose passphrase it is; raises :class:`TooManyTries`, NotAuthenticated, :class:`ConsoleError` when too many wait."""
@@ -90,17 +85,6 @@ class Desk:
             self.compared -= 1
         self.tries.right(name, address)
         return person
-
-    def _heard(self, lines: list[dict[str, Any]]) -> None:
-        """From the thread of the log into the loop, where the readers are looked at."""
-
-        def note() -> None:
-            for line in lines:
-                self.readers.note(line)
-
-        assert self._loop is not None
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(note)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ Lines that are not understood are passed over, so that a newer feed does no harm
 import datetime
 import re
 from collections import Counter, OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,15 +26,12 @@ HELD: Final = 2000
 RECENT: Final = 5000
 """Answers of the last minute that are remembered of a subscriber."""
 
-_NEWS: Final = re.compile(
-    r"/(?:manifest\.xml|changes|newest/|pack/|line|push|batch/|release/|summary\.xml|event\.xml)"
-)
-_HAS: Final = re.compile(r"[?&](?:since|after)=([0-9]{1,9})|/(?:pack|release)/([0-9]{1,9})")
+_NEWS: Final = re.compile(r"/(?:newest/|changes\?|line\b|push\b|heartbeat\.xml)|^/(?:pls|appdata)/")
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of one subscriber; ``news``: when it last got to know the newest release, ``release``: the last one it named."""
+    """What was seen of one subscriber; ``news``: when it last got to know what is newest, ``run`` and ``release``: what it got last."""
 
     subscriber: str
     last: datetime.datetime
@@ -44,6 +42,7 @@ class Seen:
     )
     """Time, status, how many, bytes."""
     news: datetime.datetime | None = None
+    run: str = ""
     release: int | None = None
 
 
@@ -92,10 +91,8 @@ class Readers:
         count, size = _whole(told.get("count"), 1), _whole(told.get("bytes"), 0)
         if isinstance(path, str):
             seen.line = f"{str(told.get('method', 'GET'))[:8]} {path[:200]}: {status}"
-            self._path(seen, path, status, moment)
-            named = told.get("release")
-            if status < 400 and isinstance(named, int):  # what it was given, as the feed says
-                seen.release = named
+            if status < 400:
+                self._got(seen, path, told, moment)
         elif isinstance(kind, str) and kind in {"manifest", "changes", "push", "document", "pack", "volby"}:
             seen.news = moment
         address = told.get("address")
@@ -103,11 +100,12 @@ class Readers:
             seen.addresses = [*seen.addresses, address][-ADDRESSES:]
         seen.recent.append((moment, status, count, size))
 
-    def _path(self, seen: Seen, path: str, status: int, moment: datetime.datetime) -> None:
-        if status < 400 and _NEWS.search(path):
+    def _got(self, seen: Seen, path: str, told: Mapping[str, Any], moment: datetime.datetime) -> None:
+        if _NEWS.search(path):
             seen.news = moment
-            if found := _HAS.search(path):
-                seen.release = int(found[1] or found[2])
+        release, run = told.get("release"), told.get("run")
+        if isinstance(release, int) and isinstance(run, str):
+            seen.release, seen.run = release, run
 
     def _of(self, subscriber: str, moment: datetime.datetime) -> Seen:
         seen = self._seen.get(subscriber)

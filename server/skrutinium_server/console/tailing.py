@@ -11,7 +11,7 @@ from typing import Any, Final
 log = logging.getLogger("skrutinium.console")
 
 PAUSE: Final = 0.5
-"""Seconds between two looks."""
+"""Seconds between two looks, unless told."""
 
 BEFORE: Final = 1_000_000
 """Bytes of what was there already that are read."""
@@ -24,10 +24,16 @@ LONGEST: Final = 64_000
 
 
 class Tail:
-    """Gives every line of the JSON log at ``path`` to ``hear``, from a thread of its own. The file need not exist yet."""
+    """Gives every line of the JSON log at ``path`` to ``hear``, from a thread of its own, looking every ``pause`` seconds.
 
-    def __init__(self, path: Path, hear: Callable[[list[dict[str, Any]]], None]) -> None:
+    The file need not exist yet.
+    """
+
+    def __init__(
+        self, path: Path, hear: Callable[[list[dict[str, Any]]], None], pause: float = PAUSE
+    ) -> None:
         self._path = path
+        self._pause = pause
         self._hear = hear
         self._file: int | None = None
         self._inode = 0
@@ -58,7 +64,7 @@ class Tail:
                     log.warning("the access log cannot be read: %s", error)
                 self.trouble = str(error)
             if not more:
-                self._end.wait(PAUSE)
+                self._end.wait(self._pause)
 
     def look(self) -> bool:
         """Read what has come, at most a piece; whether there may be more. Raises OSError."""

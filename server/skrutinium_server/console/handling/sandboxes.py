@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import functools
 import re
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -11,10 +12,14 @@ from aiohttp import web
 from skrutinium_server.authority.model import SandboxSteered
 from skrutinium_server.console.desk import NOTHING, Form, Refused, desk, session, shown
 from skrutinium_server.console.errors import FormError, StageAbsent
+from skrutinium_server.console.handling.subscribers import seen_rows
 from skrutinium_server.console.sandboxes import STEERING, Sandbox
 from skrutinium_server.process.errors import ProcessError
+from skrutinium_server.process.site import Site
+from skrutinium_server.rehearsal.sandboxes import Sandboxes
 from skrutinium_server.rehearsal.scenarios import Scenario, load, names
 from skrutinium_server.rehearsal.scenarios.playing import moment
+from skrutinium_server.rehearsal.stage.processes import watching_of
 
 _CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
@@ -48,8 +53,16 @@ async def show_sandbox(
     if sandbox is None:
         raise web.HTTPNotFound
     scenarios = await asyncio.to_thread(known_scenarios)
+    log = await desk(request).following.of(access_log(desk(request).site, sandbox.name))
     return await shown(
-        request, "sandbox.html", look, refused, entered=entered, sandbox=sandbox, scenarios=scenarios
+        request,
+        "sandbox.html",
+        look,
+        refused,
+        entered=entered,
+        sandbox=sandbox,
+        scenarios=scenarios,
+        rows=seen_rows(log.readers, look),
     )
 
 
@@ -109,6 +122,13 @@ async def _sandboxes(request: web.Request) -> tuple[dict[str, Sandbox], str]:
         return await desk(request).stage.list(), ""
     except (StageAbsent, ProcessError) as error:
         return {}, str(error)
+
+
+def access_log(site: Site, sandbox: str) -> Path:
+    """The access log of a sandbox's feed."""
+    path = watching_of(Sandboxes(site).root / sandbox / "site").access_log
+    assert path is not None
+    return path
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from skrutinium_server.authority.state import stand
 from skrutinium_server.console.desk import desk, shown
 from skrutinium_server.console.feeds import Told, told_by_feeds
 from skrutinium_server.console.looking import Look
-from skrutinium_server.console.readers import Doing
+from skrutinium_server.console.readers import Doing, Readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,11 @@ async def show_subscribers(request: web.Request) -> web.Response:
     look = await console.looking.look()
     told = await told_by_feeds(console.settings.metrics)
     registered = (await console.people.state()).subscribers
-    ids = {*registered, *console.readers.known(), *(one for one in told if one != "-")}
-    table = [
-        _row(id, registered.get(id), told.get(id), console.readers.doing(id, look.at), look) for id in ids
-    ]
+    path = console.settings.access_log
+    log = None if path is None else await console.following.of(path)
+    readers = log.readers if log else Readers()
+    ids = {*registered, *readers.known(), *(one for one in told if one != "-")}
+    table = [_row(id, registered.get(id), told.get(id), readers.doing(id, look.at), look) for id in ids]
     return await shown(
         request,
         "subscribers.html",
@@ -50,9 +51,15 @@ async def show_subscribers(request: web.Request) -> web.Response:
         rows=sorted(table, key=lambda row: row.order),
         nobody=told.get("-"),
         metrics=bool(console.settings.metrics),
-        log=console.tail is not None,
-        trouble=console.tail.trouble if console.tail else "",
+        log=log is not None,
+        trouble=log.trouble if log else "",
     )
+
+
+def seen_rows(readers: Readers, look: Look) -> list[Row]:
+    """Everybody who reads according to a log of another feed than the site's."""
+    found = [(id, readers.doing(id, look.at)) for id in readers.known()]
+    return sorted((Row(id, "", None, "", None, doing, "") for id, doing in found), key=lambda row: row.order)
 
 
 def _row(id: str, subscriber: Subscriber | None, told: Told | None, doing: Doing | None, look: Look) -> Row:
@@ -64,7 +71,11 @@ def _row(id: str, subscriber: Subscriber | None, told: Told | None, doing: Doing
 def _news(doing: Doing | None, look: Look) -> str:
     """Whether it has asked for news since the newest release came out."""
     run = look.shown
-    if doing is None or doing.seen.news is None or run is None or run.newest is None or run.age is None:
+    if doing is None or run is None or run.newest is None or run.age is None:
+        return ""
+    if doing.seen.run == run.id and (doing.seen.release or 0) >= run.newest.release:
+        return "up to date"
+    if doing.seen.news is None:
         return ""
     released = look.at - datetime.timedelta(seconds=run.age)
     if doing.seen.news >= released:
