@@ -47,11 +47,11 @@ def _about(told: Any) -> str:
             return ", ".join(
                 f"{name.replace('_', ' ')} {_about(value)}"
                 for name, value in told.items()
-                if name not in ("kind", "verifier") and value not in (None, "", [])
+                if name not in ("kind", "verifier") and value not in (None, "", (), [])
             )
-        case list() if told and isinstance(told[0], dict):
+        case (dict(), *_):
             return " ".join(str(one.get("id", "")) for one in told)
-        case list():
+        case list() | tuple():
             return " and ".join(map(str, told))
         case _:
             return str(told)
