@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import itertools
+import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -22,9 +23,10 @@ from skrutinium_server.rehearsal.made_up.settings import Settings
 from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.rehearsal.scenarios import Leaps, Scenario, Step, clear, load, play
 from skrutinium_server.rehearsal.stage import Act, Stage, acts_path, read_acts
+from tests.contract.pages import blocks
 from tests.sdk.several import IMPATIENT, QUICK
 
-TIMING = dataclasses.replace(QUICK, again=0.2)
+TIMING = dataclasses.replace(QUICK, again=0.2, heartbeat=0.5, notices=0.2, others=0.2)
 LEAPS = 10
 PATIENCE = 120
 """Seconds after which a test gives up waiting for what has to happen."""
@@ -169,6 +171,18 @@ class Scene:
             await play(self.stage, course, self.scenario, self.zone, done, sleep)
             await course.reach(Fraction(1))
             await leapt(self.stage.release)
+
+    async def shown(self, reader: Reader, release: Release) -> str:
+        """What the code of the scenario's page prints for a reader at a release."""
+        said: list[str] = []
+        names: dict[str, Any] = {"print": lambda *told: said.append(" ".join(map(str, told)))}
+        (block,) = await asyncio.to_thread(blocks, f"docs/{self.scenario.page}", "python")
+        exec(
+            compile(f"async def shown(feed, release):\n{textwrap.indent(block, '    ')}", "page", "exec"),
+            names,
+        )
+        await names["shown"](reader.feed, release)
+        return "\n".join(said)
 
     async def acts(self, name: str) -> list[Act]:
         """What was written down of the acts of that name."""

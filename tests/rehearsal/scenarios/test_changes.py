@@ -26,6 +26,9 @@ async def test_correction(scenes: Scenes) -> None:
         before, after = (await reader.got[release.number - 2].event(), await release.event())
         assert after.kinds[0].count.figures["valid-votes"] < before.kinds[0].count.figures["valid-votes"]
         assert reader.has_every_release()
+        told = await scene.shown(reader, release)
+        assert f"{correction.precinct} {correction.contest} recount by Made-up commission" in told
+        assert f"corrections in release {release.number} : 1" in told
         await scene.agrees(reader.got[-1])
 
 
@@ -41,6 +44,8 @@ async def test_recount(scenes: Scenes) -> None:
         assert {one.reason for one in corrections.corrections} == {"recount"}
         assert release.changed_ids("contest") == (contest,)
         assert set(release.changed_ids("precinct")) == again
+        told = await scene.shown(reader, release)
+        assert told == f"{results.name} counted again in {len(again)} precincts"
         await scene.agrees(reader.got[-1])
 
 
@@ -62,6 +67,7 @@ async def test_precinct_lowered(scenes: Scenes) -> None:
         assert fewer.new is not None
         assert isinstance(total.old, int)
         assert total.new == total.old - (fewer.old - fewer.new)
+        assert "figures went down; 1 corrections say why" in await scene.shown(reader, release)
         await scene.agrees(reader.got[-1])
 
 
@@ -83,6 +89,7 @@ async def test_late_precinct(scenes: Scenes) -> None:
         assert (await after.event()).kinds[0].decided == event.kinds[0].contests
         assert [len(one) for one in open_incidents] == [0, 1, 1, 0]
         assert scene.waited == [60, 5]
+        assert "15 of 16 protocols, interim\nstill out in" in await scene.shown(reader, before)
         await scene.agrees(reader.got[-1])
 
 
@@ -94,6 +101,7 @@ async def test_codebook_change(scenes: Scenes) -> None:
         held = (await first.book()).definition
         assert {one.manifest.codebook for one in reader.got} == {held}
         assert await last.book() is await first.book()
+        assert f"goes with version {held} = {held}" in await scene.shown(reader, last)
         old = await last.book()
         await scene.stage.close_run()
         await scene.stage.open("with-the-newer")
@@ -113,6 +121,9 @@ async def test_early_final(scenes: Scenes) -> None:
         before = reader.got[release.number - 2]
         assert (before.state, release.state) == ("final", "final")
         assert reader.got[before.number - 2].state == "complete"
+        assert f"release {release.number} is final and corrects 1 protocols" in await scene.shown(
+            reader, release
+        )
         assert scene.waited == [60]
         await scene.agrees(release)
 
@@ -130,4 +141,6 @@ async def test_court_order(scenes: Scenes) -> None:
         assert reader.has_every_release()
         state = await reader.feed.state()
         assert not next(one for one in state.runs if one.id == reader.feed.run.id).open
+        told = await scene.shown(reader, release)
+        assert told == f"the run is closed - newest release {release.number} of {release.time:%Y-%m-%d}"
         await scene.agrees(release)

@@ -14,6 +14,7 @@ from skrutinium.examining.finding import Asked, Machine
 from skrutinium.testing.faults import Answer, Pass, Request
 from skrutinium_server.rehearsal.scenarios import Step
 from tests.rehearsal.scenarios.scene import Scenes
+from tests.sdk.several import QUICK
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,6 +27,7 @@ async def test_feed_down(scenes: Scenes) -> None:
         async def look(step: Step) -> None:
             if step.do == "outage":
                 await reader.until_true(lambda: reader.trouble is not None)
+                assert (await scene.shown(reader, reader.got[-1])).startswith(f"trouble: {reader.trouble}")
                 had["before"] = reader.numbers[-1]
             else:
                 had["released"] = scene.stage.release
@@ -52,6 +54,10 @@ async def test_second_site_only(scenes: Scenes) -> None:
         came = [one.source for one in reader.got if begun < one.number <= over]
         assert len(came) > 1
         assert set(came) == {scene.stage.second.url}
+        last = next(one for one in reader.got if one.number == over)
+        told = await scene.shown(reader, last)
+        assert f"second site: {scene.stage.second.url}" in told
+        assert f"release {over} came from {scene.stage.second.url}" in told
         assert reader.has_every_release()
         await scene.agrees(reader.got[-1])
 
@@ -95,7 +101,7 @@ async def test_state_file_refuses_what_is_older(scenes: Scenes, tmp_path: Path) 
 
 async def test_limit(scenes: Scenes) -> None:
     """A reader that is told to come back later asks for nothing before, and then goes on where it was."""
-    async with scenes("limit") as scene, scene.reader() as reader:
+    async with scenes("limit") as scene, scene.reader(timing=QUICK) as reader:
         loop = asyncio.get_running_loop()
         asked: list[float] = []
 
@@ -202,6 +208,8 @@ async def test_clock_skew(scenes: Scenes) -> None:
         assert verdicts["clock"].endswith("ahead of the server")
         assert verdicts["heartbeat"].startswith("warn: ")
         assert verdicts["newest release"].startswith("ok: ")
+        told = await scene.shown(reader, reader.got[-1])
+        assert f"newest is what has the highest number: {reader.numbers[-1]}" in told
         assert reader.has_every_release()
         await scene.agrees(reader.got[-1])
 

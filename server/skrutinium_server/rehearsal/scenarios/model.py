@@ -50,7 +50,7 @@ class Step(msgspec.Struct, frozen=True):
     line: int | None = None
 
     def __str__(self) -> str:
-        told = "".join(f" {name}={value}" for name, value in self.arguments.items())
+        told = "".join(f" {name.replace('_', '-')}={value}" for name, value in self.arguments.items())
         return f"{self.do.replace('_', '-')}{told}"
 
 

@@ -66,7 +66,7 @@ class StageHouse:
         self._has_second = False
         self._counted: Counted
         self._law: Law
-        self._late = Late()
+        self._late: Late[Any] = Late()
 
     async def __aenter__(self) -> Self:
         """Start the processes, and let readers in."""
