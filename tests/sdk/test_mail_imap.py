@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import imaplib
 import ssl
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import skrutinium
 from skrutinium import AccessRefused, NetworkError, NoSuchPlace, NotYet
 from skrutinium.sources.mail.access import PASSWORD_FILE
 from skrutinium.sources.mail.imap import Account, _quoted
-from skrutinium.sources.mail.places import account_of, box_of
+from skrutinium.sources.mail.places import account_of, box_of, guessed, shown
 from skrutinium.sources.mail.source import MailSource
 from skrutinium.sources.source import SeriesSource
 from tests.sdk.dovecot import PASSWORD, USER, Imap, imap_server
@@ -273,12 +274,40 @@ async def test_server_that_sends_nonsense(tmp_path: Path) -> None:
         ("imaps://mail.example/INBOX", "expected imaps://USER@HOST"),
         ("imaps://desk@mail.example:99999/INBOX", "is no address"),
         ("imaps://desk@mail.example/IN%0d%0aBOX", "control characters"),
+        ("imaps://desk:secret@mail.example:99999/INBOX", "is no address"),
+        ("imaps://desk:secret@mail.example:port/INBOX", "is no address"),
+        ("imaps://desk@mail.example:secret/INBOX", "is no address"),
+        ("imaps://desk:secret/x@mail.example/INBOX", "is no address"),
+        ("imaps://desk:12/secret@mail.example/INBOX", "expected imaps://USER@HOST"),
+        ("imaps://desk:secret@[mail.example/INBOX", "is no address"),
+        ("imaps:desk:secret@mail.example", "expected imaps://USER@HOST"),
+        ("imap://desk:secret@mail.example/INBOX", "no place of mails"),
+        ("imap://desk:12#secret@mail.example/INBOX", "no place of mails"),
     ],
 )
 def test_addresses_that_are_refused(place: str, words: str) -> None:
     """An address that says too much or too little is refused, and the error never repeats a password."""
     with pytest.raises(NoSuchPlace, match=words) as wrong:
         account_of(place)
+    assert "secret" not in "".join(traceback.format_exception(wrong.value))
+    assert "secret" not in skrutinium.open_mail(place).where
+
+
+def test_addresses_are_told_as_far_as_they_can_be() -> None:
+    """User, host and folder stay to be seen; a path of mails is told as it is."""
+    assert (
+        shown("imaps://desk:secret@mail.example:993/Crisis mail")
+        == "imaps://desk@mail.example:993/Crisis mail"
+    )
+    for place in (
+        "imaps://mail.example/INBOX",
+        "maildir:/home/me@desk:1/Mail",
+        "mbox:a@b",
+        "/home/me@desk:1",
+    ):
+        assert shown(place) == place
+    with pytest.raises(NoSuchPlace, match="no mails there") as wrong:
+        guessed("smtp://desk:secret@mail.example")
     assert "secret" not in str(wrong.value)
 
 

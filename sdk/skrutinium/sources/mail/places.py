@@ -1,16 +1,21 @@
 """Telling by its name which mails a place means: ``maildir:PATH``, ``mbox:PATH``, ``eml:PATH``, ``imaps://USER@HOST[:PORT]/FOLDER``."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from skrutinium.errors import NoSuchPlace
+from skrutinium.sources.credentials import plain_address
 from skrutinium.sources.mail.access import PASSWORD, PASSWORD_FILE, secret_of
 from skrutinium.sources.mail.boxes import Box, Letters, Maildir, Mbox
 from skrutinium.sources.mail.imap import TLS_PORT, Account, Imap
 
 _KINDS: dict[str, Callable[[Path], Box]] = {"maildir:": Maildir, "mbox:": Mbox, "eml:": Letters}
+
+_BEYOND = re.compile(r"[A-Za-z0-9+.-]+://[^/?#]*(.*)", re.DOTALL)
+"""What comes after host and port; an ``@`` there may end a password that was not percent-encoded."""
 
 
 def is_mail(place: object) -> bool:
@@ -43,12 +48,15 @@ def account_of(place: str) -> Account:
     try:
         told = urlsplit(place)
         port = told.port
-    except ValueError as error:
-        raise NoSuchPlace(f"is no address: {error}", address=place) from error
+    except ValueError:  # whose words quote what may be a part of a password
+        raise NoSuchPlace(
+            "is no address: expected imaps://USER@HOST[:PORT]/FOLDER, the port a number up to 65535",
+            address=shown(place),
+        ) from None
     if told.scheme != "imaps":
         raise NoSuchPlace(
             "no place of mails; expected maildir:PATH, mbox:PATH, eml:PATH or imaps://USER@HOST/FOLDER",
-            address=place if "@" not in place else told.scheme,
+            address=shown(place),
         )
     if told.password is not None:
         raise NoSuchPlace(
@@ -56,11 +64,20 @@ def account_of(place: str) -> Account:
             address=f"imaps://{told.hostname}",
         )
     if not told.username or not told.hostname:
-        raise NoSuchPlace("expected imaps://USER@HOST[:PORT]/FOLDER", address=place)
+        raise NoSuchPlace("expected imaps://USER@HOST[:PORT]/FOLDER", address=shown(place))
     folder = unquote(told.path.strip("/")) or "INBOX"
     if any(ord(one) < 32 or ord(one) == 127 for one in folder + unquote(told.username)):
         raise NoSuchPlace("a name with control characters", address=f"imaps://{told.hostname}")
     return Account(unquote(told.username), told.hostname, port or TLS_PORT, folder)
+
+
+def shown(place: str) -> str:
+    """A place as people are told it: an address without its password, and no more than its scheme where that cannot be told apart."""
+    if "@" not in place or (not place.lower().startswith(("imap:", "imaps:")) and "://" not in place):
+        return place
+    plain = plain_address(place)
+    beyond = _BEYOND.match(plain)
+    return f"{place.partition(':')[0]}:…" if beyond is None or "@" in beyond[1] else plain
 
 
 def guessed(path: str) -> str:
@@ -76,4 +93,4 @@ def guessed(path: str) -> str:
         with there.open("rb") as file:
             return f"mbox:{path}" if file.read(5) == b"From " else f"eml:{path}"
     except OSError as error:
-        raise NoSuchPlace(f"no mails there: {error}", address=path) from error
+        raise NoSuchPlace(f"no mails there: {error.strerror or error}", address=shown(path)) from error

@@ -17,7 +17,7 @@ from skrutinium.errors import NetworkError, NotYet, SkrutiniumError, StorageErro
 from skrutinium.sources.mail.boxes import Box
 from skrutinium.sources.mail.files import read_letter
 from skrutinium.sources.mail.mime import BrokenMail
-from skrutinium.sources.mail.places import box_of
+from skrutinium.sources.mail.places import box_of, shown
 from skrutinium.sources.mail.pool import Pool
 from skrutinium.sources.source import Material, SeriesSource
 
@@ -278,4 +278,4 @@ def open_mail(
     def opening() -> Box:
         return box_of(place, password_file=password_file, token_file=token_file, authority=authority)
 
-    return MailSource(opening, place, trusted)
+    return MailSource(opening, shown(place), trusted)
