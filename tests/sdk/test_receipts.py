@@ -26,6 +26,7 @@ from skrutinium_server.process.serve import Service, Watching
 from skrutinium_server.process.site import FeedFolder
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.store_builder import make_night
+from tests.sdk.test_feed import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 REHEARSAL = ROOT / "xsd/skrutinium/1.0/rehearsal.xsd"
@@ -73,12 +74,17 @@ async def written(path: Path, release: int) -> list[dict[str, Any]]:
 
 
 async def test_what_was_done_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader tells each release with its hash, its source, the corrections it read, the registers it holds, and its name."""
+    """A reader tells each release with its hash, what brought it, what it read of it, and its name; what was done in an outage is told afterwards."""
     monkeypatch.setattr(module, "EVERY", 0.05)
     file = tmp_path / "receipts.jsonl"
+    timing = skrutinium.Timing(poll=0.05, others=0.05, first=0, push_retry=0.1)
+    hashes = {}
     async with night(8) as staged, taking(staged, file):
-        hashes = {}
-        async with skrutinium.connect(staged.url, receipts="Evening graphics 4.2") as feed:
+        box = f"maildir:{await staged.mail()}"
+        terms: dict[str, Any] = {"timing": timing, "fingerprint": staged.fingerprint}
+        async with skrutinium.connect(
+            staged.url, others=[box], receipts="Evening graphics 4.2", **terms
+        ) as feed:
             async for release in feed.releases():
                 hashes[release.number] = release.sha256
                 if release.number == 1:
@@ -88,11 +94,14 @@ async def test_what_was_done_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
                     await staged.correct()
                 elif release.number == 3:
                     assert await release.corrections() is not None
-                    await staged.correct()
+                    await staged.outage()
+                    await staged.report(2)
+                    await staged.mail()
                 else:
                     await feed.done(release)
                     break
-        told = await written(file, 4)
+            await staged._listen()
+            told = await written(file, 4)
         event, run = staged.event, staged.run
     assert {(one["event"], one["run"], one["phase"]) for one in told} == {(event, run, "rehearsal")}
     assert {(one["software"], one["program"]) for one in told} == {
@@ -103,61 +112,47 @@ async def test_what_was_done_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [(row["release"], row["manifest"]) for row in done] == sorted(hashes.items())
     assert [row.get("snapshot", False) for row in done] == [True, False, False, False]
     assert [row.get("corrections", 0) for row in done] == [0, 0, 1, 0]
-    assert {row["source"] for row in done} == {"feed"}
+    assert [row["source"] for row in done] == ["feed", "feed", "feed", "mail"]
     last = told[-1]
-    assert (last["codebook"], last["by-mail"], last["corrections"]) == (1, 0, 1)
+    assert (last["codebook"], last["by-mail"], last["corrections"]) == (1, 1, 1)
+    assert last["mails"] >= 1
 
 
-async def test_nothing_is_sent_unless_asked(tmp_path: Path) -> None:
-    """Without being asked a reader sends nothing; a feed that takes no receipts disturbs nobody who would send."""
-    file = tmp_path / "receipts.jsonl"
-    async with night(8) as staged:
-        async with skrutinium.connect(staged.url, receipts=True) as feed:
+async def test_feed_that_takes_none_disturbs_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed that takes no receipts is asked once, and following goes on as if nothing had been asked."""
+    asked: list[int] = []
+    post = Transport.post
+
+    async def counted(transport: Transport, path: str, body: bytes, *, seconds: float) -> int:
+        asked.append(await post(transport, path, body, seconds=seconds))
+        return asked[-1]
+
+    monkeypatch.setattr(Transport, "post", counted)
+    monkeypatch.setattr(module, "EVERY", 0.01)
+    made = await to_thread(make_night().write, tmp_path, 1)
+    site = await StoreFeed(tmp_path).start()
+    scene = Scene(tmp_path, site, made)
+    numbers = []
+    try:
+        async with skrutinium.connect(site.url, receipts=True) as feed:
             async for release in feed.releases():
-                await feed.done(release)
-                break
-        async with taking(staged, file):
-            async with skrutinium.connect(staged.url) as feed:
-                async for release in feed.releases():
-                    await feed.done(release)
+                numbers.append(release.number)
+                if release.number == 3:
                     break
-            async with skrutinium.connect(staged.url, receipts=True) as feed:
-                async for release in feed.releases():
-                    await feed.done(release)
-                    break
-            told = await written(file, 1)
-    assert len(told) == 1
-    assert "program" not in told[0]
+                await scene.grow()
+    finally:
+        await site.stop()
+    assert (numbers, asked) == ([1, 2, 3], [405])
 
 
-async def test_outage_keeps_what_is_to_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was done by crisis mail while the feed was away is told when it is back, as what it was."""
-    monkeypatch.setattr(module, "EVERY", 0.05)
-    file = tmp_path / "receipts.jsonl"
-    timing = skrutinium.Timing(poll=0.05, others=0.05, first=0, push_retry=0.1)
-    async with night(8) as staged, taking(staged, file):
-        terms: dict[str, Any] = {"timing": timing, "fingerprint": staged.fingerprint, "receipts": True}
-        box = f"maildir:{await staged.mail()}"
-        async with skrutinium.connect(staged.url, others=[box], **terms) as feed:
-            async for release in feed.releases():
-                if release.number == 1:
-                    await staged.outage()
-                    await staged.report(2)
-                    await staged.mail()
-                    continue
-                await feed.done(release)
-                break
-            await staged._listen()
-            told = await written(file, 2)
-    assert {row["release"]: row["source"] for one in told for row in one["done"]} == {1: "feed", 2: "mail"}
-    assert told[-1]["by-mail"] == 1
-
-
-@pytest.mark.parametrize(("phase", "count"), [("test", 1), ("rehearsal", 1), ("live", 0)])
+@pytest.mark.parametrize(
+    ("phase", "wanted", "count"),
+    [("test", True, 1), ("rehearsal", "A name", 1), ("rehearsal", False, 0), ("live", True, 0)],
+)
 async def test_live_runs_have_no_receipts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, count: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, wanted: bool | str, count: int
 ) -> None:
-    """A reader of a live run sends nothing, whatever it was asked; in other phases it sends."""
+    """A reader of a live run sends nothing, whatever it was asked; in other phases it sends when it was asked."""
     sent: list[bytes] = []
 
     async def post(_transport: Transport, _path: str, body: bytes, *, seconds: float) -> int:
@@ -168,7 +163,7 @@ async def test_live_runs_have_no_receipts(
     await to_thread(make_night(phase=phase).write, tmp_path)
     site = await StoreFeed(tmp_path).start()
     try:
-        async with skrutinium.connect(site.url, receipts=True) as feed:
+        async with skrutinium.connect(site.url, receipts=wanted) as feed:
             async for release in feed.releases():
                 await feed.done(release)
                 break
