@@ -205,6 +205,28 @@ async def test_go_or_no_go(tmp_path: Path) -> None:
         assert (await browser.open("/preflight?event=none")).status == 200
 
 
+async def test_what_is_coming_up(tmp_path: Path) -> None:
+    """The first page shows what the calendar has now and next; one that cannot be read is an alarm."""
+    site, clock = await to_thread(made, tmp_path), Clock()
+    entry = '[[entry]]\nid = "{}"\nkind = "{}"\nfrom = {}\nto = {}\ntext = "{}"\n'
+    (site.root / "calendar.toml").write_text(
+        'zone = "Europe/Prague"\n'
+        + entry.format("past", "meeting", "2030-10-01T09:00:00", "2030-10-01T10:00:00", "Over.")
+        + entry.format("next", "voting", "2030-10-06T08:00:00", "2030-10-06T14:00:00", "People vote.")
+        + entry.format("now", "testing-window", "2030-10-05T08:00:00", "2030-10-05T20:00:00", "Try it.")
+    )
+    async with console(site, wall=clock) as served:
+        browser = await (await served.browser()).at_work(FIRST)
+        now, later = (await browser.open("/")).said("#coming li")
+        assert now.startswith("Now: Testing window, 2030-10-05 08:00 to 20:00")
+        assert "People vote." in later
+        (site.root / "calendar.toml").write_text("zone = 1\n")
+        served.desk.looking.forget()
+        page = await browser.open("/")
+        assert any("calendar.toml" in one for one in page.said("#alarms li"))
+        assert not page.page.cssselect("#coming")
+
+
 async def test_names_cannot_put_markup_into_pages(tmp_path: Path) -> None:
     """What people type is text, wherever it is shown."""
     site = await to_thread(made, tmp_path)

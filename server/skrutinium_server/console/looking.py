@@ -20,6 +20,7 @@ from skrutinium_server.ledger.model import Phase
 from skrutinium_server.process.basis import RunRecord
 from skrutinium_server.process.clock import WallTime
 from skrutinium_server.process.errors import ProcessError
+from skrutinium_server.process.registers import calendar_of
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.status import SeriesStatus, SiteStatus, site_status
 from skrutinium_server.process.wishes import Wish, Wishes
@@ -30,6 +31,9 @@ from skrutinium_server.release.store.reading import StoreReader
 
 FRESH: Final = 1.0
 """Seconds that a look may be old."""
+
+ENTRIES: Final = 4
+"""Entries of the calendar that are shown."""
 
 SERIES: Final = "skrutinium"
 """The series that the progress of a run is told by."""
@@ -91,8 +95,16 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """An entry of the calendar that is under way (``now``) or still to come, as people read it."""
+
+    now: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """Everything of one moment; ``faults`` are sentences on what could not be read."""
+    """Everything of one moment; ``coming`` is what the calendar has next, ``faults`` are sentences on what could not be read."""
 
     at: datetime.datetime
     status: SiteStatus
@@ -100,6 +112,7 @@ class Look:
     waiting: tuple[Wish, ...]
     notices: Notices
     events: tuple[Facts, ...]
+    coming: tuple[Coming, ...]
     faults: tuple[str, ...]
 
     @property
@@ -202,7 +215,17 @@ class Looking:
                 )
             )
         runs.sort(key=lambda run: (run.open, run.current, run.id), reverse=True)
-        return Look(now, status, tuple(runs), waiting, notices, self._events(faults), tuple(faults))
+        events, coming = self._events(faults), self._coming(now, faults)
+        return Look(now, status, tuple(runs), waiting, notices, events, coming, tuple(faults))
+
+    def _coming(self, now: datetime.datetime, faults: list[str]) -> tuple[Coming, ...]:
+        try:
+            calendar = calendar_of(self._site)
+        except (ElectionError, OSError) as error:
+            faults.append(str(error))
+            return ()
+        left = sorted((one for one in calendar.entries if one.to >= now), key=lambda one: one.from_)
+        return tuple(Coming(one.from_ <= now, calendar.line(one)) for one in left[:ENTRIES])
 
     def _events(self, faults: list[str]) -> tuple[Facts, ...]:
         """The newest definition of each event; read once for each version, for a country's takes seconds."""
