@@ -191,3 +191,13 @@ async def test_diff_refuses(arguments: tuple[str, ...], code: int, written: Writ
     """A release or table that there is not ends with its class's exit code."""
     ended, out, _ = await run("diff", str(written.root), *arguments)
     assert (ended, out) == (code, "")
+
+
+async def test_diff_of_mail_says_what_mail_brings(tmp_path: Path, written: Written) -> None:
+    """Crisis mail as a place, the first or the second, is refused with what it brings and what can be done instead."""
+    place = f"maildir:{tmp_path}"
+    for arguments in ((place, "1", "2"), (str(written.root), place)):
+        code, out, err = await run("diff", *arguments)
+        assert (code, out) == (25, "")
+        assert "crisis mail: it brings agreed documents of some releases" in err
+        assert "skrutinium mail PLACE --save DIR" in err

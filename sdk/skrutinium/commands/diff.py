@@ -10,9 +10,10 @@ from skrutinium.commands.choice import which_run
 from skrutinium.commands.export import chosen
 from skrutinium.commands.telling import tell
 from skrutinium.documents.protocols import Correction
-from skrutinium.errors import ChoiceNeeded
+from skrutinium.errors import ChoiceNeeded, NoSuchPlace
 from skrutinium.following.feed import Feed, connect
 from skrutinium.following.release import Release
+from skrutinium.sources.mail.places import is_mail, shown
 from skrutinium.tables.changes import Differences, RecordChange, changes_between
 from skrutinium.tables.columns import TABLES
 from skrutinium.tables.records import moment
@@ -67,6 +68,12 @@ async def run(told: argparse.Namespace) -> int:
 
 
 def _feed(told: argparse.Namespace, place: str) -> Feed:
+    if is_mail(place):
+        raise NoSuchPlace(
+            "differences cannot be told from crisis mail: it brings agreed documents of some releases, and a difference is told between all "
+            "documents of two. `skrutinium mail PLACE --save DIR` keeps what came; `skrutinium export` fills tables from a feed and mails",
+            address=shown(place),
+        )
     return connect(place, event=told.event, run=told.run_id, fingerprint=told.fingerprint)
 
 

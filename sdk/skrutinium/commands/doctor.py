@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 from skrutinium.commands.choice import which_run
+from skrutinium.commands.telling import apart, kept_together
 from skrutinium.examining.doctor import examine
 from skrutinium.examining.finding import Asked, Finding, Machine, exit_code
 from skrutinium.sources.credentials import plain_address
@@ -73,21 +74,20 @@ def lines(one: Finding, width: int, *, colour: bool) -> list[str]:
     if colour and one.verdict != "ok":
         name = f"{_BOLD}{name}{_PLAIN}"
     room = max(30, width - _NAMED - 3)
-    seen = textwrap.wrap(safe(one.seen), room) or [""]
+    seen = _wrapped(one.seen, room) or [""]
     out = [head + name + seen[0]]
     more = [(text, False) for text in seen[1:]]
     if one.verdict != "ok":
-        more += [
-            (text, True) for text in textwrap.wrap(f"expected: {safe(one.expected)}", room) if one.expected
-        ]
-        more += [
-            (text, False)
-            for text in textwrap.wrap(f"→ {safe(one.advice)}", room, subsequent_indent="  ")
-            if one.advice
-        ]
+        more += [(text, True) for text in _wrapped(f"expected: {one.expected}", room) if one.expected]
+        more += [(text, False) for text in _wrapped(f"→ {one.advice}", room, "  ") if one.advice]
     margin = " " * (_NAMED + 3)
     out += [f"{margin}{_DIM}{text}{_PLAIN}" if dim and colour else margin + text for text, dim in more]
     return out
+
+
+def _wrapped(text: str, width: int, margin: str = "") -> list[str]:
+    together = kept_together(safe(text), width - len(margin))
+    return [apart(line) for line in textwrap.wrap(together, width, subsequent_indent=margin)]
 
 
 def verdict(found: list[Finding], *, colour: bool) -> str:

@@ -1,11 +1,13 @@
 """Lines for people: in a terminal they are broken between words; in a pipe or a file each stays one line."""
 
+import re
 import shutil
 import sys
 import textwrap
 
-_TOGETHER = "\N{NO-BREAK SPACE}%"
-"""A number and its percent sign stay in one line."""
+_TOGETHER = "\N{INFORMATION SEPARATOR ONE}"
+"""In place of a space at which no line is broken; no text for people holds one."""
+_FINGERPRINT = re.compile(r"\b(?:[0-9a-f]{4} ){15}[0-9a-f]{4}\b")
 
 
 def tell(text: str, *, error: bool = False) -> None:
@@ -26,11 +28,28 @@ def _broken(line: str, width: int) -> list[str]:
         return [line]
     margin = " " * (len(line) - len(line.lstrip()) + 2)
     parts = textwrap.wrap(
-        line.replace(" %", _TOGETHER),
+        kept_together(line, width - len(margin)),
         width,
         subsequent_indent=margin,
         break_long_words=False,
         break_on_hyphens=False,
         replace_whitespace=False,
     )
-    return [part.replace(_TOGETHER, " %") for part in parts]
+    return [apart(part) for part in parts]
+
+
+def kept_together(text: str, width: int) -> str:
+    """Text whose lines are to be broken: a number stays with its percent sign; a fingerprint, to be compared with paper, is one line, or halves."""
+    text = text.replace(" %", _TOGETHER + "%")
+    return _FINGERPRINT.sub(lambda found: _one_line_or_two(found[0], width), text)
+
+
+def _one_line_or_two(fingerprint: str, width: int) -> str:
+    groups = fingerprint.split()
+    size = 16 if len(fingerprint) <= width else 8
+    return " ".join(_TOGETHER.join(groups[start : start + size]) for start in range(0, 16, size))
+
+
+def apart(line: str) -> str:
+    """A broken line as it is shown."""
+    return line.replace(_TOGETHER, " ")
