@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.scoring.advice import advice, marks
 from skrutinium_server.rehearsal.scoring.facts import mailings_of, troubles_of
+from skrutinium_server.rehearsal.scoring.gathering import written_of
 from skrutinium_server.rehearsal.scoring.model import (
     Conditional,
     Done,
@@ -35,6 +37,7 @@ from skrutinium_server.rehearsal.scoring.reading import LONGEST, read_access_log
 from skrutinium_server.rehearsal.scoring.scoring import score
 from skrutinium_server.rehearsal.scoring.summary import line_of, percent, seconds
 from skrutinium_server.rehearsal.stage.acts import Act
+from skrutinium_server.rehearsal.stage.processes import make_room
 
 START = datetime.datetime(2030, 10, 5, 12, tzinfo=datetime.UTC)
 EVENT, RUN, ME = "kv2030", "rehearsal-1", "evening-paper"
@@ -450,6 +453,15 @@ def test_access_log_is_read(tmp_path: Path) -> None:
         LINE,
         LINE | {"subscriber": None},
         LINE | {"time": "2030-10-06T12:00:00Z"},
+        LINE | {"run": "another"},
+        {
+            "time": "2030-10-05T11:00:12Z",
+            "subscriber": ME,
+            "kind": "manifest",
+            "status": 304,
+            "count": 7,
+            "bytes": 0,
+        },
         {
             "time": "2030-10-05T12:00:12Z",
             "subscriber": ME,
@@ -461,7 +473,7 @@ def test_access_log_is_read(tmp_path: Path) -> None:
         {"time": "2030-10-05T12:00:13Z", "lost": 3},
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"time":"2030-')
-    logged = read_access_log(path, START, at(100))
+    logged = read_access_log(path, night(), at(100))
     assert logged.reads == (read(11, "/newest/event.xml", 1).__class__(
         at(11), ME, "192.0.2.1", EVENT, RUN, "GET", f"{AT}/newest/event.xml", 200, 9, 1, None, "feed"
     ),)  # fmt: skip
@@ -489,11 +501,11 @@ def test_lines_that_are_none_are_named(tmp_path: Path, wrong: str) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps(LINE) + "\n" + wrong + "\n")
     with pytest.raises(ScoringError, match="line 2"):
-        read_access_log(path, START, at(100))
+        read_access_log(path, night(), at(100))
     with pytest.raises(ScoringError, match="line 1"):
         read_receipts(path, EVENT, RUN)
     with pytest.raises(ScoringError, match="cannot be read"):
-        read_access_log(tmp_path, START, at(100))
+        read_access_log(tmp_path, night(), at(100))
 
 
 @pytest.mark.parametrize(
@@ -510,3 +522,28 @@ def test_lines_that_are_none_are_named(tmp_path: Path, wrong: str) -> None:
 def test_seconds_in_words(milliseconds: int, words: str) -> None:
     """Times are told as people read them."""
     assert seconds(milliseconds) == words
+
+
+def test_files_that_have_grown_are_moved_away(tmp_path: Path) -> None:
+    """What a stage writes for ever does not fill the disk: a large file gives way, the one before is still read."""
+    site = Site.create(tmp_path / "site")
+    folder = site.root / "rehearsal"
+    folder.mkdir()
+    for name, text in (
+        ("access.jsonl", "x" * 11),
+        ("receipts.jsonl", "x" * 10),
+        ("second-access.jsonl", "y" * 11),
+    ):
+        (folder / name).write_text(text)
+    make_room(site.root, 10)
+    assert {path.name for path in folder.iterdir()} == {
+        "access.before.jsonl",
+        "receipts.jsonl",
+        "second-access.before.jsonl",
+    }
+    (folder / "access.jsonl").write_text("z")
+    written = written_of(site)
+    assert [path.name for path in written.access] == ["access.before.jsonl", "access.jsonl"]
+    assert [path.name for path in written.second_access] == ["second-access.before.jsonl"]
+    make_room(site.root, 0)
+    assert (folder / "access.before.jsonl").read_text() == "z"

@@ -12,11 +12,15 @@ from skrutinium_server.process.clock import WallTime
 from skrutinium_server.rehearsal.playing import run_name
 from skrutinium_server.rehearsal.playing.model import CHUNK, begins
 from skrutinium_server.rehearsal.replay import Due
-from skrutinium_server.rehearsal.sandboxes.sweeping import sweep
+from skrutinium_server.rehearsal.sandboxes.sweeping import forget_decisions, sweep
 from skrutinium_server.rehearsal.stage import Stage
+from skrutinium_server.rehearsal.stage.processes import make_room
 
 KEPT = 2
 """So many passages can be read: the present one, and the one before it."""
+
+RENEWED = 25
+"""After so many passages its processes are replaced: they remember a little of each."""
 
 
 class SandboxPassages:
@@ -60,10 +64,9 @@ class SandboxPassages:
             for run in status["runs"]:
                 await self._stage.ask(do="close", run=run)
             if wanted not in known:
-                keep = {wanted, *(run_name(self._name, passage - back) for back in range(1, KEPT))}
-                await asyncio.to_thread(
-                    sweep, site, await asyncio.to_thread(site.event, None), keep, self._wall()
-                )
+                await self._sweep(passage)
+                if passage % RENEWED == 0:
+                    await self._stage.renew(lambda: asyncio.to_thread(forget_decisions, site))
                 await self._stage.open(wanted, self._phase, begins=begins(self._night).isoformat())
                 await self._begun()
                 return 0
@@ -77,6 +80,13 @@ class SandboxPassages:
                 records = [row.taken_over for row in missing[start : start + CHUNK]]
                 await self._stage.ask(do="take", records=records, path="replay")
         return count
+
+    async def _sweep(self, passage: int) -> None:
+        """Remove all but the passage before this one."""
+        site = self._stage.site
+        keep = {run_name(self._name, passage - back) for back in range(KEPT)}
+        await asyncio.to_thread(sweep, site, await asyncio.to_thread(site.event, None), keep, self._wall())
+        await asyncio.to_thread(make_room, site.root)
 
     def _held(self, run: str) -> tuple[int, list[Due]]:
         """How far the night is in the ledger of a run, and what is not there although something later is."""

@@ -4,7 +4,6 @@ import datetime
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -12,12 +11,10 @@ from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.scoring.closing import ClosingReport, closing_report, ledgered
 from skrutinium_server.rehearsal.scoring.facts import GRACE, read_night, read_subscribers
-from skrutinium_server.rehearsal.scoring.model import Read, Receipt, ScoringError, Unchanged, Way
+from skrutinium_server.rehearsal.scoring.model import Night, Read, Receipt, ScoringError, Unchanged, Way
 from skrutinium_server.rehearsal.scoring.reading import read_access_log, read_receipts
 from skrutinium_server.rehearsal.scoring.scoring import score
-from skrutinium_server.rehearsal.stage.processes import SECOND, watching_of
-
-_EVER: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+from skrutinium_server.rehearsal.stage.processes import SECOND, before_of, watching_of
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -36,15 +33,15 @@ class Written(msgspec.Struct, frozen=True):
 def written_of(site: Site) -> Written:
     """The files that a stage leaves in ``SITE/rehearsal/``, those that are there."""
     first, second = watching_of(site.root), watching_of(site.root, SECOND)
-    return Written(
-        _there(first.access_log),
-        _there(second.access_log),
-        (*_there(first.receipts), *_there(second.receipts)),
-    )
+    receipts = (*_there(first.receipts), *_there(second.receipts))
+    return Written(_there(first.access_log), _there(second.access_log), receipts)
 
 
 def _there(path: Path | None) -> tuple[Path, ...]:
-    return (path,) if path is not None and path.is_file() else ()
+    """A file and the one before it, which was moved away when it was large."""
+    if path is None:
+        return ()
+    return tuple(one for one in (before_of(path), path) if one.is_file())
 
 
 def gather(site: Site, run: str, written: Written) -> ClosingReport:
@@ -56,17 +53,17 @@ def gather(site: Site, run: str, written: Written) -> ClosingReport:
             "Nothing was written of what readers did. Name files with --access-log and --receipts; `serve`, `feed` and stages write them."
         )
     night = read_night(site, run)
-    reads, unchanged = _logged(written.access, "feed", night.ended + GRACE)
-    more_reads, more_unchanged = _logged(written.second_access, "second-site", night.ended + GRACE)
+    until = night.ended + GRACE
+    reads, unchanged = _logged(written.access, night, until, "feed")
+    more_reads, more_unchanged = _logged(written.second_access, night, until, "second-site")
     receipts: list[Receipt] = []
     for path in written.receipts:
         receipts += read_receipts(path, night.event, run)
-    until = night.ended + GRACE
     scores = score(
         night,
         read_subscribers(site),
         (*reads, *more_reads),
-        [one for one in (*unchanged, *more_unchanged) if one.time >= night.begun],
+        (*unchanged, *more_unchanged),
         sorted((one for one in receipts if one.received <= until), key=lambda one: one.received),
     )
     with SqliteReader(site.ledger(run)) as ledger:
@@ -75,12 +72,12 @@ def gather(site: Site, run: str, written: Written) -> ClosingReport:
 
 
 def _logged(
-    paths: Sequence[Path], where: Way, until: datetime.datetime
+    paths: Sequence[Path], night: Night, until: datetime.datetime, where: Way
 ) -> tuple[list[Read], list[Unchanged]]:
     reads: list[Read] = []
     unchanged: list[Unchanged] = []
     for path in paths:
-        logged = read_access_log(path, _EVER, until, where)
+        logged = read_access_log(path, night, until, where)
         reads += logged.reads
         unchanged += logged.unchanged
     return reads, unchanged

@@ -26,6 +26,10 @@ _NAME: Final = 26
 _THIN, _THICK = 60, 140
 """Heights of a bar: up to date, and behind."""
 _GRAPH: Final = 900
+_FINE: Final = 5
+"""Nothing is drawn finer than that: a night of thousands of releases makes no larger picture."""
+_UNSEEN: Final = 200
+"""A delay that is a smaller part of the longest one than that cannot be seen."""
 _STEPS: Final = tuple(
     datetime.timedelta(seconds=one)
     for one in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
@@ -63,9 +67,7 @@ def card_picture(scores: Scores, card: Scorecard) -> str:
     parts = [*_ground(scale, bottom), *_curve(scale), *_staleness(scale, card, graph)]
     for row, way in enumerate(ways):
         middle = graph[1] + 150 + row * _LANE + _LANE // 2
-        at = "".join(
-            f"M{_n(scale.x(sign.time))} {_n(middle - 60)}v12" for sign in card.signs if sign.way == way
-        )
+        at = _marks((scale.x(sign.time) for sign in card.signs if sign.way == way), middle - 60, 12)
         parts += [_label(f"by {WAYS[way]}", middle + 35), f'<path d="{at}" class="read"/>']
     what = f"The night of the run {scores.night.run} for {card.subscriber.name}: how far behind it was, and when it read."
     return _svg(bottom + 100, what, parts)
@@ -118,18 +120,25 @@ def _curve(scale: Scale) -> Iterable[str]:
     """The share of protocols that was published, a step a release; corrections are marked."""
     series = scale.night.series.get(MAIN) or next(iter(scale.night.series.values()))
     points = [f"M{_n(_LEFT)} {_n(_CURVE[1])}"]
-    points += [f"H{_n(scale.x(one.time))}V{_n(_height(one))}" for one in series.releases]
+    heights = {scale.x(one.time) // _FINE * _FINE: _height(one) for one in series.releases}
+    points += [f"H{_n(x)}V{_n(y)}" for x, y in sorted(heights.items())]
     line = "".join(points) + f"H{_n(_RIGHT)}"
     yield f'<path d="{line}V{_n(_CURVE[1])}Z" class="under"/><path d="{line}" class="curve"/>'
     last = series.releases[-1]
     yield _label(f"{last.reported} of {last.expected} protocols", _CURVE[0] + 60)
     yield _label(f"{len(series.releases)} releases", _CURVE[1] - 10)
-    ticks = "".join(f"M{_n(scale.x(one.time))} {_n(_CURVE[1])}v4" for one in series.releases)
+    ticks = _marks((scale.x(one.time) for one in series.releases), _CURVE[1], 4)
     yield f'<path d="{ticks}" class="release"/>'
     for one in series.releases:
         if one.correction:
             x, y = scale.x(one.time), _height(one)
             yield f'<path d="M{_n(x)} {_n(y - 20)}l-5 -9h10z" class="correction"><title>Release {one.number} brings a correction</title></path>'
+
+
+def _marks(places: Iterable[int], y: int, length: int) -> str:
+    """Short upright lines; of those that would lie on each other one."""
+    found = sorted({x // _FINE * _FINE for x in places})
+    return "".join(f"M{_n(x)} {_n(y)}v{length}" for x in found)
 
 
 def _height(one: Published) -> int:
@@ -175,11 +184,11 @@ def _staleness(scale: Scale, card: Scorecard, graph: tuple[int, int]) -> Iterabl
     for one, sign in zip(series.releases, had_since(series, card.signs), strict=True):
         begins = max(one.time, before)
         ends = scale.night.ended if sign is None else max(sign.time, one.time)
-        if one.number > card.signs[0].high and ends > begins:
+        if one.number > card.signs[0].high and ends - one.time > most // _UNSEEN and ends > begins:
             y = [bottom - (bottom - top) * (at - one.time) // most for at in (begins, ends)]
             x = [scale.x(begins), scale.x(ends)]
             lines.append(f"M{_n(x[0])} {_n(bottom)}V{_n(y[0])}L{_n(x[1])} {_n(y[1])}V{_n(bottom)}z")
-            before = ends
+        before = max(before, ends) if one.number > card.signs[0].high else before
     yield f'<path d="{"".join(lines)}" class="stale"/>'
 
 

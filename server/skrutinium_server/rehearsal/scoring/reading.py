@@ -11,10 +11,12 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from skrutinium_server.rehearsal.scoring.model import Done, Read, Receipt, ScoringError, Unchanged, Way
+from skrutinium_server.rehearsal.scoring.model import Done, Night, Read, Receipt, ScoringError, Unchanged, Way
 
 LONGEST: Final = 64 * 1024
 """Bytes of one line, at most."""
+
+_CODEBOOKS: Final = "/codebooks/"
 
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -75,19 +77,20 @@ class Logged(msgspec.Struct, frozen=True):
     lost: int
 
 
-def read_access_log(
-    path: Path, begin: datetime.datetime, end: datetime.datetime, where: Way = "feed"
-) -> Logged:
-    """What the access log says from ``begin`` to ``end``; ``where``: which feed wrote it. Raises :class:`ScoringError`."""
+def read_access_log(path: Path, night: Night, until: datetime.datetime, where: Way = "feed") -> Logged:
+    """What the access log says of the run up to ``until``, and of codebooks that were fetched at any time before; ``where``: which feed wrote it.
+
+    Raises :class:`ScoringError`.
+    """
     reads: list[Read] = []
     unchanged: list[Unchanged] = []
     lost = 0
     for line in _lines(path, _Line, "the access log of a feed"):
-        if not begin <= line.time <= end:
+        if line.time > until:
             continue
         lost += line.lost
         subscriber = line.subscriber
-        if subscriber is None:
+        if subscriber is None or not _told_of(line, night):
             continue
         if line.kind is not None:
             unchanged.append(Unchanged(line.time, subscriber, line.kind, line.count, where))
@@ -110,6 +113,14 @@ def read_access_log(
                 )
             )
     return Logged(tuple(reads), tuple(unchanged), lost)
+
+
+def _told_of(line: _Line, night: Night) -> bool:
+    """Whether a line says something of the night: what was read in its run, a sum of its time, or codebooks."""
+    if line.kind is not None:
+        return line.time >= night.begun
+    mine = (line.event, line.run) == (night.event, night.run)
+    return mine or line.registers is not None or line.path.startswith(_CODEBOOKS)
 
 
 def read_receipts(path: Path, event: str, run: str) -> tuple[Receipt, ...]:

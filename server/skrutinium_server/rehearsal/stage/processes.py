@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ QUIET: Final = {VARIABLE: "WARNING"}
 """What the processes of a stage say: only what is wrong, unless the environment wants to hear more."""
 SECOND: Final = "second-"
 """How the files that the feed of the second site writes begin."""
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of such a file, before another one is begun."""
 _PATIENCE: Final = 60.0
 """Seconds that the counting process may be away."""
 _LOOK: Final = 0.1
@@ -43,12 +45,21 @@ class Processes:
         self._ending = contextlib.AsyncExitStack()
         self._copies = contextlib.AsyncExitStack()
         self._counting: There | None = None
+        self._service: Service | None = None
 
     async def start(self) -> Address:
         """Start counting and feed; the address of the feed."""
         self.folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="skrutinium-stage-"))
         self._ending.push_async_callback(asyncio.to_thread, shutil.rmtree, self.folder)
         return await self.serve(self._site, watching=watching_of(self._site.root))
+
+    async def renew(self, between: Callable[[], Awaitable[None]]) -> None:
+        """New processes of the first site, as in :meth:`Service.renew`; its address stays."""
+        assert self._service is not None, "it was started"
+        if self._counting is not None:
+            self._counting.close()
+            self._counting = None
+        await self._service.renew(between)
 
     async def stop(self) -> None:
         """Stop everything."""
@@ -85,6 +96,8 @@ class Processes:
             )
 
         service = await ending.enter_async_context(await asyncio.to_thread(made))
+        if self._service is None:
+            self._service = service
         assert service.address is not None
         return service.address
 
@@ -148,6 +161,20 @@ def watching_of(site: Path, which: str = "") -> Watching:
     """What the feeds of a stage write for the scorecards: access log and receipts in ``SITE/rehearsal/``."""
     folder = site.absolute() / "rehearsal"
     return Watching(access_log=folder / f"{which}access.jsonl", receipts=folder / f"{which}receipts.jsonl")
+
+
+def before_of(path: Path) -> Path:
+    """Where what was in such a file before is kept."""
+    return path.with_name(f"{path.stem}.before{path.suffix}")
+
+
+def make_room(site: Path, largest: int = LARGEST) -> None:
+    """Move files of the scorecards away that have grown large: the one before is kept, older ones go. Feeds open them anew by themselves."""
+    for which in ("", SECOND):
+        watching = watching_of(site, which)
+        for path in (watching.access_log, watching.receipts):
+            if path is not None and path.is_file() and path.stat().st_size > largest:
+                path.replace(before_of(path))
 
 
 async def published(feed: Address, event: str, run: str, number: int) -> int:
