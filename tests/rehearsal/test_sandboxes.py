@@ -23,7 +23,7 @@ from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.errors import SandboxError
 from skrutinium_server.rehearsal.made_up import Rates, Settings
 from skrutinium_server.rehearsal.nights import Night, of_settings
-from skrutinium_server.rehearsal.sandboxes import Sandboxes, SandboxSettings
+from skrutinium_server.rehearsal.sandboxes import Sandboxes, SandboxSettings, passages, sweeping
 from skrutinium_server.rehearsal.sandboxes.model import read_sandbox
 from skrutinium_server.rehearsal.sandboxes.serving import StageManager, stage_manager
 from skrutinium_server.rehearsal.sandboxes.sweeping import sweep
@@ -161,14 +161,23 @@ async def test_scenarios_are_played_in_every_passage(site: Site, night: Night) -
 
 
 # ------------------------------------------------------------------ for ever
-async def test_nights_that_loop_do_not_fill_the_disk(site: Site, night: Night) -> None:
-    """After each passage what is older than the one before is gone from the disk, and all that is left is whole."""
+async def test_nights_that_loop_do_not_fill_the_disk(
+    site: Site, night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each passage what is older than the one before is gone from the disk, and all that is left is whole.
+
+    Now and then its processes are replaced as well, and what they wrote down of persons and runs begins anew.
+    """
+    monkeypatch.setattr(passages, "RENEWED", 3)
+    monkeypatch.setattr(sweeping, "LARGEST_LOG", 100)
     async with played(site, night, SandboxSettings(port=0, speed="1000", rest=0)) as manager:
         await until(manager, lambda row: row["passage"] >= 4)
         await told(manager, do="pause")
         row = await until(manager, lambda row: row["run"].endswith(f"{row['passage']:06d}"))
     box = await box_of(site)
     await asyncio.to_thread(check_swept, box, row["passage"])
+    log = await asyncio.to_thread((box.root / "authority" / "events.jsonl").read_text, "utf-8")
+    assert "box-000001" not in log
 
 
 def check_swept(box: Site, present: int) -> None:
@@ -177,6 +186,7 @@ def check_swept(box: Site, present: int) -> None:
     assert sorted(path.name for path in (box.root / "runs").iterdir()) == runs
     assert list(box.told()) == runs
     objects = {path.name.removesuffix(".gz") for path in (box.store / "objects").rglob("*.gz")}
+    assert all(any(folder.iterdir()) for folder in (box.store / "objects").rglob("*") if folder.is_dir())
     named = {
         found.decode()
         for path in (box.store / "event").rglob("*.xml")

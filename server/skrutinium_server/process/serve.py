@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -98,13 +98,17 @@ class Service:
         self._feed = [f"--settings={told}", str(site.store), str(site.access), host, str(port)]
         self.children: dict[str, Child] = {}
         if "count" in parts:
-            arguments = [*(() if cutting else (BY_COMMAND,)), str(site.root), *self._watching.of_count()]
-            counting = Child("count", "skrutinium_server.process.count", arguments, self._heard("count"))
-            counting.environment = environment
-            self.children["count"] = counting
+            self._count = [*(() if cutting else (BY_COMMAND,)), str(site.root), *self._watching.of_count()]
+            self.children["count"] = self._made_counting()
         self._live_tests = Beside(site.root, environment) if "count" in parts and cutting else None
         for part in self._feeds:
             self.children[part] = self._made(part)
+
+    def _made_counting(self) -> Child:
+        """The counting process."""
+        child = Child("count", "skrutinium_server.process.count", self._count, self._heard("count"))
+        child.environment = self._environment
+        return child
 
     def _made(self, part: str) -> Child:
         """A process of the feed; it listens on the sockets that this process holds for it, and is given those of the others."""
@@ -204,6 +208,20 @@ class Service:
                 self.children[part] = new
                 await old.stop()
                 self._said(part, {"replaced": part})
+
+    async def renew(self, between: Callable[[], Awaitable[None]]) -> None:
+        """Put new processes into the place of all, feeds first; what is done ``between`` finds the site counted by nobody.
+
+        What they remember of runs that are no longer there goes with the old ones. Raises :class:`ProcessError` when counting does
+        not come up.
+        """
+        await self.replace_feeds()
+        await self.children["count"].stop()
+        await between()
+        self.ready["count"].clear()
+        self.children["count"] = counting = self._made_counting()
+        counting.start()
+        await self._started("count", counting)
 
     def reopen_logs(self) -> None:
         """Tell the feeds that their access log was moved away."""

@@ -25,9 +25,6 @@ from skrutinium_server.release.store.signing import Signer
 from skrutinium_server.release.store.writing import write_whole
 
 RESERVED: Final = frozenset({"keys"})
-LARGEST_LOG: Final = 64 * 2**20
-"""Bytes of an access log, of which the one before is kept as well."""
-_OLD: Final = "-old"
 _LONGEST: Final = 40
 _ACCESS: Final = Path("..", "..", "..", "access.toml")
 _SITE: Final = """\
@@ -76,12 +73,6 @@ class SandboxFolder:
         with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
             return msgspec.json.decode((self.root / "playing.json").read_bytes(), type=Playing)
         return None
-
-    def turn_logs(self) -> None:
-        """Let no log of its feed grow for ever: the feed begins a new file where one was moved away."""
-        for path in (self.root / "site" / "rehearsal").glob("*.jsonl"):
-            if not path.stem.endswith(_OLD) and path.stat().st_size > LARGEST_LOG:
-                path.replace(path.with_stem(path.stem + _OLD))
 
     def keep_playing(self, playing: Playing) -> None:
         """Write down where it is."""

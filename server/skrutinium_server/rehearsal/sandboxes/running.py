@@ -25,6 +25,7 @@ from skrutinium_server.rehearsal.sandboxes.model import Playing, SandboxSettings
 from skrutinium_server.rehearsal.sandboxes.passages import SandboxPassages, moment
 from skrutinium_server.rehearsal.sandboxes.scenes import Scenes
 from skrutinium_server.rehearsal.stage import Stage
+from skrutinium_server.rehearsal.stage.processes import make_room
 from skrutinium_server.release.errors import ReleaseError
 from skrutinium_server.release.store.errors import StoreError
 
@@ -161,7 +162,7 @@ class Running:
         while True:
             await asyncio.sleep(KEEP)
             await self._write_down(player)
-            await asyncio.to_thread(self._folder.turn_logs)
+            await asyncio.to_thread(make_room, self._folder.root / "site")
 
     async def _write_down(self, player: Player) -> None:
         playing = Playing(player.passage, player.time, str(player.speed), player.paused)

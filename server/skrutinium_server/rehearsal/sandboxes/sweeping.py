@@ -18,6 +18,9 @@ from skrutinium_server.process.site import Site
 from skrutinium_server.process.state import write_state
 from skrutinium_server.release.store.layout import Layout
 
+LARGEST_LOG: Final = 256 * 1024
+"""Bytes of an event log; it is read whole whenever a run is opened."""
+
 _HASH: Final = re.compile(rb' sha256="([0-9a-f]{64})"')
 
 
@@ -45,11 +48,31 @@ def sweep(site: Site, event: str, keep: Collection[str], now: datetime.datetime)
         (runs / run / "run.json").unlink(missing_ok=True)
         own = _mentioned(published / run) | _taken_over(runs / run / "ledger.sqlite")
         for sha256 in own - mentioned:
-            layout.object(sha256).unlink(missing_ok=True)
+            _remove(layout.object(sha256))
         for folder in (published / run, site.root / "rehearsal" / run, runs / run):
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(folder)
     return swept
+
+
+def _remove(path: Path) -> None:
+    """Remove an object, and its folders when it was the last one in them: they take more room than what they hold."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
+        path.parent.parent.rmdir()
+
+
+def forget_decisions(site: Site) -> None:
+    """Let the event log of a sandbox begin anew when it is long: it tells of passages that are no longer there, and has no persons.
+
+    Only while nobody counts the site.
+    """
+    folder = site.root / "authority"
+    log = folder / "events.jsonl"
+    if log.exists() and log.stat().st_size > LARGEST_LOG:
+        for path in (folder / "events.head", log):
+            path.unlink()
 
 
 def _mentioned(folder: Path) -> set[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Literal, Self
 
 from skrutinium.testing.outlet import Outlet
@@ -109,6 +109,14 @@ class StageHouse:
         self._law = await asyncio.to_thread(load_law, record.law)
         self._counted = Counted(self.site.ledger(run))
         self._late = Late()
+
+    async def renew(self, between: Callable[[], Awaitable[None]]) -> None:
+        """New processes in place of those of the first site, between two runs of a stage that is always on; readers notice nothing.
+
+        What is done ``between`` finds the site counted by nobody.
+        """
+        async with self._asking:
+            await self._processes.renew(between)
 
     async def _leave_run(self) -> None:
         """Another run is about to take the place of this one, or none."""
