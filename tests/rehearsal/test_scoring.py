@@ -219,6 +219,11 @@ def test_recovery_after_an_outage() -> None:
     second = read(61, "/newest/event.xml", 6, where="second-site")
     [one] = card_of(told, [poll(11, 1), second, poll(80, 8)]).recoveries
     assert (one.outcome, one.way) == ("went-on", "second-site")
+    slow = night(troubles=[Trouble("slow", "first", at(25), at(60.5))])
+    [one] = card_of(
+        slow, [*(poll(10 * number + 2, number) for number in range(1, 6)), poll(62, 6)]
+    ).recoveries
+    assert (one.outcome, one.way) == ("went-on", "feed")
     [one] = card_of(night(troubles=[Trouble("outage", "first", at(35), None)]), [poll(11, 1)]).recoveries
     assert one.outcome == "unknown"
 

@@ -102,7 +102,9 @@ def _advice(card: Scorecard, told: Mapping[str, Mark]) -> Iterator[str]:
     if told["conditional"] == "bad":
         yield "Send If-None-Match with the ETag of the answer before (or If-Modified-Since): an answer 304 costs neither side anything, and is never limited."
     if told["releases"] == "bad":
-        yield f"The last {len(card.releases.missed)} releases were never asked for. Go on reading until the results are declared final: corrections come late."
+        count = len(card.releases.missed)
+        last = "last release was" if count == 1 else f"last {count} releases were"
+        yield f"The {last} never asked for. Go on reading until the results are declared final: corrections come late."
     if told["stale"] == "bad":
         yield "Ask more often, wait for news (push, or Prefer: wait at the newest manifest), and try again soon after an error."
     if told["recovered"] == "bad":

@@ -52,6 +52,8 @@ _NO_FAULT: Final = frozenset({404, 410, 412, 416})
 """Refusals that say that something is not there (yet): to ask for it is nothing wrong."""
 _AHEAD: Final = datetime.timedelta(hours=12)
 """A program tells once what it calls itself: it may have been running for hours when the run begins."""
+PROMPT: Final = datetime.timedelta(seconds=15)
+"""So long a release may take to a reader that keeps up."""
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 _NOTHING: Final = Series("", ())
 
@@ -215,6 +217,12 @@ def _recovery(
     sign = had[newest - 1] if newest else None
     if sign is not None and trouble.begun < sign.time <= trouble.ended:
         return Recovery(trouble, "went-on", 0, sign.way)
+    settled = newest_at(
+        series, trouble.ended - PROMPT
+    )  # what came out just before the end may still be on its way
+    kept_up = had[settled - 1] if settled > newest_at(series, trouble.begun) else None
+    if kept_up is not None and trouble.begun < kept_up.time <= trouble.ended:
+        return Recovery(trouble, "went-on", 0, kept_up.way)
     if newest and sign is None:
         return Recovery(trouble, "not-recovered")
     back = sign.time if sign is not None and sign.time > trouble.ended else None
