@@ -27,7 +27,9 @@ async def test_feed_down(scenes: Scenes) -> None:
         async def look(step: Step) -> None:
             if step.do == "outage":
                 await reader.until_true(lambda: reader.trouble is not None)
-                assert (await scene.shown(reader, reader.got[-1])).startswith(f"trouble: {reader.trouble}")
+                told = await scene.shown(reader, reader.got[-1])
+                assert told.startswith("trouble: ")
+                assert "trouble: None" not in told
                 had["before"] = reader.numbers[-1]
             else:
                 had["released"] = scene.stage.release
@@ -67,20 +69,23 @@ async def test_stale_cache(scenes: Scenes) -> None:
     async with scenes("stale-cache") as scene:
         other = await scene.stage.second_site(told=False)
         async with scene.reader() as alone, scene.reader(others=[other]) as reader:
-            had: list[int] = []
+            shown: list[int] = []
 
-            async def look(_step: Step) -> None:
-                had.append(alone.numbers[-1])
-                had.append(reader.numbers[-1])
+            async def look(step: Step) -> None:
+                shown.append(scene.stage.release)
+                if step.do == "stale":
+                    newer = await scene.stage.cut()
+                    await reader.until(newer)
+                    assert alone.numbers[-1] < newer
 
             await scene.play(reader, after=look, always=True)
             await alone.until(scene.stage.release)
             assert alone.has_every_release()
             assert reader.has_every_release()
-            shown = [one for one in reader.got if had[1] < one.number <= had[3]]
-            assert len(shown) > 1
-            assert {one.source for one in shown} == {other}
-            assert had[2] == had[0] or scene.stage.front.url in {one.source for one in alone.got}
+            held, back = shown
+            meanwhile = [one.source for one in reader.got if held < one.number <= back]
+            assert len(meanwhile) > 1
+            assert set(meanwhile) == {other}
             await scene.agrees(alone.got[-1])
 
 
@@ -112,7 +117,7 @@ async def test_limit(scenes: Scenes) -> None:
         async def look(step: Step) -> None:
             if step.do == "refuse":
                 await scene.stage.front.begin(count)
-                await reader.until_true(lambda: bool(asked) and loop.time() - asked[0] > 2)
+                await reader.until_true(lambda: bool(asked) and asked[-1] - asked[0] >= 1)
 
         await scene.play(reader, after=look)
         # Without heeding it there would be more than twenty heartbeats a second.
@@ -124,12 +129,12 @@ async def test_limit(scenes: Scenes) -> None:
 async def test_slow_line(scenes: Scenes) -> None:
     """On a slow line every release comes, later; who asks for less than everything gets less."""
     async with scenes("slow-line") as scene:
-        sizes: list[int] = []
+        sizes: dict[bool, int] = {True: 0, False: 0}
 
         async def count(request: Request, pass_on: Pass) -> Answer:
             answer = await pass_on(request)
-            if "/changes?" in request.target and "only=" in request.target and answer.size:
-                sizes.append(answer.size)
+            if "/changes?" in request.target and answer.size:
+                sizes["only=" in request.target] += answer.size
             return answer
 
         async with scene.reader() as reader, scene.reader(only=["summary.xml"]) as less:
@@ -141,9 +146,7 @@ async def test_slow_line(scenes: Scenes) -> None:
             await scene.play(reader, less, after=look, always=True)
             assert reader.has_every_release()
             assert less.has_every_release()
-            assert sizes
-            row = next(one for one in reader.got[-1].manifest.documents if one.path == "event.xml")
-            assert row.size
+            assert 0 < sizes[True] * 2 < sizes[False]
             await scene.agrees(reader.got[-1])
             await scene.agrees(less.got[-1])
 
@@ -227,9 +230,9 @@ async def test_crisis_mail(scenes: Scenes) -> None:
                 had[step.do] = reader.numbers[-1]
 
             await scene.play(reader, after=look)
-            by_mail = [one for one in reader.got if one.source == f"maildir:{box}"]
-            assert [one.number for one in by_mail] == list(range(had["outage"] + 1, had["mail_begin"] + 1))
-            assert len(by_mail) > 1
+            away = [one.source for one in reader.got if had["outage"] < one.number <= had["mail_begin"]]
+            assert len(away) > 1
+            assert set(away) == {f"maildir:{box}"}
             assert reader.has_every_release()
             await scene.agrees(reader.got[-1])
             assert scene.waited == [20]
