@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skrutinium_server.commands.replay import obey
 from skrutinium_server.intake.model import TakenOver
 from skrutinium_server.process.errors import CountingRefused, ProcessError
 from skrutinium_server.rehearsal.errors import RehearsalError
@@ -362,3 +363,28 @@ async def test_correction_that_nobody_takes_any_more_is_left_out() -> None:
     passages.passages.append(1)
     end = await play_through(refusing, "night", night, 1000, "test", clock=passages.clock)
     assert (end.accepted, end.refused) == (2, 1)
+
+
+async def test_keys_steer_a_replay() -> None:
+    """In a terminal keys pause, step and seek, and say what they do not understand."""
+    passages = Recorded()
+    night = [due(second) for second in range(200)]
+    player = Player(night, passages, passages.clock, is_paused=True)
+    await obey(player, "25%")
+    assert player.delivered == 50
+    await obey(player, "n")
+    assert player.delivered == 52
+    await obey(player, f"{night[99].at:%Y-%m-%dT%H:%M:%SZ}")
+    assert (player.delivered, player.passage) == (100, 1)
+    await obey(player, "b")
+    assert (player.delivered, player.passage, passages.passages) == (98, 2, [1, 2])
+    await obey(player, "x100000")
+    assert player.speed == 100_000
+    seen = []
+    for _ in range(2):
+        await obey(player, "p")
+        seen.append(player.paused)
+    assert seen == [False, True]
+    for order in ("x0", "noon", "40"):
+        with pytest.raises(RehearsalError):
+            await obey(player, order)

@@ -5,19 +5,24 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from click.testing import CliRunner
 
 import skrutinium
+from skrutinium_server.commands import group
 from skrutinium_server.ledger.errors import LedgerLockedError
 from skrutinium_server.ledger.model import Accepted
 from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import wall_time
+from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.house import House
 from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.errors import SandboxError
@@ -297,6 +302,59 @@ async def serve(site: Site) -> asyncio.subprocess.Process:
     async with asyncio.timeout(90):
         assert b"Serving the sandboxes" in await process.stdout.readline()
     return process
+
+
+# ------------------------------------------------------------------ commands
+def test_commands_of_sandboxes(site: Site) -> None:
+    """From the command line a sandbox is made, served, listed, steered and removed; each says where the night is then."""
+
+    def told(*words: object, code: int = 0) -> str:
+        answer = CliRunner().invoke(group, ["sandbox", *map(str, words)], standalone_mode=False)
+        if isinstance(answer.exception, ProcessError):
+            assert code == 1
+            return f"{answer.output}{answer.exception}"
+        assert answer.exit_code == 0, answer.output
+        return answer.output
+
+    made = told(
+        "add", site.root, NAME, "--precincts", 12, "--port", 0, "--speed", "1/2", "--scenario", "correction"
+    )
+    assert Sandboxes(site).signer().fingerprint in made
+    assert "Start it with" in made
+    assert "not served" in told("list", site.root)
+    assert "sandbox serve" in told("pause", site.root, NAME, code=1)
+    command = [sys.executable, "-m", "skrutinium_server", "sandbox", "serve", str(site.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout is not None
+            assert NAME in served.stdout.readline()
+            deadline = time.monotonic() + 90
+            while "playing" not in (listed := told("list", site.root)) or "\u00d70.5" not in listed:
+                assert time.monotonic() < deadline, listed
+            assert re.search(rf"{NAME}: http://127\.0\.0\.1:\d+\n  {NAME}-000001, 2030-04-02 ", listed)
+            assert "paused" in told("pause", site.root, NAME)
+            assert "9 of 18 protocols, paused" in told("seek", site.root, NAME, "50%")
+            assert "\u00d7120" in told("speed", site.root, NAME, 120)
+            assert "scenario feed-down 0/2" in told("play", site.root, NAME, "feed-down")
+            assert "scenario" not in told("stop", site.root, NAME)
+            assert f"{NAME}-000002" in told("restart", site.root, NAME)
+            assert "playing" in told("go", site.root, NAME)
+            told("remove", site.root, NAME)
+            assert told("list", site.root) == ""
+            assert [path.name for path in Sandboxes(site).root.iterdir() if path.is_dir()] == ["keys"]
+        finally:
+            served.send_signal(signal.SIGTERM)
+            assert served.wait(60) == 0
+
+
+@pytest.mark.parametrize("told", ["made-up:x", "ledger", "tape:x", "ledger:nowhere/ledger.sqlite"])
+def test_night_that_is_none_is_refused_by_the_command(site: Site, told: str) -> None:
+    """The command says which nights there are, and makes nothing."""
+    answer = CliRunner().invoke(
+        group, ["sandbox", "add", str(site.root), NAME, "--port", "0", "--night", told]
+    )
+    assert answer.exit_code == 2
+    assert not Sandboxes(site).names()
 
 
 # ------------------------------------------------------------------ what is refused

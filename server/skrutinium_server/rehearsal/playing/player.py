@@ -14,6 +14,7 @@ from typing import Protocol as Interface
 
 from skrutinium_server.process.errors import CountingRefused
 from skrutinium_server.rehearsal.playing import model
+from skrutinium_server.rehearsal.playing.course import Course, Mark
 from skrutinium_server.rehearsal.playing.model import Ended, Paused, Playing, Point, State
 from skrutinium_server.rehearsal.replay import Due
 
@@ -48,61 +49,6 @@ class Brought(NamedTuple):
     accepted: int = 0
     duplicates: int = 0
     refused: int = 0
-
-
-class _Mark:
-    """A point at which the night waits for whoever does something there."""
-
-    def __init__(self, point: Point) -> None:
-        self.point = point
-        self.reached = asyncio.Event()
-
-
-class Course:
-    """The course of a night for one who does something at points of it; several of them do not disturb each other."""
-
-    def __init__(self, player: "Player") -> None:
-        self._player = player
-        self._marks: list[_Mark] = []
-
-    @property
-    def begins(self) -> datetime.datetime:
-        """When the first protocol comes in."""
-        return self._player.night[0].at
-
-    @property
-    def delivered(self) -> int:
-        """How many protocols are in."""
-        return self._player.delivered
-
-    @property
-    def all(self) -> int:
-        """How many protocols the night has."""
-        return self._player.all
-
-    @property
-    def time(self) -> datetime.datetime:
-        """The night's time."""
-        return self._player.time
-
-    async def reach(self, at: Point) -> None:
-        """Return once the night is at that point, with nothing more coming in until :meth:`go_on`; at once when it is past it."""
-        mark = _Mark(at)
-        self._marks.append(mark)
-        self._player.mark(mark)
-        try:
-            await mark.reached.wait()
-        except BaseException:
-            self._marks.remove(mark)
-            self._player.unmark(mark)
-            raise
-
-    async def go_on(self) -> None:
-        """What was to be done at the points that were reached is done."""
-        done = [mark for mark in self._marks if mark.reached.is_set()]
-        for mark in done:
-            self._marks.remove(mark)
-            self._player.unmark(mark)
 
 
 class Player:
@@ -146,7 +92,7 @@ class Player:
         self._sure = False
         self._turn = asyncio.Lock()
         self._steered = asyncio.Event()
-        self._marks: list[_Mark] = []
+        self._marks: list[Mark] = []
 
     # ---------------------------------------------------------------- where it is
     @property
@@ -221,13 +167,13 @@ class Player:
         """For one who does something at points of the night."""
         return Course(self)
 
-    def mark(self, mark: _Mark) -> None:
+    def mark(self, mark: Mark) -> None:
         """Wait at a point of the night, until :meth:`unmark`."""
         model.count_at(self.night, mark.point)
         self._marks.append(mark)
         self._steered.set()
 
-    def unmark(self, mark: _Mark) -> None:
+    def unmark(self, mark: Mark) -> None:
         """Wait there no longer."""
         self._marks.remove(mark)
         self._set(self._from_here(self._clock()))

@@ -25,6 +25,8 @@ from skrutinium_server.release.store.signing import Signer
 from skrutinium_server.release.store.writing import write_whole
 
 RESERVED: Final = frozenset({"keys"})
+_SETTINGS: Final = "sandbox.toml"
+"""What makes a folder a sandbox."""
 _LONGEST: Final = 40
 _ACCESS: Final = Path("..", "..", "..", "access.toml")
 _SITE: Final = """\
@@ -58,7 +60,7 @@ class SandboxFolder:
 
     def settings(self) -> SandboxSettings:
         """What it plays; raises :class:`SandboxError`."""
-        return read_sandbox(self.root / "sandbox.toml")
+        return read_sandbox(self.root / _SETTINGS)
 
     def night(self) -> Night:
         """The night that it plays; raises ``NightError``."""
@@ -75,8 +77,9 @@ class SandboxFolder:
         return None
 
     def keep_playing(self, playing: Playing) -> None:
-        """Write down where it is."""
-        write_whole(self.root / "playing.json", msgspec.json.encode(playing))
+        """Write down where it is, unless it was taken away."""
+        if (self.root / _SETTINGS).is_file():
+            write_whole(self.root / "playing.json", msgspec.json.encode(playing))
 
 
 class Sandboxes:
@@ -91,9 +94,7 @@ class Sandboxes:
     def names(self) -> tuple[str, ...]:
         """Those that there are, in order."""
         found = self.root.iterdir() if self.root.is_dir() else ()
-        return tuple(
-            sorted(one.name for one in found if (one / "sandbox.toml").is_file() and _fits(one.name))
-        )
+        return tuple(sorted(one.name for one in found if (one / _SETTINGS).is_file() and _fits(one.name)))
 
     def find(self, name: str) -> SandboxFolder:
         """One of them; raises :class:`SandboxError`."""
@@ -129,7 +130,8 @@ class Sandboxes:
         unfinished.mkdir()
         keep_night(night, unfinished / "night")
         self._make_site(unfinished / "site", night)
-        write_whole(unfinished / "sandbox.toml", write_sandbox(settings, night.source).encode())
+        write_whole(unfinished / _SETTINGS, write_sandbox(settings, night.source).encode())
+        shutil.rmtree(self.root / name, ignore_errors=True)  # what a killed removal left
         unfinished.rename(self.root / name)
         return SandboxFolder(self.root / name)
 
@@ -146,10 +148,10 @@ class Sandboxes:
         site.define(night.definition)
 
     def take_away(self, name: str) -> Path:
-        """Let nobody find the sandbox any more; where it lies now, to be removed when its processes have ended."""
-        gone = self.root / f".{self.find(name).name}.gone"
-        shutil.rmtree(gone, ignore_errors=True)
-        return (self.root / name).rename(gone)
+        """Let nobody find the sandbox any more; its folder, to be removed when its processes have ended."""
+        found = self.find(name).root
+        (found / _SETTINGS).unlink()
+        return found
 
 
 def _fits(name: str) -> bool:
