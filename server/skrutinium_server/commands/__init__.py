@@ -72,6 +72,7 @@ WHERE = {
     "preflight": "preflight",
     "score": "score",
     "scenario": "scenario",
+    "rehearse": "rehearse",
     "status": "status",
     "console": "console",
 }

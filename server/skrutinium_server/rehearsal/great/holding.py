@@ -1,6 +1,8 @@
 """One client of a rehearsal: a newsroom's program as the SDK lets one write it. It keeps what it chose, and at the end tells what it has."""
 
 import asyncio
+import contextlib
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,6 +18,8 @@ from skrutinium_server.rehearsal.great.model import Client, Held, Total
 
 TIMING: Final = skrutinium.Timing(poll=1, others=2, notices=5, push_retry=3, again=15)
 """A rehearsal is a night in minutes: what a program would notice within half a minute has to be seen in seconds."""
+OF_MAILBOX: Final = 0.25
+"""Seconds between two looks into a mailbox: the SDK looks ever more rarely into one that stays empty, up to some ten times as long."""
 REQUESTS: Final = skrutinium.Patience(attempts=3, longest_pause=3)
 PAUSE: Final = 0.5
 """Seconds until what could not be had is asked for again, once following has ended."""
@@ -37,6 +41,7 @@ class Newsroom:
         self._said = said
         self._documents: dict[str, str] = {}
         self._owed: dict[str, Document] = {}
+        self._unread: list[Release] = []
         self._ways: Counter[str] = Counter()
         self._last: Release | None = None
         self._news = asyncio.Condition()
@@ -60,7 +65,7 @@ class Newsroom:
                 session=session,
                 fingerprint=self._fingerprint,
                 phase="rehearsal",
-                timing=TIMING,
+                timing=dataclasses.replace(TIMING, others=OF_MAILBOX) if client.mailbox else TIMING,
                 requests=REQUESTS,
                 only=client.only or None,
                 areas=[client.area] if client.area else None,
@@ -70,11 +75,17 @@ class Newsroom:
         ):
             await self._follow(feed)
             assert self._last is not None
-            while self._owed:
-                await self._take(self._last, ())
-                if self._owed:
-                    await asyncio.sleep(PAUSE)
-            return await self._held(self._last)
+            return await self._settled(self._last)
+
+    async def _settled(self, last: Release) -> Held:
+        """What it has once nothing is owed any more; sites may still be coming back."""
+        while True:
+            await self._take(last, ())
+            await self._notice()
+            if not self._owed and not self._unread:
+                with contextlib.suppress(SkrutiniumError):
+                    return await self._held(last)
+            await asyncio.sleep(PAUSE)
 
     async def _follow(self, feed: Feed) -> None:
         """Until the last release is done."""
@@ -108,7 +119,8 @@ class Newsroom:
                 rows = release.manifest.documents
             await self._take(release, (row for row in rows if wanted(row.path)))
             if self.client.kind != "summary":
-                await self._notice(release)
+                self._unread.append(release)
+                await self._notice()
             await feed.done(release)
             self._ways[release.source] += 1
             async with self._news:
@@ -143,19 +155,23 @@ class Newsroom:
             return [there[path] for path in self.client.only]
         return await release.documents()
 
-    async def _notice(self, release: Release) -> None:
-        """Read what was corrected; a release that came by mail may be all there is at the moment."""
-        try:
-            await release.corrections()
-        except SkrutiniumError:
-            if self.client.mailbox is None:
-                raise
+    async def _notice(self) -> None:
+        """Read what was corrected; where that cannot be had at the moment, with a later release."""
+        while self._unread:
+            try:
+                await self._unread[0].corrections()
+            except SkrutiniumError:
+                return
+            del self._unread[0]
 
     async def _take(self, release: Release, rows: Iterable[Document]) -> None:
         """Take documents; what cannot be had now, since only mail came or the line broke, is owed."""
         due = self._owed | {row.path: row for row in rows}
         self._owed = {}
-        bulk = await gathered(release, due.values()) if self.client.kind != "summary" else Bulk()
+        bulk = Bulk()
+        if due and self.client.kind != "summary":
+            with contextlib.suppress(SkrutiniumError):  # then each is asked for by itself
+                bulk = await gathered(release, due.values())
         failures = 0
         for path, row in due.items():
             data = bulk.take(row.sha256)

@@ -93,7 +93,7 @@ def regions(definition: Definition) -> Sequence[str]:
 def clients_of(count: int, definition: Definition, boxes: Path) -> tuple[Client, ...]:
     """So many clients, as different as :data:`MIX` says; their mailboxes lie in ``boxes``. Raises :class:`RehearsalError`."""
     if not 1 <= count <= MOST:
-        raise RehearsalError(f"{count} clients; expected 1 to {MOST}.", code="clients")
+        raise RehearsalError(f"{count} clients; expected 1 to {MOST}.")
     areas = regions(definition)
     return tuple(_client(number, areas, boxes) for number in range(1, count + 1))
 

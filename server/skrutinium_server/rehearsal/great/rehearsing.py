@@ -5,6 +5,7 @@ import contextlib
 import mailbox
 import os
 import re
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.great.clients import Clients
 from skrutinium_server.rehearsal.great.comparing import Verdict, verdict
 from skrutinium_server.rehearsal.great.model import Client, access_list, clients_of
-from skrutinium_server.rehearsal.great.truth import last_release, truth_of
+from skrutinium_server.rehearsal.great.truth import Truth, last_release, truth_of
 from skrutinium_server.rehearsal.nights import Night, of_settings
 from skrutinium_server.rehearsal.playing import Player
 from skrutinium_server.rehearsal.playing.through import OneRun
@@ -55,6 +56,8 @@ class Progress:
     player: Player | None = None
     stage: Stage | None = None
     clients: Clients | None = None
+    over: bool = False
+    """Whether the night is over and everything stopped."""
     said: Callable[[str], None] = field(default=lambda _line: None)
     """Called with what happened: steps of the scenario, and what is done now."""
 
@@ -66,10 +69,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a rehearsal ended with; the scores are in the report."""
+    """What a rehearsal ended with; the scores are in the report. ``release``: the last one, ``documents``: how many there are then, ``protocols``: those that count."""
 
     verdicts: Sequence[Verdict]
     report: ClosingReport
+    release: int
+    documents: int
+    protocols: int
 
     @property
     def equal(self) -> bool:
@@ -90,12 +96,9 @@ async def rehearse(
     troubles = await _hold(site, scenario, night, clients, speed, progress)
     del night
     last = await asyncio.to_thread(last_release, site, RUN)
+    progress.over = True
     progress.begin("Making every document again from the ledger", last)
-
-    def remade(number: int) -> None:
-        progress.part = number
-
-    truth = await asyncio.to_thread(truth_of, site, RUN, remade)
+    truth = await _truth(site, progress)
     progress.begin("Comparing what clients have, and scoring")
     held = await asyncio.to_thread(lambda: [troubles.held(one) for one in clients])
     verdicts = [
@@ -104,7 +107,26 @@ async def rehearse(
     ]
     report = await asyncio.to_thread(gather, site, RUN, written_of(site))
     await asyncio.to_thread(write_scores, report, folder / "scores", wall_time())
-    return Result(verdicts, report)
+    return Result(verdicts, report, truth.release, len(truth.documents), len(truth.protocols))
+
+
+class _StoppedError(Exception):
+    """Nobody waits for it any more."""
+
+
+async def _truth(site: Site, progress: Progress) -> Truth:
+    """What the ledger gives; the thread that makes it ends soon when this is cancelled."""
+    stopped = threading.Event()
+
+    def remade(number: int) -> None:
+        progress.part = number
+        if stopped.is_set():
+            raise _StoppedError
+
+    try:
+        return await asyncio.to_thread(truth_of, site, RUN, remade)
+    finally:
+        stopped.set()
 
 
 def made_site(folder: Path, night: Night, count: int) -> tuple[Site, Sequence[Client]]:
