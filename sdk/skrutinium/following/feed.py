@@ -19,6 +19,7 @@ from skrutinium.documents.notices import Notices, Status, read_status
 from skrutinium.documents.parsing import SCHEMA, schema_text
 from skrutinium.documents.series import FeedState, Run
 from skrutinium.errors import ChainError, MixedPhases, NotYet, RollbackError, SkrutiniumError
+from skrutinium.following.document_cache import DocumentCache
 from skrutinium.following.followed import SERIES, Followed
 from skrutinium.following.gathering import Gathering, Terms
 from skrutinium.following.news import Health, Timing
@@ -26,7 +27,7 @@ from skrutinium.following.reaching import Reaching
 from skrutinium.following.receipts import Receipts, Sender, sender_of
 from skrutinium.following.release import Release
 from skrutinium.following.releases import Releases
-from skrutinium.following.snapshot import DocumentCache, Snapshot
+from skrutinium.following.snapshot import Snapshot
 from skrutinium.following.statefile import Marks, Seen, StateFile
 from skrutinium.following.taking import Taken
 from skrutinium.sources.address import Address

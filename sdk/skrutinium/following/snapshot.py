@@ -6,12 +6,12 @@ Joining late needs the newest checkpoint and what follows; both are checked by s
 import asyncio
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Iterable
 
 from skrutinium.documents.series import ZEROS, Document, Manifest, Run
 from skrutinium.documents.series_reading import read_checkpoint
 from skrutinium.errors import ChainError, Gone, NotDelivered, NotYet, SkrutiniumError
+from skrutinium.following.document_cache import DocumentCache
 from skrutinium.following.followed import PASSING
 from skrutinium.following.reaching import Reaching
 from skrutinium.following.taking import Taken
@@ -22,33 +22,6 @@ from skrutinium.trust.signing import KeyRing
 
 _KEPT_RELEASES = 64
 _CORRECTIONS = re.compile(r"corrections/([1-9][0-9]{0,8})\.xml")
-
-
-class DocumentCache:
-    """Bytes by hash; the longest unused go first when ``limit`` bytes are exceeded."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-        self._held: OrderedDict[str, bytes] = OrderedDict()
-
-    def get(self, sha256: str) -> bytes | None:
-        """The bytes with that hash, None when not held."""
-        data = self._held.get(sha256)
-        if data is not None:
-            self._held.move_to_end(sha256)
-        return data
-
-    def put(self, sha256: str, data: bytes) -> None:
-        """Hold bytes whose hash was checked."""
-        if sha256 in self._held or len(data) > self._limit:
-            return
-        # A copy by the loop's own thread: what another thread allocates keeps that thread's memory from being given back.
-        self._held[sha256] = bytes(memoryview(data))
-        self._size += len(data)
-        while self._size > self._limit:
-            _, dropped = self._held.popitem(last=False)
-            self._size -= len(dropped)
 
 
 class Snapshot:
