@@ -147,7 +147,9 @@ def test_pages_are_for_everybody(
             assert page.locator("h1").count() == 1
             if (scheme, width) in (("light", 1280), ("dark", 360)):
                 assert faults(page) == [], path
-    assert [one for one in wrong if "/nothing" not in one and "404" not in one] == []
+    # A page that refreshes itself while it is left breaks that off.
+    expected = ("404", "/nothing", f"failed: {served.address}")
+    assert [one for one in wrong if not any(told in one for told in expected)] == []
 
 
 def type_and_tab(page: Page, *texts: str) -> None:
