@@ -241,6 +241,13 @@ def test_registers_of_another_definition_are_refused(copy: Site, monkeypatch: py
     assert caught.value.code == "night-definition"
 
 
+def test_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
+    """What is neither a ledger nor the folder of a run is refused by its name."""
+    for path in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(NightError, match="is no ledger and no folder of a run"):
+            of_ledger(path)
+
+
 @pytest.mark.parametrize(("law", "precincts"), [("cz-municipal-2018", 2), ("no-such-law", 60)])
 def test_night_that_cannot_be_made_up(law: str, precincts: int) -> None:
     """Too small, or by a law that nobody knows: the reason is told."""

@@ -22,7 +22,7 @@ def of_ledger(path: Path, definitions: Path | None = None) -> Night:
     The definition is looked for in the site that the run lies in, or in ``definitions`` (its folder ``definition/EVENT``). Raises
     :class:`NightError`, ``LedgerError`` when the ledger cannot be read or its chain is broken.
     """
-    file = path / NAME if path.is_dir() else path
+    file = _file(path)
     opened, is_open, due = read_ledger(file)
     check_replayable(opened.run, opened.phase, is_open=is_open, source=str(file))
     definition = _definition(definitions or file.absolute().parents[2] / "definition" / opened.event, opened)
@@ -31,10 +31,11 @@ def of_ledger(path: Path, definitions: Path | None = None) -> Night:
 
 
 def read_ledger(file: Path) -> tuple[Opened, bool, list[Due]]:
-    """What a ledger says of its run, whether that is open still, and its protocols in the order in which they were accepted.
+    """What a ledger (the file, or the folder of its run) says of the run, whether that is open still, and its protocols in the order in which they were accepted.
 
     Raises :class:`NightError`, ``LedgerError``.
     """
+    file = _file(file)
     opened: Opened | None = None
     is_open = True
     due: list[Due] = []
@@ -54,6 +55,16 @@ def read_ledger(file: Path) -> tuple[Opened, bool, list[Due]]:
     if opened is None:
         raise NightError(f"{file} has no first entry; expected the ledger of a run that was opened.")
     return opened, is_open, in_time(due)
+
+
+def _file(path: Path) -> Path:
+    """The ledger of a run that is named by its file or its folder."""
+    file = path / NAME if path.is_dir() else path
+    if not file.is_file():
+        raise NightError(
+            f"{path} is no ledger and no folder of a run; expected {NAME}, or the folder that it lies in."
+        )
+    return file
 
 
 def _due(body: Accepted, data: bytes) -> Due:
