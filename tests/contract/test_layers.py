@@ -31,6 +31,7 @@ MODULES = (
     "skrutinium/following/release",
     "skrutinium/sync",
     "skrutinium/tables/changes",
+    "skrutinium/version",
     "skrutinium/waiting",
     "skrutinium/testing/mail",
     "skrutinium/testing/site",
@@ -60,6 +61,7 @@ MODULES = (
             "archive/__init__",
             "archive/pages",
             "rehearsal/__init__",
+            "console/__init__",
             "process/__init__",
             "commands/__init__",
         )
