@@ -10,7 +10,7 @@ import skrutinium
 from tests.sdk.mails import Box, mail
 from tests.sdk.postgres_server import postgres
 from tests.sdk.registers_builder import make_registers
-from tests.sdk.several import Sites
+from tests.sdk.several import Sites, until
 from tests.sdk.sinks_at_work import KINDS, fresh, read_back, sink_at
 from tests.sdk.test_sinks import CONNECTS, database
 
@@ -184,3 +184,28 @@ async def test_feed_that_is_away_is_not_waited_for(tmp_path: Path, sites: Sites,
         async with asyncio.timeout(200):
             assert await sink.take(sites.got[-1])
         assert await sink.missing()
+
+
+async def test_newest_state_of_every_source_is_kept_with_the_tables(
+    kind: str, place: str, sites: Sites
+) -> None:
+    """A sink remembers the newest state that was seen at each source, whichever is the first: none of them may go back after a restart."""
+    first, second = sites.first, sites.second
+    second.written.state(9)
+    async with sink_at(kind, place) as sink, sites.connect(second.feed.url, state=sink) as feed:
+        releases = feed.releases()
+        await sites.follow(releases, 2)
+        assert await sink.take(sites.got[-1])
+        await until(lambda: feed.health.sources[1].newest == 2)
+        await first.grow(3)
+        await sites.follow(releases, 3)
+        assert await sink.take(sites.got[-1])
+    async with sink_at(kind, place) as sink:
+        seen = await sink.read()
+        assert seen is not None
+        assert dict(seen.feed_states) == {first.feed.url: 1, second.feed.url: 9}
+        assert seen == sites.got[-1].mark
+        second.written.state(8)
+        with pytest.raises(skrutinium.RollbackError):
+            async with sites.connect(place=second.feed.url, state=sink):
+                pass
