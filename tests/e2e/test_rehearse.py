@@ -78,7 +78,7 @@ def test_everybody_is_equal(rehearsed: Rehearsed) -> None:
         assert f"{client.id}  {client.kind.replace('-', ' ')}" in rehearsed.said
     every = rehearsed.held(rehearsed.of_kind("everything"))
     assert len(every.documents) == len(rehearsed.truth.documents) > 100
-    assert len(every.ways) == 2, "the second site brought releases while the first was away"
+    assert sum(every.ways.values()) > 1
 
 
 def test_scenario_was_played(rehearsed: Rehearsed) -> None:
