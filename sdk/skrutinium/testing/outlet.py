@@ -33,8 +33,9 @@ class Outlet:
 
     def __init__(self, host: str = _HOST, port: int = 0, *, forwarded: bool = False) -> None:
         """``port`` 0: a free one; ``forwarded``: tell the feed in ``X-Forwarded-For`` whose request it is."""
-        self._where = (host, port)
-        self._forwarded = forwarded
+        self.host = host
+        self.forwarded = forwarded
+        self._port = port
         self._upstream = ""
         self._faults: list[Fault] = []
         self._old: str | None = None
@@ -48,9 +49,8 @@ class Outlet:
     async def open(self, upstream: tuple[str, int]) -> Self:
         """Listen, and pass on to the feed at ``upstream``. Raises OSError when the port is taken."""
         self._upstream = "http://{}:{}".format(*upstream)
-        host, port = self._where
-        self._held = _bound(host, port, taken=bool(port))
-        self.url = _url(host, self._held.getsockname()[1])
+        self._held = _bound(self.host, self._port, taken=bool(self._port))
+        self.url = _url(self.host, self._held.getsockname()[1])
         self._ending.callback(self._held.close)
         self._session = await self._ending.enter_async_context(
             aiohttp.ClientSession(
@@ -141,8 +141,7 @@ class Outlet:
 
     # ------------------------------------------------------------------ passing on
     async def _listen(self) -> None:
-        host, _ = self._where
-        listening = _bound(host, self._held.getsockname()[1])
+        listening = _bound(self.host, self._held.getsockname()[1])
         self._listening = await asyncio.get_running_loop().create_server(
             self._server, sock=listening, backlog=_BACKLOG
         )
@@ -164,7 +163,7 @@ class Outlet:
 
     async def _meet(self, asked: web.BaseRequest) -> web.StreamResponse:
         request = Request(asked.method, asked.raw_path, _end_to_end(asked.headers), await asked.read())
-        if self._forwarded:
+        if self.forwarded:
             request.headers["X-Forwarded-For"] = asked.remote or ""
         pass_on: Pass = self._pass_on
         for fault in self._faults:

@@ -24,8 +24,9 @@ _PATIENCE: Final = 180
 class StageHouse:
     """What every stage has: the processes of ``site``, the addresses at which it is read, and the run on which acts are done.
 
-    ``front`` is where readers reach the feed, ``second`` where they reach the second site once there is one. ``cutting``: whether
-    releases are cut by themselves; ``feeds``: processes of the feed; ``who`` gives the commands; ``mail_to``: ids of those who get crisis mail.
+    ``front`` is where readers reach the feed, ``second`` where they reach the second site once there is one, unless told at a free port
+    beside the first. ``cutting``: whether releases are cut by themselves; ``feeds``: processes of the feed; ``who`` gives the commands;
+    ``mail_to``: ids of those who get crisis mail.
     ``served``: an act that a release shows returns once the feed serves it.
     """
 
@@ -45,7 +46,7 @@ class StageHouse:
     ) -> None:
         self.site = site
         self.front = front or Outlet()
-        self.second = second or Outlet()
+        self.second = second or Outlet(self.front.host, forwarded=self.front.forwarded)
         self.run: str | None = None
         """The run on which acts are done."""
         self.event = ""
