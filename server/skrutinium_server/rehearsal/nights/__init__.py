@@ -1,6 +1,6 @@
 """Nights to be replayed, wherever they come from: made up, a ledger, a release store, a recording."""
 
-from skrutinium_server.rehearsal.nights.kept import keep_night, kept_night
+from skrutinium_server.rehearsal.nights.kept import About, keep_night, kept_due, kept_night
 from skrutinium_server.rehearsal.nights.ledger import of_ledger, read_ledger
 from skrutinium_server.rehearsal.nights.made_up import of_seed, of_settings
 from skrutinium_server.rehearsal.nights.model import Night
@@ -16,4 +16,6 @@ __all__ = [
     "of_recording",
     "keep_night",
     "kept_night",
+    "kept_due",
+    "About",
 ]

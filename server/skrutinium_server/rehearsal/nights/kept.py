@@ -1,9 +1,11 @@
 """A night kept in a folder, so that it can be replayed for ever whatever becomes of what it was taken from.
 
-``definition.json`` in canonical bytes, ``protocols.msgpack.z`` (zlib), ``source.txt``.
+``about.json`` (event, law, source), ``protocols.msgpack.z`` (zlib), and ``definition.json`` in canonical bytes, which is read only by whoever asks
+for it: of a whole country it takes more memory than all protocols.
 """
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,26 +19,48 @@ from skrutinium_server.rehearsal.replay import Due
 
 _DEFINITION: Final = "definition.json"
 _PROTOCOLS: Final = "protocols.msgpack.z"
-_SOURCE: Final = "source.txt"
+_ABOUT: Final = "about.json"
 _LEVEL: Final = 1
+
+
+class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a kept night is of; ``source`` is for people."""
+
+    event: str
+    law: str
+    source: str
 
 
 def keep_night(night: Night, folder: Path) -> None:
     """Write a night into a folder, which is made."""
     folder.mkdir(parents=True)
+    about = About(night.definition.event, night.definition.law, night.source)
     (folder / _DEFINITION).write_bytes(canonical.canonical(night.definition))
     (folder / _PROTOCOLS).write_bytes(zlib.compress(msgspec.msgpack.encode(list(night.due)), _LEVEL))
-    (folder / _SOURCE).write_text(night.source, "utf-8")
+    (folder / _ABOUT).write_bytes(msgspec.json.encode(about))
+
+
+def kept_due(folder: Path) -> tuple[About, Sequence[Due]]:
+    """What :func:`keep_night` wrote, without the definition; raises :class:`NightError` when it is not what was written."""
+    try:
+        about = msgspec.json.decode((folder / _ABOUT).read_bytes(), type=About)
+        packed = zlib.decompress((folder / _PROTOCOLS).read_bytes())
+        return about, msgspec.msgpack.decode(packed, type=list[Due])
+    except (OSError, zlib.error, msgspec.MsgspecError) as error:
+        raise _damaged(folder, error) from error
 
 
 def kept_night(folder: Path) -> Night:
-    """The night that :func:`keep_night` wrote; raises :class:`NightError` when it is not what was written."""
+    """The whole night that :func:`keep_night` wrote; raises :class:`NightError` when it is not what was written."""
+    about, due = kept_due(folder)
     try:
         definition = canonical.read((folder / _DEFINITION).read_bytes())
-        packed = zlib.decompress((folder / _PROTOCOLS).read_bytes())
-        due = msgspec.msgpack.decode(packed, type=list[Due])
-        return Night(definition, due, (folder / _SOURCE).read_text("utf-8"))
-    except (OSError, zlib.error, msgspec.MsgspecError, CanonicalError, UnicodeDecodeError) as error:
-        raise NightError(
-            f"{folder} does not hold the night of a sandbox ({error}). Remove the sandbox and add it again."
-        ) from error
+    except (OSError, CanonicalError) as error:
+        raise _damaged(folder, error) from error
+    return Night(definition, due, about.source)
+
+
+def _damaged(folder: Path, error: Exception) -> NightError:
+    return NightError(
+        f"{folder} does not hold the night of a sandbox ({error}). Remove the sandbox and add it again."
+    )

@@ -10,6 +10,7 @@
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,8 @@ from skrutinium_server.election.model import IDENTIFIER
 from skrutinium_server.process.settings import SiteSettings
 from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.errors import SandboxError
-from skrutinium_server.rehearsal.nights import Night, keep_night, kept_night
+from skrutinium_server.rehearsal.nights import About, Night, keep_night, kept_due
+from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.rehearsal.sandboxes.model import Playing, SandboxSettings, read_sandbox, write_sandbox
 from skrutinium_server.release.store.signing import Signer
 from skrutinium_server.release.store.writing import write_whole
@@ -62,9 +64,9 @@ class SandboxFolder:
         """What it plays; raises :class:`SandboxError`."""
         return read_sandbox(self.root / _SETTINGS)
 
-    def night(self) -> Night:
-        """The night that it plays; raises ``NightError``."""
-        return kept_night(self.root / "night")
+    def night(self) -> tuple[About, Sequence[Due]]:
+        """What it plays; raises ``NightError``."""
+        return kept_due(self.root / "night")
 
     def site(self) -> Site:
         """The site of its own; raises ``SiteError``."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -17,9 +17,9 @@ from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.process.clock import WallTime, wall_time
 from skrutinium_server.process.errors import CountingRefused, ProcessError
 from skrutinium_server.rehearsal.errors import SandboxError
-from skrutinium_server.rehearsal.nights import Night
 from skrutinium_server.rehearsal.playing import Player
 from skrutinium_server.rehearsal.playing.model import Point
+from skrutinium_server.rehearsal.replay import Due
 from skrutinium_server.rehearsal.sandboxes.folder import SandboxFolder
 from skrutinium_server.rehearsal.sandboxes.model import Playing, SandboxSettings
 from skrutinium_server.rehearsal.sandboxes.passages import SandboxPassages, moment
@@ -86,19 +86,23 @@ class Running:
 
     async def _live(self) -> None:
         """Begin, and play until something fails that cannot be mended while it runs."""
-        settings, night = await asyncio.to_thread(lambda: (self._folder.settings(), self._folder.night()))
+        settings, (about, due) = await asyncio.to_thread(
+            lambda: (self._folder.settings(), self._folder.night())
+        )
         site = await asyncio.to_thread(self._folder.site)
-        self._settings, self._event, self._source = settings, night.definition.event, night.source
+        self._settings, self._event, self._source = settings, about.event, about.source
         self._fingerprint = (await asyncio.to_thread(site.signer)).fingerprint
         front = Outlet(settings.host, settings.port, forwarded=True)
         async with (
             Stage(site, front, who=f"sandbox {self.name}", served=False) as stage,
-            self._playing(stage, night, settings) as player,
+            self._playing(stage, due, about.law, settings) as player,
         ):
             await self._play(player)
 
     @contextlib.asynccontextmanager
-    async def _playing(self, stage: Stage, night: Night, settings: SandboxSettings) -> AsyncIterator[Player]:
+    async def _playing(
+        self, stage: Stage, due: Sequence[Due], law: str, settings: SandboxSettings
+    ) -> AsyncIterator[Player]:
         async def begun() -> None:
             """Those of every passage begin with it."""
             for name in settings.scenarios:
@@ -107,10 +111,10 @@ class Running:
         async def over() -> None:
             await scenes.stop()
 
-        passages = SandboxPassages(stage, self.name, night.due, settings.phase, self._wall, over, begun)
+        passages = SandboxPassages(stage, self.name, due, settings.phase, self._wall, over, begun)
         was = await asyncio.to_thread(self._folder.playing)
         player = Player(
-            night.due,
+            due,
             passages,
             self._monotonic,
             speed=Fraction(was.speed) if was else settings.fraction,
@@ -121,8 +125,8 @@ class Running:
             start=was.time if was else None,
             is_paused=was.paused if was else False,
         )
-        law = await asyncio.to_thread(load_law, night.definition.law)
-        scenes = Scenes(stage, player, ZoneInfo(law.time_zone), self._wall)
+        zone = ZoneInfo((await asyncio.to_thread(load_law, law)).time_zone)
+        scenes = Scenes(stage, player, zone, self._wall)
         player.busy = lambda: bool(scenes.told())
         keeping = asyncio.create_task(self._keep(player), name=f"keep {self.name}")
         self._stage, self._player, self._scenes = stage, player, scenes
