@@ -276,3 +276,19 @@ async def test_live_run_and_live_test_of_one_event(tmp_path: Path) -> None:
         assert site.told()["air"].current
         await tests.look()
         assert (list(house.runs), states(site)) == (["air"], {RUN: "over"})
+
+
+async def test_address_goes_back_only_to_a_run_that_is_open(tmp_path: Path) -> None:
+    """A run that was closed meanwhile does not get the event's own address back: what was played last stays there."""
+    site = site_at(tmp_path)
+    programme(site, ENTRY)
+    async with counted(site) as house:
+        requests = (
+            {"do": "open", "run": "dress", "phase": "test"},
+            {"do": "open", "run": RUN, "phase": "rehearsal", "gives_back": True},
+            {"do": "close", "run": "dress"},
+            {"do": "close", "run": RUN},
+        )
+        for request in requests:
+            assert "error" not in await house.answer(request)
+    assert [run.id for run in site.told().values() if run.current] == [RUN]
