@@ -176,3 +176,13 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
         assert (running.said.count(ENTER), running.said.count(LEAVE)) == (1, 1)
         assert running.text.endswith("Stopped.\r\n")
         assert_clean(running)
+
+
+def test_closed_terminal(tmp_path: Path) -> None:
+    """When its terminal is closed the demo ends, and leaves no process and no file."""
+    with demo(tmp_path, "--speed", 200) as running:
+        running.until(rb"release [2-9] \(")
+        os.killpg(running.process.pid, signal.SIGHUP)
+        running.end()
+
+        assert_clean(running)

@@ -28,7 +28,7 @@ SEED = 2030
 START = datetime.time(12, tzinfo=datetime.UTC)
 LENGTH = datetime.timedelta(hours=9)
 RUN = "night"
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal is closed
 
 
 def _make_up(site: Site) -> list[Due]:
