@@ -156,8 +156,30 @@ def test_no_such_scenario() -> None:
     assert "there is no such scenario" in command("rehearse", "no-such.toml", code=1)
 
 
-@pytest.mark.parametrize("moment", ["clients join", "second-site"])
-def test_ctrl_c(tmp_path: Path, moment: str) -> None:
+FAILING = """
+title = "A step that cannot be done"
+what = "What was not held back is to come late."
+
+[night]
+precincts = 8
+minutes = 1
+
+[[step]]
+at = "50%"
+do = "bring-late"
+"""
+
+
+def test_step_that_cannot_be_done(tmp_path: Path) -> None:
+    """A step of the scenario that fails ends the rehearsal with what is wrong, in one message."""
+    scenario = tmp_path / "failing.toml"
+    scenario.write_text(FAILING, "utf-8")
+    said = command("rehearse", scenario, "--clients", 1, code=1)
+    assert "error [stage]: No protocol was held back" in said
+    assert "Traceback" not in said
+
+
+def test_ctrl_c(tmp_path: Path) -> None:
     """Ctrl-C ends it with 130, and leaves no process and no file."""
     process = subprocess.Popen(
         [*PROGRAM, "rehearse", "small", "--clients", "2"],
@@ -169,7 +191,7 @@ def test_ctrl_c(tmp_path: Path, moment: str) -> None:
     assert process.stdout is not None
     try:
         said = ""
-        while moment not in said:
+        while "second-site" not in said:
             line = process.stdout.readline()
             assert line, said
             said += line

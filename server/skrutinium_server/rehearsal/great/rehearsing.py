@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 from skrutinium.testing.outlet import Outlet
 from skrutinium_server.election.law import load_law
 from skrutinium_server.process.clock import wall_time
-from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.great.clients import Clients
 from skrutinium_server.rehearsal.great.comparing import Verdict, verdict
@@ -200,8 +199,8 @@ async def _play(stage: Stage, player: Player, scenario: Scenario, zone: ZoneInfo
             player.busy = lambda: not scene.done()
             player.go()
             await player.run()
-    except* ProcessError as errors:
-        raise errors.exceptions[0] from errors
+    except ExceptionGroup as errors:  # what went wrong first is what a person is told
+        raise errors.exceptions[0] from None
     await clear(stage)
     if stage.run is not None and (await asyncio.to_thread(stage.site.told))[stage.run].open:
         await stage.cut()
