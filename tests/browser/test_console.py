@@ -1,10 +1,11 @@
 """The console in a real browser: Debian's Chromium, examined by axe-core, used by the keyboard alone, and without scripts."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,14 +14,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from skrutinium_server.process import noticing
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.site import Site
+from skrutinium_server.process.socket import connect
 from skrutinium_server.rehearsal.made_up import Settings
 from skrutinium_server.rehearsal.nights import of_settings
 from skrutinium_server.rehearsal.sandboxes import Sandboxes, SandboxSettings
 from tests.browser.test_pages import CHROMIUM, watched
 from tests.console.visiting import made
-from tests.e2e.at_work import command, started
-from tests.e2e.made_up import protocols_folder
-from tests.process.test_decisions import DEFINITION, PASSPHRASES, PROTOCOLS
+from tests.e2e.at_work import started
+from tests.process.test_decisions import DEFINITION, PASSPHRASES, PROTOCOLS, RUN, records
 
 pytestmark = [
     pytest.mark.blocking("the event loop is that of the browser's library; files are looked at beside it"),
@@ -35,7 +36,7 @@ PAGES = (
     *(
         "/",
         "/runs",
-        "/runs/dress",
+        f"/runs/{RUN}",
         "/sandboxes",
         "/sandboxes/autumn",
         "/subscribers",
@@ -79,17 +80,34 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     Sandboxes(site).add("autumn", SandboxSettings(port=0, speed="1/10", rest=3600), NIGHT)
     id, change = noticing.begin("The second line is slow.", wall_time())
     noticing.tell(site, change, "incident", "The second line is slow.", FIRST, wall_time())
-    brought = protocols_folder(folder / "protocols", PROTOCOLS[: len(PROTOCOLS) // 2])
+    settings = site.root / "site.toml"
+    settings.write_text(
+        settings.read_text().replace('series = ["skrutinium", "volby"]', 'series = ["skrutinium"]')
+    )
     with contextlib.ExitStack() as stack:
         enter = stack.enter_context
         enter(started("serve", site.root, "--port", 0, until="Stop with Ctrl-C"))
-        command("run", "open", site.root, "dress", "--phase", "rehearsal", "--by", FIRST)
-        command("protocols", "import", site.root, "dress", "--format", "csv", brought)
-        command("release", "cut", site.root, "dress")
+        ask(site, do="open", run=RUN, phase="rehearsal", event=DEFINITION.event, by=FIRST)
+        brought = records(folder, PROTOCOLS[: len(PROTOCOLS) // 2])
+        ask(site, do="take", run=RUN, records=brought, who=FIRST, path="test")
+        ask(site, do="cut", run=RUN)
         enter(started("sandbox", "serve", site.root, until="Ctrl-C"))
         _, line = enter(started("console", site.root, "--port", 0, until="The console listens at"))
         yield Served(site, line.split()[-1].rstrip("/"))
     assert id
+
+
+def ask(site: Site, **request: Any) -> None:
+    """Ask the counting process; in a thread, for the browser's library has a loop of its own in this one."""
+
+    async def asked() -> None:
+        there = await connect(site)
+        assert there is not None
+        await there.ask(**request)
+        there.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, asked()).result()
 
 
 @contextlib.contextmanager
@@ -118,19 +136,16 @@ def faults(page: Page) -> list[str]:
 @pytest.fixture(scope="module")
 def asked(served: Served) -> None:
     """Somebody asked to open a live run, so that there is something to confirm."""
-    command("run", "close", served.site.root, "dress", "--by", FIRST)
-    phrase = served.site.root / "phrase"
-    phrase.write_text(PASSPHRASES[FIRST])
-    command(
-        "run", "open", served.site.root, "air", "--phase", "live", "--by", FIRST, "--passphrase-file", phrase
-    )
+    ask(served.site, do="close", run=RUN, by=FIRST)
+    live = {"run": "air", "phase": "live", "event": DEFINITION.event}
+    ask(served.site, do="open", by=FIRST, passphrase=PASSPHRASES[FIRST], **live)
 
 
 @pytest.mark.parametrize(
     ("scheme", "width"), [("light", 1280), ("dark", 360), ("light", 360), ("dark", 1280)]
 )
 def test_pages_are_for_everybody(
-    served: Served, asked: None, chromium: Browser, tmp_path: Path, scheme: str, width: int
+    served: Served, asked: None, chromium: Browser, scheme: str, width: int
 ) -> None:
     """Axe-core finds nothing against WCAG 2.2 AA on any page, nothing runs out of its side, and nobody else is asked for anything."""
     look: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
@@ -142,7 +157,6 @@ def test_pages_are_for_everybody(
         for path in PAGES:
             page.goto(served.address + path)
             page.locator("summary").evaluate_all("all => all.forEach(one => one.parentElement.open = true)")
-            page.screenshot(path=tmp_path / f"{path.replace('/', '-')}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
             assert page.locator("h1").count() == 1
             if (scheme, width) in (("light", 1280), ("dark", 360)):
@@ -191,28 +205,28 @@ def test_two_persons_open_a_live_run_by_keyboard_without_scripts(
         one.keyboard.press("Enter")
         one.wait_for_url("**/runs")
         tab_to(one, "Name")
-        one.keyboard.type("night")
+        one.keyboard.type("aloud")
         tab_to(one, "TEST")
         one.keyboard.press("ArrowUp")  # around to the last choice
         tab_to(one, "your passphrase, once more")
         one.keyboard.type(PASSPHRASES[FIRST])
         one.keyboard.press("Enter")
-        one.wait_for_url("**/confirm/night")
+        one.wait_for_url("**/confirm/aloud")
         expect(one.get_by_role("status")).to_contain_text("Nothing has happened yet")
         other.reload()
         tab_to(other, "Look at it and confirm")
         waiting = other.get_by_role("link", name="Look at it and confirm")
         assert waiting.count() == 2  # that of the fixture, and this one
-        other.goto(f"{served.address}/confirm/night")
+        other.goto(f"{served.address}/confirm/aloud")
         expect(other.locator(".facts")).to_contain_text(DEFINITION.name)
         tab_to(other, "Your passphrase, once more")
         other.keyboard.type(PASSPHRASES[SECOND])
         tab_to(other, "I have read it, and confirm")
         other.keyboard.press("Enter")
-        other.wait_for_url("**/runs/night")
+        other.wait_for_url("**/runs/aloud")
         expect(other.get_by_role("status")).to_contain_text(f"by {FIRST} and {SECOND}")
         expect(other.locator(".top-run")).to_contain_text("LIVE")
-    assert served.site.told()["night"].phase == "live"
+    assert served.site.told()["aloud"].phase == "live"
 
 
 def test_page_shows_what_changed_and_leaves_the_focus(served: Served, chromium: Browser) -> None:
