@@ -41,6 +41,13 @@ class Truth(msgspec.Struct, frozen=True):
     definition: Definition
 
 
+class _Compared(Validator):
+    """Validates nothing, which is half of the work: these documents are compared with published ones, which are valid."""
+
+    def validate(self, path: str, data: bytes, schema: str) -> None:
+        """Take whatever it is."""
+
+
 class _Made:
     """Takes what a publisher makes, in place of a release store."""
 
@@ -79,7 +86,7 @@ def truth_of(site: Site, run: str, told: Callable[[int], None] = lambda _number:
             ledger,
             Tally(basis.index, basis.law),
             WRITERS[SERIES](basis),
-            Validator(),
+            _Compared(),
             StoreReader(Path(nothing)),
             made,
         )
