@@ -290,6 +290,18 @@ async def test_fault_is_told_without_its_inside(site: Site, caplog: pytest.LogCa
         assert (await browser.open("/notices")).status == 200
 
 
+async def test_damaged_event_log_lets_nobody_in(site: Site) -> None:
+    """Without a sound event log nobody is a person: every page says why, with what to do."""
+    async with console(site) as served:
+        browser = await (await served.browser()).at_work(NAME)
+        log = site.root / "authority" / "events.jsonl"
+        log.write_bytes(log.read_bytes().replace(b"operator", b"0perator"))
+        for path in ("/", "/runs", "/login"):
+            answer = await browser.open(path)
+            assert answer.status == 422
+            assert "event-log-damaged" in answer.said("[role=alert]")[0]
+
+
 async def test_too_much_is_refused(site: Site) -> None:
     """A form that is too long is refused, and so are log-ins beyond those that may wait; afterwards everybody gets in again."""
     async with console(site, proxies=("127.0.0.1",)) as served:

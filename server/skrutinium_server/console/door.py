@@ -92,8 +92,9 @@ async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     new = not _ID.fullmatch(id)
     if new:
         id = console.sessions.new_id()
-    request[VISITOR] = Visitor(address, id, None if new else await _session(request, console, id))
+    request[VISITOR] = visitor = Visitor(address, id, None)
     try:
+        visitor.session = None if new else await _session(request, console, id)
         response = await _passed(request, handler)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
