@@ -8,9 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from lxml import etree
 
+from skrutinium_server.commands import group
 from skrutinium_server.feed.access import parse_access
+from skrutinium_server.process.errors import SiteError
 from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.errors import RehearsalError
 from skrutinium_server.rehearsal.great.comparing import verdict
@@ -28,6 +31,7 @@ from skrutinium_server.rehearsal.great.reading import NAMES, load_rehearsal
 from skrutinium_server.rehearsal.great.rehearsing import RUN
 from skrutinium_server.rehearsal.great.truth import SERIES, Truth, truth_of
 from skrutinium_server.rehearsal.nights import of_settings
+from skrutinium_server.rehearsal.scenarios import ScenarioError
 from skrutinium_server.release.store.reading import StoreReader
 from tests.e2e.at_work import PROGRAM, children_of, command
 
@@ -146,14 +150,17 @@ def test_truth_needs_every_protocol(rehearsed: Rehearsed) -> None:
 
 def test_folder_in_use(rehearsed: Rehearsed) -> None:
     """A folder that holds something is refused, and what is in it stays."""
-    said = command("rehearse", "small", "--folder", rehearsed.folder, code=1)
-    assert "is not empty" in said
+    with pytest.raises(SiteError, match="is not empty"):
+        CliRunner().invoke(
+            group, ["rehearse", "small", "--folder", str(rehearsed.folder)], catch_exceptions=False
+        )
     assert (rehearsed.folder / "scores" / "index.html").exists()
 
 
 def test_no_such_scenario() -> None:
     """A scenario that is not there is told with those that are."""
-    assert "there is no such scenario" in command("rehearse", "no-such.toml", code=1)
+    with pytest.raises(ScenarioError, match=r"there is no such scenario; expected .*clock-skew"):
+        CliRunner().invoke(group, ["rehearse", "no-such.toml"], catch_exceptions=False)
 
 
 FAILING = """

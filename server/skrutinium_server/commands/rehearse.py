@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -73,11 +74,13 @@ def rehearse_command(scenario: str, folder: Path | None, clients: int, speed: Fr
     (60 precincts), or any of `skrutinium-server scenario list`. At the end every client is compared with the ledger, and each gets
     its scorecard. Exit code 0 when all are equal, 1 when one is not.
     """
-    # Ctrl-C waits until the loop listens to it: what is being set up or removed is not to be left half-way.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     read = load_rehearsal(scenario)
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise SiteError(f"{folder} is not empty. Name a folder that is new or empty.")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each client has some connections, each twice
+    # Ctrl-C waits until the loop listens to it: what is being set up or removed is not to be left half-way.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     console = Console(highlight=False)
     with _place(folder) as place:
         with _log_to(place / "log"):
