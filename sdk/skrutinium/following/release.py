@@ -39,6 +39,7 @@ class Release:
         self._books = books
         self.mark = mark
         self.snapshot = snapshot
+        documents.serve(self)
 
     def __repr__(self) -> str:
         told = self.manifest

@@ -6,7 +6,10 @@ Joining late needs the newest checkpoint and what follows; both are checked by s
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterable
+import weakref
+from collections import deque
+from collections.abc import Collection
+from typing import Protocol
 
 from skrutinium.documents.series import ZEROS, Document, Manifest, Run
 from skrutinium.documents.series_reading import read_checkpoint
@@ -24,8 +27,16 @@ _KEPT_RELEASES = 64
 _CORRECTIONS = re.compile(r"corrections/([1-9][0-9]{0,8})\.xml")
 
 
+class Numbered(Protocol):
+    """A release, whose documents may be asked for as long as anybody holds it."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+
+
 class Snapshot:
-    """Which document has which hash, as of any of the last releases; ``noticed``: how many correction records were read, by release."""
+    """Which document has which hash, as of any of the last releases that somebody holds; ``noticed``: how many correction records were read, by release."""
 
     def __init__(
         self,
@@ -45,10 +56,17 @@ class Snapshot:
         self.noticed: dict[int, int] = {}
         self._followed: dict[str, tuple[int, Document]] = {}
         self._rows: dict[str, list[tuple[int, Document]]] = {}
+        self._changed: deque[tuple[int, tuple[str, ...]]] = deque()
+        """What each release changed, whose older versions may be asked for still."""
+        self._held: weakref.WeakSet[Numbered] = weakref.WeakSet()
         self._oldest: int | None = None
         self._newest = 0
         self._meanwhile: list[Manifest] | None = None
         self._lock = asyncio.Lock()
+
+    def serve(self, release: Numbered) -> None:
+        """Keep what is as of that release while it is held, unless it falls too far behind."""
+        self._held.add(release)
 
     def apply(self, manifest: Manifest) -> None:
         """Take in the next release."""
@@ -60,11 +78,13 @@ class Snapshot:
         if manifest.release <= self._newest:
             return
         if manifest.release != self._newest + 1:
-            self._rows, self._oldest = {}, None  # a gap: built again when asked for
+            self._clear()  # a gap: built again when asked for
             return
         self._add(manifest.release, manifest.documents)
         self._newest = manifest.release
-        self._oldest = max(self._oldest, self._newest - _KEPT_RELEASES)
+        needed = min((one.number for one in self._held), default=self._newest)
+        self._oldest = max(self._oldest, min(needed, self._newest), self._newest - _KEPT_RELEASES)
+        self._drop(self._oldest)
 
     async def row(self, path: str, taken: Taken) -> Document:
         """The row of a document as of release ``taken``; raises :class:`NotYet` when there is no such document."""
@@ -137,12 +157,23 @@ class Snapshot:
                 f"documents as of release {number} are no longer at hand: newer releases were read since"
             )
 
-    def _add(self, number: int, documents: Iterable[Document]) -> None:
+    def _add(self, number: int, documents: Collection[Document]) -> None:
         for row in documents:
-            versions = self._rows.setdefault(row.path, [])
-            versions.append((number, row))
-            while len(versions) > 1 and versions[1][0] <= number - _KEPT_RELEASES:
-                del versions[0]
+            self._rows.setdefault(row.path, []).append((number, row))
+        self._changed.append((number, tuple(row.path for row in documents)))
+
+    def _drop(self, oldest: int) -> None:
+        """Give up the versions that were replaced up to release ``oldest``."""
+        while self._changed and self._changed[0][0] <= oldest:
+            for path in self._changed.popleft()[1]:
+                versions = self._rows[path]
+                while len(versions) > 1 and versions[1][0] <= oldest:
+                    del versions[0]
+
+    def _clear(self) -> None:
+        self._oldest = None
+        self._rows.clear()
+        self._changed.clear()
 
     async def _reach(self, taken: Taken) -> None:
         """Hold what there is up to that release; the loop may go on to later ones while this waits."""
@@ -160,7 +191,7 @@ class Snapshot:
     async def _build(self, taken: Taken) -> None:
         target = taken.manifest.release
         start, start_sha256, documents = await self._checkpoint(target)
-        self._rows = {}
+        self._clear()
         self._add(start, documents)
         chain = Chain(self._keys, self._run, self._series, start, start_sha256)
         if start < target:
@@ -168,6 +199,7 @@ class Snapshot:
                 self._add(each.manifest.release, each.manifest.documents)
         if (chain.number, chain.sha256) != (target, taken.sha256):
             raise ChainError(f"checkpoint {start} and what follows do not lead to release {target}")
+        self._drop(target)
         self._oldest = self._newest = target
 
     async def _checkpoint(self, target: int) -> tuple[int, str, tuple[Document, ...]]:
