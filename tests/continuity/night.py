@@ -71,18 +71,21 @@ class Reader:
         self.log = folder / "reader.jsonl"
         self.said = folder / "reader.err"
         program = Path(sys.executable).with_name("skrutinium")
-        command: list[str | Path] = [
-            program,
-            "watch",
-            place,
-            "--json",
-            "--fingerprint",
-            pin,
-            "--state",
-            folder / "reader.state",
+        self._command: list[str | Path] = [
+            *(program, "watch", place, "--json", "--fingerprint", pin),
+            *("--state", folder / "reader.state"),
         ]
-        with self.log.open("wb") as out, self.said.open("wb") as err:
-            self.process = subprocess.Popen(command, stdout=out, stderr=err)
+        self.begin()
+
+    def begin(self) -> None:
+        """Follow, from where it was."""
+        with self.log.open("ab") as out, self.said.open("ab") as err:
+            self.process = subprocess.Popen(self._command, stdout=out, stderr=err)
+
+    def end(self) -> None:
+        """End it at once; what it has seen it remembers."""
+        self.process.kill()
+        self.process.wait()
 
     def releases(self) -> list[dict[str, object]]:
         """What it has shown so far."""
@@ -113,8 +116,7 @@ def reading(duty: Duty) -> Iterator[Reader]:
         numbers = reader.numbers()
         assert numbers == list(range(numbers[0], numbers[-1] + 1))
     finally:
-        reader.process.kill()
-        reader.process.wait()
+        reader.end()
 
 
 def newest(site: Path, run: str = RUN) -> int:

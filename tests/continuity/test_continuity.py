@@ -95,6 +95,7 @@ def test_the_disk_is_dead(tmp_path: Path) -> None:
         seen = newest(tmp_path / "site")
         with reading(duty) as reader:
             reader.until(seen)
+            reader.end()
             duty.kill("serve")
             shutil.rmtree(tmp_path / "site")
             said = duty.do(restore)
@@ -103,6 +104,7 @@ def test_the_disk_is_dead(tmp_path: Path) -> None:
             duty.do(compare)
             duty.stop("feed")
             assert WHOLE in duty.do(goes_on)
+            reader.begin()
             reader.until(newest(tmp_path / "site"))
             assert counted(duty) == len(PROTOCOLS)
         assert newest(tmp_path / "site") > seen
@@ -133,12 +135,14 @@ def test_the_machine_is_dead(tmp_path: Path) -> None:
         served(["site", "backup", duty.words["SITE"], duty.words["BACKUP"]])
         with reading(duty) as reader:
             reader.until(newest(tmp_path / "site"))
+            reader.end()
             duty.kill("serve")
             duty.do(retire)
             assert "is no site" in served(["serve", duty.words["SITE"], "--port", "0"], code=1)
             duty.words["SITE"] = str(tmp_path / "second-machine")
             duty.do(restore, code=1)
             duty.do(start)
+            reader.begin()
             duty.do(more)
             reader.until(newest(tmp_path / "second-machine"))
             assert counted(duty) == len(PROTOCOLS)
@@ -196,8 +200,10 @@ def test_the_power_was_off(tmp_path: Path) -> None:
         with reading(duty) as reader:
             seen = newest(tmp_path / "site")
             reader.until(seen)
+            reader.end()
             duty.kill("serve")
             duty.do(start)
+            reader.begin()
             assert WHOLE in duty.do(prove)
             duty.do(again)
             reader.until(newest(tmp_path / "site"))
