@@ -237,7 +237,7 @@ class _View:
 # ------------------------------------------------------------------ at the end
 def _show(result: Result, console: Console) -> None:
     cards = {card.subscriber.id: card for card in result.report.scores.cards}
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("client", "reads", "missed", "behind", "back after", "corrections", "mail", "equal"):
         table.add_column(
             name, justify="right" if name in ("missed", "behind") else "left", no_wrap=name == "client"

@@ -30,7 +30,7 @@ MOST: Final = 250
 """Clients of one rehearsal: each has an address of its own in 127.0.1.0/24."""
 
 WORDS: Final[dict[Kind, str]] = {
-    "everything": "every document",
+    "everything": "everything",
     "region": "a region",
     "summary": "the summary",
     "every-way": "by every way",
