@@ -181,7 +181,18 @@ def test_any_user_and_password(user: str, password: str) -> None:
     assert Transport(address).base == plain
 
 
-@pytest.mark.parametrize("place", ["folder/with@sign", "C:/x@y", "maildir:/a@b", "https://host/@x", "../a b"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "folder/with@sign",
+        "C:/x@y",
+        "maildir:/a@b",
+        "maildir:/a:b/c",
+        "eml:/a:b@c",
+        "https://host/@x",
+        "../a b",
+    ],
+)
 def test_what_is_no_password_stays(place: str) -> None:
     """A folder, or an address without a password, is shown as it is."""
     assert plain_address(place) == place

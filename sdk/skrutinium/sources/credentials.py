@@ -12,6 +12,8 @@ from skrutinium.errors import AccessRefused
 
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(?:([^/?#]*)@)?([^/?#@]*)")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
+_FOLDERS = ("maildir:", "mbox:", "eml:")
+"""What follows is a path, in which a colon or an @ is a letter like any other."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -21,7 +23,7 @@ def plain_address(place: str) -> str:
     Where a password that is not percent-encoded makes the rest unreadable, only the scheme is left.
     """
     found = _AUTHORITY.match(place)
-    if found is None:
+    if found is None or place.lower().startswith(_FOLDERS):
         return place
     scheme, told, host = found.groups()
     if not _HOST.fullmatch(host):
