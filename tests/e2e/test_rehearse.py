@@ -46,7 +46,7 @@ class Rehearsed:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.said = command("rehearse", "small", "--clients", COUNT, "--folder", folder)
+        self.said = command("rehearse", "small", "--clients", COUNT, "--speed", 300, "--folder", folder)
         self.site = Site(folder / "site")
         self.truth = truth_of(self.site, RUN)
         jobs = [
@@ -79,7 +79,7 @@ def test_everybody_is_equal(rehearsed: Rehearsed) -> None:
     assert set(rehearsed.clients) == {f"client-{number:03d}" for number in range(1, COUNT + 1)}
     for client in rehearsed.clients.values():
         assert verdict(client, rehearsed.held(client), rehearsed.truth).differences == ()
-        assert f"{client.id}  {client.kind.replace('-', ' ')}" in rehearsed.said
+        assert f"{client.id} {client.kind.replace('-', ' ')}" in rehearsed.said
     every = rehearsed.held(rehearsed.of_kind("everything"))
     assert len(every.documents) == len(rehearsed.truth.documents) > 100
     assert sum(every.ways.values()) > 1
