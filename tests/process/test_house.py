@@ -116,7 +116,7 @@ async def test_command_waits_for_the_process_that_is_about_to_listen(tmp_path: P
 async def test_definition_that_a_format_cannot_carry_opens_no_run(tmp_path: Path) -> None:
     """A run whose releases could never be written is refused when it is opened, with the reason, and leaves nothing."""
     site = await asyncio.to_thread(Site.create, tmp_path / "site")
-    definition = made_up_definition(3, SMALL)
+    definition = await asyncio.to_thread(made_up_definition, 3, SMALL)
     changed = msgspec.structs.replace(
         definition,
         committees=tuple(msgspec.structs.replace(row, id=f"c{row.id}") for row in definition.committees),

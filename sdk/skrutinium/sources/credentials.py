@@ -27,7 +27,7 @@ def plain_address(place: str) -> str:
         return place
     scheme, told, host = found.groups()
     if not _HOST.fullmatch(host):
-        return f"{scheme}…"
+        return f"{scheme}…" if "@" in place else place
     if told is None:
         return place
     user = "" if scheme.lower().startswith("http") else told.partition(":")[0] + "@"
