@@ -50,11 +50,12 @@ def found(forger: Forger, code: int = 1) -> list[str]:
 
 
 def release_with(forger: Forger, protocol_place: int) -> int:
-    """The release that holds a protocol, by its precinct."""
-    precinct = PROTOCOLS[protocol_place].precinct
+    """The release that holds a protocol."""
+    protocol = PROTOCOLS[protocol_place]
+    held = f'precinct="{protocol.precinct}" contest="{protocol.contest}"'
     for number in range(2, forger.newest + 1):
         path = f"batch/{number}.xml"
-        if path in forger.rows(number) and f'precinct="{precinct}"' in forger.document(number, path).decode():
+        if path in forger.rows(number) and held in forger.document(number, path).decode():
             return number
     raise AssertionError(f"no release holds {precinct}")
 
