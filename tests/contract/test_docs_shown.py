@@ -5,6 +5,7 @@ import asyncio
 import datetime
 import io
 import re
+import secrets
 import shlex
 import signal
 import subprocess
@@ -51,7 +52,8 @@ class Night:
             "http://127.0.0.1:8000": self.url,
             "FINGERPRINT ON PAPER": self.fingerprint,
             "seen.json": str(self.folder / "seen.json"),
-            "night.sqlite": str(self.folder / "night.sqlite"),
+            # One each time: where another block has taken the newest release already, none would come.
+            "night.sqlite": str(self.folder / f"{secrets.token_hex(8)}.sqlite"),
             "nuts=NUTS": f"nuts={self.nuts}",
         }
         for place, own in places.items():

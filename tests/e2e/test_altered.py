@@ -57,7 +57,7 @@ def release_with(forger: Forger, protocol_place: int) -> int:
         path = f"batch/{number}.xml"
         if path in forger.rows(number) and held in forger.document(number, path).decode():
             return number
-    raise AssertionError(f"no release holds {precinct}")
+    raise AssertionError(f"no release holds {held}")
 
 
 def add_one(text: str, found: re.Match[str]) -> tuple[bytes, int]:

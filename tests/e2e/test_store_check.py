@@ -44,6 +44,16 @@ def files(site: Path, pattern: str) -> list[Path]:
     return sorted(path for path in (site / "store").glob(pattern) if path.is_file())
 
 
+def published_files(site: Path, pattern: str) -> list[Path]:
+    """The same; of objects those that a manifest names: the documents of an edition of registers that was replaced are not asked for."""
+    named = "".join(path.read_text() for path in files(site, "event/*/*/*/manifest/*.xml"))
+    return [
+        path
+        for path in files(site, pattern)
+        if not pattern.startswith("objects/") or path.name.removesuffix(".gz") in named
+    ]
+
+
 def test_whole_store_is_whole(published: Path) -> None:
     """Nothing is found in what was published, by looking and by counting again, and what was looked at is told."""
     said = command("store", "check", published, "--recount")
@@ -81,7 +91,7 @@ def test_whole_store_is_whole(published: Path) -> None:
 def test_changed_byte_is_found(site: Path, pattern: str) -> None:
     """One changed byte in any file of the store is found, and the exit code says so."""
     chance = random.Random(pattern)
-    path = chance.choice(files(site, pattern))
+    path = chance.choice(published_files(site, pattern))
     data = bytearray(path.read_bytes())
     # The header of gzip (time, system) and the line ends of a key say nothing of what is inside.
     place = chance.randrange(len(data) // 3, len(data) * 2 // 3)
@@ -97,7 +107,7 @@ def test_changed_byte_is_found(site: Path, pattern: str) -> None:
 )
 def test_missing_file_is_found(site: Path, pattern: str) -> None:
     """A file that is gone is missed."""
-    random.Random(1).choice(files(site, pattern)).unlink()
+    random.Random(1).choice(published_files(site, pattern)).unlink()
     assert "BROKEN" in command("store", "check", site, code=1)
 
 

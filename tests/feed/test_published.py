@@ -288,7 +288,9 @@ async def test_every_address_of_the_index_is_one(night_store: MadeStore) -> None
             path = address.removesuffix("...")
             for name, value in filled.items():
                 path = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Z])", value, path)
-            if path.endswith(("/", "push", "/receipt")):  # a stream; where no receipts are taken there is nothing
+            if path.endswith(
+                ("/", "push", "/receipt")
+            ):  # a stream; where no receipts are taken there is nothing
                 continue
             async with asyncio.timeout(60):
                 status, body, _ = await fed.get(path)
