@@ -73,8 +73,9 @@ class Proxy:
             there_reader, there = await asyncio.open_connection("127.0.0.1", self.site.feed.port)
             writers.append(there)
             await self._pass_on(reader, writer, there_reader, there)
-        for one in writers:
+        for one in writers:  # all before any is waited for: waiting may be cancelled
             one.close()
+        for one in writers:
             with contextlib.suppress(ConnectionError):
                 await one.wait_closed()
         self._tasks.discard(task)
