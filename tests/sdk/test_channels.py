@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skrutinium
+from skrutinium.documents.parsing import SCHEMA, schema_text
 from skrutinium.sources.address import AddressSeries
 from skrutinium.sources.transport import Transport, retry_after, spread
 from tests.feed.made import EVENT as EVENT_AT_FEED
@@ -261,7 +262,8 @@ def test_any_retry_after(value: str) -> None:
 
 @pytest.fixture
 def quiet_store(tmp_path: Path) -> Iterator[MadeStore]:
-    """A store with a small night."""
+    """A store with a small night, and the schema at hand: the first one who asks for it reads a file."""
+    schema_text(SCHEMA)
     made = MadeStore(tmp_path)
     small_night(made)
     yield made
