@@ -4,7 +4,6 @@ import asyncio
 import datetime
 import os
 import shutil
-import signal
 import tempfile
 import textwrap
 from pathlib import Path
@@ -15,6 +14,7 @@ import skrutinium
 from skrutinium.commands.verify import verdict
 from skrutinium.commands.watch import Display
 from skrutinium.watching.view import view_of
+from skrutinium_server.commands.stopping import hold_signals, until_stopped
 from skrutinium_server.process import logs
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.serve import Service
@@ -28,7 +28,6 @@ SEED = 2030
 START = datetime.time(12, tzinfo=datetime.UTC)
 LENGTH = datetime.timedelta(hours=9)
 RUN = "night"
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal is closed
 
 
 def _make_up(site: Site) -> list[Due]:
@@ -108,7 +107,8 @@ async def _verify(url: str, fingerprint: str) -> None:
         raise ProcessError("What was published is not what the protocols add up to.")
 
 
-async def _night(site: Site, night: list[Due], speed: int, port: int) -> None:
+async def _night(site: Site, night: list[Due], speed: int, port: int) -> bool:
+    """The whole night; True once it has agreed."""
     fingerprint = site.signer().fingerprint
     async with Service(site, lambda _part, _message: None, port=port) as service, commands(site) as house:
         assert service.address is not None
@@ -126,35 +126,8 @@ async def _night(site: Site, night: list[Due], speed: int, port: int) -> None:
         except* (ProcessError, skrutinium.SkrutiniumError) as errors:
             failed = errors.exceptions
         else:
-            return
+            return True
     raise ProcessError("; ".join(map(str, failed)))
-
-
-async def _until_stopped(site: Site, night: list[Due], speed: int, port: int) -> bool:
-    """Run the night; False when Ctrl-C came first."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.create_task(_night(site, night, speed, port))
-
-    stopped = False
-
-    def stop() -> None:
-        # Ending takes a moment; an impatient second Ctrl-C must not leave processes or files behind. The handler stays in
-        # place for it: taking it away would give Ctrl-C back its ordinary meaning for an instant.
-        nonlocal stopped
-        if not stopped:
-            stopped = True
-            task.cancel()
-
-    for number in STOPPING:
-        loop.add_signal_handler(number, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    try:
-        await task
-    except asyncio.CancelledError:
-        return False
-    finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    return True
 
 
 @click.command()
@@ -175,12 +148,11 @@ def demo(speed: int, port: int) -> None:
     votes and seats. At the end it verifies the whole night. Nothing is kept and nothing outside this machine is used.
     Exit code 0 when the night agrees, or when Ctrl-C ended it before.
     """
-    # Ctrl-C waits until the loop listens to it: what is being set up or removed is not to be left half-way.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    hold_signals()
     # What is drawn is not to be written over by the ordinary messages of the processes.
     os.environ.setdefault(logs.VARIABLE, "WARNING")
     with tempfile.TemporaryDirectory(prefix="skrutinium-demo-") as folder:
         site = Site.create(Path(folder) / "site")
-        done = asyncio.run(_until_stopped(site, _make_up(site), speed, port))
+        done = asyncio.run(until_stopped(_night(site, _make_up(site), speed, port)))
     if not done:
         click.echo("Stopped.")

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import resource
-import signal
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skrutinium_server.commands.replay import Speed
+from skrutinium_server.commands.stopping import hold_signals, until_stopped
 from skrutinium_server.process.errors import SiteError
 from skrutinium_server.rehearsal.great.comparing import Verdict
 from skrutinium_server.rehearsal.great.model import MOST
@@ -31,7 +31,6 @@ from skrutinium_server.rehearsal.scenarios import Scenario
 from skrutinium_server.rehearsal.scoring.model import Noticed, Scorecard
 from skrutinium_server.rehearsal.scoring.summary import seconds
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 LOOK = 0.5
 """Seconds between two looks at how far it is, where no terminal draws it."""
 LAST = 20
@@ -79,12 +78,11 @@ def rehearse_command(scenario: str, folder: Path | None, clients: int, speed: Fr
         raise SiteError(f"{folder} is not empty. Name a folder that is new or empty.")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each client has some connections, each twice
-    # Ctrl-C waits until the loop listens to it: what is being set up or removed is not to be left half-way.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    hold_signals()
     console = Console(highlight=False)
     with _place(folder) as place:
         with _log_to(place / "log"):
-            result = asyncio.run(_until_stopped(read, place, clients, speed, console))
+            result = asyncio.run(until_stopped(_watched(read, place, clients, speed, console)))
         if result is None:
             console.print("Stopped.")
             raise click.Abort
@@ -125,32 +123,13 @@ def _log_to(path: Path) -> Iterator[None]:
             click.echo("\n".join(path.read_text("utf-8", "replace").splitlines()[-LAST:]), err=True)
 
 
-async def _until_stopped(
+async def _watched(
     scenario: Scenario, folder: Path, clients: int, speed: Fraction, console: Console
-) -> Result | None:
-    """Hold it; None when Ctrl-C came first."""
-    loop = asyncio.get_running_loop()
+) -> Result:
+    """Hold it, and show how far it is."""
     view = _View(scenario, console)
-    task = asyncio.create_task(rehearse(scenario, folder, clients, speed, view.progress))
-    stopped = False
-
-    def stop() -> None:
-        # Ending takes a moment; an impatient second Ctrl-C must not leave processes or files behind.
-        nonlocal stopped
-        if not stopped:
-            stopped = True
-            task.cancel()
-
-    for number in STOPPING:
-        loop.add_signal_handler(number, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    try:
-        async with view.shown():
-            return await task
-    except asyncio.CancelledError:
-        return None
-    finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    async with view.shown():
+        return await rehearse(scenario, folder, clients, speed, view.progress)
 
 
 # ------------------------------------------------------------------ while it goes on
