@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from skrutinium_server.process import noticing
 from skrutinium_server.process.clock import wall_time
@@ -18,7 +17,7 @@ from skrutinium_server.process.socket import connect
 from skrutinium_server.rehearsal.made_up import Settings
 from skrutinium_server.rehearsal.nights import of_settings
 from skrutinium_server.rehearsal.sandboxes import Sandboxes, SandboxSettings
-from tests.browser.test_pages import CHROMIUM, watched
+from tests.browser.test_pages import watched
 from tests.console.visiting import made
 from tests.e2e.at_work import started
 from tests.process.test_decisions import DEFINITION, PASSPHRASES, PROTOCOLS, RUN, records
@@ -56,20 +55,6 @@ class Served(NamedTuple):
 
     site: Site
     address: str
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Chromium, started by the test."""
-    if not CHROMIUM.exists():
-        message = f"no {CHROMIUM}: pages cannot be looked at (Debian: apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(f"{message}, and in CI nothing is skipped")
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        begun = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield begun
-        begun.close()
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +96,9 @@ def ask(site: Site, **request: Any) -> None:
 
 
 @contextlib.contextmanager
-def visit(chromium: Browser, address: str, name: str = "", **more: Any) -> Iterator[Page]:
+def visit(browser: Browser, address: str, name: str = "", **more: Any) -> Iterator[Page]:
     """A page in a window of its own, with ``name`` logged in."""
-    context: BrowserContext = chromium.new_context(**more)
+    context: BrowserContext = browser.new_context(**more)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     if name:
@@ -145,14 +130,14 @@ def asked(served: Served) -> None:
     ("scheme", "width"), [("light", 1280), ("dark", 360), ("light", 360), ("dark", 1280)]
 )
 def test_pages_are_for_everybody(
-    served: Served, asked: None, chromium: Browser, scheme: str, width: int
+    served: Served, asked: None, browser: Browser, scheme: str, width: int
 ) -> None:
     """Axe-core finds nothing against WCAG 2.2 AA on any page, nothing runs out of its side, and nobody else is asked for anything."""
     look: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    with visit(chromium, served.address, **look) as page:
+    with visit(browser, served.address, **look) as page:
         page.goto(f"{served.address}/login")
         assert faults(page) == []
-    with visit(chromium, served.address, SECOND, **look) as page:
+    with visit(browser, served.address, SECOND, **look) as page:
         wrong = watched(page, served.address)
         for path in PAGES:
             page.goto(served.address + path)
@@ -189,12 +174,12 @@ def tab_to(page: Page, words: str) -> None:
 
 
 def test_two_persons_open_a_live_run_by_keyboard_without_scripts(
-    served: Served, asked: None, chromium: Browser
+    served: Served, asked: None, browser: Browser
 ) -> None:
     """Without a mouse and without scripts one asks, another one reads what is to be confirmed and confirms, and the top says LIVE."""
     with (
-        visit(chromium, served.address, java_script_enabled=False) as one,
-        visit(chromium, served.address, SECOND, java_script_enabled=False) as other,
+        visit(browser, served.address, java_script_enabled=False) as one,
+        visit(browser, served.address, SECOND, java_script_enabled=False) as other,
     ):
         one.goto(served.address)
         type_and_tab(one, FIRST, PASSPHRASES[FIRST])
@@ -229,9 +214,9 @@ def test_two_persons_open_a_live_run_by_keyboard_without_scripts(
     assert served.site.told()["aloud"].phase == "live"
 
 
-def test_page_shows_what_changed_and_leaves_the_focus(served: Served, chromium: Browser) -> None:
+def test_page_shows_what_changed_and_leaves_the_focus(served: Served, browser: Browser) -> None:
     """What changed is shown without loading again; what has the focus stays as it is, and keeps it; the button stops it."""
-    with visit(chromium, served.address) as page:
+    with visit(browser, served.address) as page:
         page.clock.install()
         page.goto(f"{served.address}/login")
         type_and_tab(page, FIRST, PASSPHRASES[FIRST])
@@ -253,9 +238,9 @@ def test_page_shows_what_changed_and_leaves_the_focus(served: Served, chromium: 
         expect(notes).to_contain_text("slow in the west", timeout=PATIENCE)
 
 
-def test_page_says_when_one_is_logged_out(served: Served, chromium: Browser) -> None:
+def test_page_says_when_one_is_logged_out(served: Served, browser: Browser) -> None:
     """A page that is open when the session ends says that it is no longer refreshed."""
-    with visit(chromium, served.address) as page:
+    with visit(browser, served.address) as page:
         page.clock.install()
         page.goto(f"{served.address}/login")
         type_and_tab(page, FIRST, PASSPHRASES[FIRST])

@@ -12,7 +12,7 @@ from playwright.async_api import Page, async_playwright
 
 from skrutinium_server.archive.public.words import STATES
 from tests.archive.hosting import static_server
-from tests.browser.test_pages import CHROMIUM
+from tests.browser.conftest import CHROMIUM
 from tests.e2e.at_work import command, skrutinium_command, started
 from tests.e2e.made_up import DEFINITION, PROTOCOLS, made_up_site, protocols_folder
 from tests.process.test_decisions import changed

@@ -1,13 +1,12 @@
 """The public folder in a real browser: Debian's Chromium, at the width of a desk and of a telephone."""
 
 import itertools
-import os
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from skrutinium_server.archive.public.folder import PublicFolder
 from skrutinium_server.archive.public.publishing import Publishing
@@ -15,23 +14,8 @@ from skrutinium_server.release.store.reading import StoreReader
 from tests.archive.hosting import static_server
 from tests.archive.night import START, Night
 
-CHROMIUM = Path("/usr/bin/chromium")
 KINDS = ("index.html", "contests.html", "corrections.html", "check.html", "area", "contest", "precinct")
 WIDTHS = (1280, 360)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, started by the test."""
-    if not CHROMIUM.exists():
-        message = f"no {CHROMIUM}: pages cannot be looked at (Debian: apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(f"{message}, and in CI nothing is skipped")
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,8 @@ from skrutinium_server.rehearsal.scoring.closing import Brought, Ledgered, closi
 from skrutinium_server.rehearsal.scoring.model import Mailing, Subscriber, Trouble
 from skrutinium_server.rehearsal.scoring.scoring import score
 from skrutinium_server.rehearsal.scoring.writing import write_scores
-from tests.browser.test_pages import browser, watched
+from tests.browser.test_pages import watched
 from tests.rehearsal.test_scoring import ME, START, at, done, night, poll, read, receipt, release
-
-__all__ = ["browser"]
 
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 PAGES = ("index.html", f"cards/{ME}.html", "cards/wire.html", "cards/asleep.html", "closing-report.html")
