@@ -186,22 +186,14 @@ class Sink:
     def __enter__(self) -> Self:
         """Open it, or make it; raises :class:`skrutinium.SinkError`."""
         self._loop = Loop()
-        try:
-            self._loop.wait(self._own.__aenter__())
-        except BaseException:
-            self._loop.close()
-            raise
+        self._loop.enter(self._own)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it, and end the thread."""
-        loop = self.loop
-        try:
-            loop.wait(self._own.__aexit__(kind, error, trace))
-        finally:
-            loop.close()
+        self.loop.leave(self._own, kind, error, trace)
 
     @property
     def loop(self) -> Loop:

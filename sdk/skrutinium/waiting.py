@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from skrutinium.errors import SkrutiniumError
@@ -50,6 +52,27 @@ class Loop:
         except BaseException:
             future.cancel()
             raise
+
+    def enter(self, own: AbstractAsyncContextManager[Any]) -> None:
+        """Begin ``own`` there; where it does not begin, this loop is closed."""
+        try:
+            self.wait(own.__aenter__())
+        except BaseException:
+            self.close()
+            raise
+
+    def leave(
+        self,
+        own: AbstractAsyncContextManager[Any],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End ``own`` there, and close this loop."""
+        try:
+            self.wait(own.__aexit__(kind, error, trace))
+        finally:
+            self.close()
 
     def close(self) -> None:
         """End what is left, and the thread."""

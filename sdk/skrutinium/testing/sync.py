@@ -38,21 +38,14 @@ class Night(Twin[staging.Night]):
     def __enter__(self) -> Self:
         """Start it."""
         self._loop = Loop()
-        try:
-            self._loop.wait(self._own.__aenter__())
-        except BaseException:
-            self._loop.close()
-            raise
+        self._loop.enter(self._own)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop it; nothing is left behind."""
-        try:
-            self._loop.wait(self._own.__aexit__(kind, error, trace))
-        finally:
-            self._loop.close()
+        self._loop.leave(self._own, kind, error, trace)
 
     url: Same[staging.Night, str] = Same(lambda own: own.url)
     fingerprint: Same[staging.Night, str] = Same(lambda own: own.fingerprint)
