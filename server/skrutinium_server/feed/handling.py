@@ -31,10 +31,8 @@ from skrutinium_server.feed.atom import atom_page
 from skrutinium_server.feed.blocks import HEADER
 from skrutinium_server.feed.conditional import Coding, choose_coding, read_conditions
 from skrutinium_server.feed.connections import Connections, Registered
-from skrutinium_server.feed.downloads import stored
 from skrutinium_server.feed.fetching import Fetching
 from skrutinium_server.feed.holding import Holding
-from skrutinium_server.feed.kinds import kind_of
 from skrutinium_server.feed.memory import Memory
 from skrutinium_server.feed.objects import Objects
 from skrutinium_server.feed.pages import access_page, addresses_page, health_page
@@ -46,13 +44,11 @@ from skrutinium_server.feed.refusals import (
     ALLOWED,
     BODY,
     CROWDED,
-    FREE,
     HEADERS_TOO_LARGE,
     METHOD,
     NOT_ACCEPTABLE,
     NOT_FOUND,
     NOTHING_YET,
-    PRECONDITION,
     RECEIPT_ONLY,
     STOPPING,
     TAKES_RECEIPTS,
@@ -65,11 +61,10 @@ from skrutinium_server.feed.representation import Answer, StoredAnswer
 from skrutinium_server.feed.response import (
     Dateline,
     nothing,
-    nothing_later,
     ok,
     options,
-    unchanged,
 )
+from skrutinium_server.feed.settling import Settling
 from skrutinium_server.feed.status import ServiceLevel, Status, status_document, status_page
 from skrutinium_server.feed.streams import Streams
 from skrutinium_server.feed.targets import asked_of
@@ -129,6 +124,7 @@ class Handling:
         self._now = now
         self._looked = looked
         self._longest_wait = longest_wait
+        self._settling = Settling(connections, self.dateline, executor)
         self._archives = Archives(past.reader.layout.root)
         self._holding = Holding(self.objects, past, self.fetching)
 
@@ -147,7 +143,7 @@ class Handling:
             found = unexpected(request_id)
         finally:
             registered.under_way = False
-        answer, size = self._counted(request, registered, found)
+        answer, size = self._settling.settled(request, registered, found)
         if isinstance(answer, Refusal):
             if answer.code == TOO_MANY:
                 answer = self.in_format(answer, request.raw_path)
@@ -178,49 +174,10 @@ class Handling:
         """What one who asks for ``target`` too often is told."""
         return in_format(refusal, asked_of(target), self.answers.published, self._now())
 
-    def _counted(
-        self,
-        request: BaseRequest,
-        registered: Registered,
-        found: Answer | StoredAnswer | Refusal | StreamResponse,
-    ) -> tuple[StreamResponse | Refusal, int]:
-        """What is sent in the end, when limits and conditions are held against what was found; and bytes of its body."""
-        if isinstance(found, StreamResponse):
-            return found, 0
-        usage = registered.usage
-        if isinstance(found, Refusal):
-            limited = None if found.status in FREE else self.connections.spend(registered)
-            return limited or found, 0
-        bodyless = request.method == "HEAD"
-        kind = kind_of(asked_of(request.raw_path))
-        conditions = read_conditions(request.method, request.headers)
-        etag = found.representation.etag
-        failed = conditions.failed(etag, found.modified)
-        same = not failed and conditions.not_modified(etag, found.modified)
-        if same or (found.known and not failed):
-            usage.unchanged[kind] += 1
-            return (unchanged if same else nothing_later)(found, self.dateline.line()), 0
-        limited = self.connections.spend(registered)
-        if limited is not None or failed:
-            return limited or PRECONDITION, 0
-        part = conditions.part(etag, found.representation.size)
-        if isinstance(part, Refusal):
-            return part, 0
-        size = len(part) if part is not None else found.representation.size
-        size = 0 if bodyless else size
-        usage.answered[kind] += 1
-        usage.bytes += size
-        if isinstance(found, StoredAnswer):
-            return (
-                stored(found, part, self.dateline.line(), bodyless, registered, self.fetching.executor),
-                size,
-            )
-        return ok(found, self.dateline.line(), bodyless, part), size
-
     async def _answer(
         self, request: BaseRequest, registered: Registered
     ) -> Answer | StoredAnswer | Refusal | StreamResponse:
-        asked = asked_of(request.raw_path)
+        asked = self._asked(request)
         refusal = self._barred(request, asked, registered)
         if refusal is not None:
             return refusal
@@ -252,18 +209,22 @@ class Handling:
             return await self._waited(request, asked, registered, coding, wait)
         return await self._document(asked, registered, coding)
 
+    def _asked(self, request: BaseRequest) -> Address | Refusal:
+        """What the target means; where no receipts are taken there is nothing at their address."""
+        asked = asked_of(request.raw_path)
+        return NOT_FOUND if isinstance(asked, ReceiptsOf) and self.receipts is None else asked
+
     async def _no_document(
         self, request: BaseRequest, asked: Push | ReceiptsOf, registered: Registered
     ) -> Answer | Refusal | StreamResponse:
-        """A stream, or a receipt that is sent; where none are taken, there is nothing at that address."""
+        """A stream, or a receipt that is sent."""
         if isinstance(asked, Push):
             return await self.streams.push(request, asked, registered)
-        if self.receipts is None:
-            return NOT_FOUND
         if request.method != "POST":
             return RECEIPT_ONLY
-        told = (registered.address, registered.allowed)
-        return await self.receipts.answer(request, asked.event, *told) or nothing(self.dateline.line())
+        assert self.receipts is not None, "otherwise there is nothing at that address"
+        refusal = await self.receipts.answer(request, asked.event, registered.address, registered.allowed)
+        return refusal or nothing(self.dateline.line())
 
     async def _document(
         self, asked: Address, registered: Registered, coding: Coding
@@ -337,7 +298,7 @@ class Handling:
         if isinstance(asked, Refusal) and request.raw_path != "*":
             return asked
         if isinstance(asked, ReceiptsOf):
-            return NOT_FOUND if self.receipts is None else options(self.dateline.line(), TAKES_RECEIPTS)
+            return options(self.dateline.line(), TAKES_RECEIPTS)
         across = isinstance(asked, VolbyProcedure | VolbyFile)
         return options(self.dateline.line(), ALLOWED, ACROSS if across else b"")
 
@@ -358,7 +319,7 @@ class Handling:
         if registered.allowed.barred:
             self.connections.tell_refused(registered)
             return registered.allowed.barred
-        if request.method == "POST" and isinstance(asked, ReceiptsOf) and self.receipts is not None:
+        if request.method == "POST" and isinstance(asked, ReceiptsOf):
             return None
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             return replace(METHOD, closes=request.body_exists)
