@@ -81,7 +81,6 @@ async def run(told: argparse.Namespace) -> int:
 
 
 def _feed(told: argparse.Namespace, sink: Sink, going: Going) -> Feed:
-    located = (told.areas, told.contests, told.kinds) != (None, None, None)
     return connect(
         told.place,
         event=going.event,
@@ -92,7 +91,7 @@ def _feed(told: argparse.Namespace, sink: Sink, going: Going) -> Feed:
         areas=told.areas,
         contests=told.contests,
         kinds=told.kinds,
-        only=_WHOLE if located else None,
+        only=_WHOLE if sink.selection.located else None,
     )
 
 

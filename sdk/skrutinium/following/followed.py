@@ -138,11 +138,17 @@ class Followed:
             self.series = source.series(theirs, SERIES)
         return self.series
 
+    @property
+    def address(self) -> Address | None:
+        """The address, where the source is a feed."""
+        source = self.source
+        return source if isinstance(source, Address) and not isinstance(source, Hosted) else None
+
     async def try_hosted(self, run: Run) -> bool:
         """Whether it is no feed but a release store behind a web server, which is then read as such."""
-        if not isinstance(self.source, Address) or isinstance(self.source, Hosted):
+        if self.address is None:
             return False
-        hosted = Hosted(self.source.transport)
+        hosted = Hosted(self.address.transport)
         series = hosted.series(run, SERIES)
         try:
             await series.newest()

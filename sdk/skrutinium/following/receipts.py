@@ -20,7 +20,6 @@ from skrutinium.following.followed import Followed
 from skrutinium.following.listening import ended, utc_now
 from skrutinium.following.release import Release
 from skrutinium.sources.address import Address
-from skrutinium.sources.hosted import Hosted
 from skrutinium.sources.mail.source import MailSource
 from skrutinium.sources.transport import spread
 
@@ -158,18 +157,16 @@ class Receipts:
         """The feeds that may take a receipt, those that work first."""
         there = sorted(self._followed, key=lambda one: (one.error is not None, not one.working))
         return [
-            (one, one.source)
+            (one, address)
             for one in there
-            if isinstance(one.source, Address)
-            and not isinstance(one.source, Hosted)
-            and one.where not in self._unwilling
+            if (address := one.address) is not None and one.where not in self._unwilling
         ]
 
     def _kind(self, where: str) -> Kind:
         """What a source is, by the place that a release came from."""
         first: Followed | None = None
         for one in self._followed:
-            feed = isinstance(one.source, Address) and not isinstance(one.source, Hosted)
+            feed = one.address is not None
             if feed and first is None:
                 first = one
             if one.where == where:

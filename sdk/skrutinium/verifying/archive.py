@@ -24,7 +24,6 @@ SUMS = "SHA256SUMS"
 TABLES_END = "-csv.zip"
 """What the name of the tables' archive ends with, beside the one of the documents."""
 
-_CHUNK = 256
 _SIGNED = re.compile(r"signed/(checkpoint|manifest)-([0-9]{9})\.xml")
 _LAW = re.compile(r"(?:^|\s)law=([a-z0-9-]{1,64})(?:\s|$)")
 _PATH = re.compile(

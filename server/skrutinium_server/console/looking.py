@@ -27,7 +27,6 @@ from skrutinium_server.process.wishes import Wish, Wishes
 from skrutinium_server.release.store.errors import StoreError
 from skrutinium_server.release.store.model import Notices, Run, SeriesKey
 from skrutinium_server.release.store.notices import NoticesReader
-from skrutinium_server.release.store.reading import StoreReader
 
 FRESH: Final = 1.0
 """Seconds that a look may be old."""
@@ -184,7 +183,7 @@ class Looking:
         faults: list[str] = []
         site = self._site
         try:
-            told = {run.id: run for run in StoreReader(site.store).state()[1]}
+            told = site.told()
         except StoreError:  # an alarm of the status already
             told = {}
         try:

@@ -8,6 +8,7 @@ Sources: design § 4.1, § 4.2 and § 4.4.
 
 import contextlib
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -151,16 +152,19 @@ def _drop_unnamed(store: Path) -> None:
     A backup that was killed in the middle may have brought them without the ledger's entries they were made from; a site that counts
     on would find them in the place of its own.
     """
+
+    @functools.cache
+    def named(series: Path) -> int:
+        newest = series / "newest"
+        return int(newest.read_bytes().split()[0]) if newest.is_file() else 0
+
     levels = ("registers/*", "*/archive/*", "*/*/*/*")
     for path in [path for level in levels for path in store.glob(f"event/*/{level}")]:
         number = _NUMBERED.match(path.name)
         if number is None or not path.is_file():
             continue
-        newest = (
-            path.parent if path.parent.name in ("registers", "archive") else path.parent.parent
-        ) / "newest"
-        named = int(newest.read_bytes().split()[0]) if newest.is_file() else 0
-        if int(number[0]) > named:
+        series = path.parent if path.parent.name in ("registers", "archive") else path.parent.parent
+        if int(number[0]) > named(series):
             path.unlink()
 
 

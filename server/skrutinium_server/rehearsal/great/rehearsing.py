@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import mailbox
 import os
 import re
 import threading
@@ -31,6 +30,7 @@ from skrutinium_server.rehearsal.scoring.gathering import gather, written_of
 from skrutinium_server.rehearsal.scoring.writing import write_scores
 from skrutinium_server.rehearsal.stage import Stage
 from skrutinium_server.rehearsal.stage.processes import QUIET
+from skrutinium_server.rehearsal.stage.relay import box
 
 RUN: Final = "rehearsal-1"
 PATIENCE: Final = 600
@@ -164,7 +164,7 @@ async def _hold(
         )
         await stage.open(RUN, begins=player.begins.isoformat())
         for id in mail_to:
-            await asyncio.to_thread(_box, stage.mailboxes[id])
+            await asyncio.to_thread(box, stage.mailboxes[id])
         told = QUIET | dict(os.environ)
         folder = site.root.parent / "clients"
         async with Clients(clients, stage.url, stage.fingerprint, folder, told) as readers:
@@ -204,9 +204,3 @@ async def _play(stage: Stage, player: Player, scenario: Scenario, zone: ZoneInfo
     await clear(stage)
     if stage.run is not None and (await asyncio.to_thread(stage.site.told))[stage.run].open:
         await stage.cut()
-
-
-def _box(path: Path) -> None:
-    """A Maildir that is there before its first mail."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mailbox.Maildir(str(path), create=True)

@@ -118,12 +118,19 @@ def made_up_correction(protocol: Protocol, sequence: int) -> Protocol:
         figures["eligible"] += 1
     else:
         figures["valid-votes"] = sum(row.votes for row in lists)
+    return replacing(protocol, sequence, figures, lists or protocol.lists)
+
+
+def replacing(
+    protocol: Protocol, sequence: int, figures: dict[str, int], lists: tuple[ListVotes, ...]
+) -> Protocol:
+    """The version of a protocol that follows a minute later with these figures and votes."""
     return msgspec.structs.replace(
         protocol,
         sequence=sequence,
         established=protocol.established + datetime.timedelta(minutes=1),
         figures=figures,
-        lists=lists or protocol.lists,
+        lists=lists,
         repeated=True,
     )
 

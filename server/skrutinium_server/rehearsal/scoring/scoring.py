@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, TypeVar
 
+import msgspec
+
 from skrutinium_server.feed.addresses import (
     Changes,
     ContractFile,
@@ -75,11 +77,7 @@ def score(
         for id in sorted(known)
     )
     ended = max([night.ended, *(sign.time for card in cards for sign in card.signs if sign.high >= sign.low)])
-    return Scores(night if ended == night.ended else _until(night, ended), cards)
-
-
-def _until(night: Night, ended: datetime.datetime) -> Night:
-    return Night(**{name: getattr(night, name) for name in Night.__struct_fields__} | {"ended": ended})
+    return Scores(msgspec.structs.replace(night, ended=ended), cards)
 
 
 def _by(told: Iterable[Told]) -> dict[str, list[Told]]:

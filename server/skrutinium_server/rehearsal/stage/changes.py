@@ -1,11 +1,10 @@
 """What replaces a protocol on a stage, and another version of a definition: made up, and right by the law. Pure."""
 
-import datetime
-
 import msgspec
 
 from skrutinium_server.election.model import Definition
 from skrutinium_server.intake.model import ListVotes, Protocol
+from skrutinium_server.rehearsal.made_up.changes import replacing
 from skrutinium_server.rehearsal.made_up.names import MARK
 from skrutinium_server.rehearsal.stage.errors import StageError
 
@@ -21,14 +20,7 @@ def lowered(protocol: Protocol, sequence: int) -> Protocol:
         if name in figures:
             figures[name] = (figures[name] + 1) // 2
     figures["valid-votes"] = sum(row.votes for row in lists)
-    return msgspec.structs.replace(
-        protocol,
-        sequence=sequence,
-        established=protocol.established + datetime.timedelta(minutes=1),
-        figures=figures,
-        lists=lists,
-        repeated=True,
-    )
+    return replacing(protocol, sequence, figures, lists)
 
 
 def _lowered(row: ListVotes) -> ListVotes:

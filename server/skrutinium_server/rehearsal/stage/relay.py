@@ -27,7 +27,7 @@ class Relay:
         """Listen on a free port."""
         loop = asyncio.get_running_loop()
         for path in self._boxes.values():
-            await asyncio.to_thread(_box, path)
+            await asyncio.to_thread(box, path)
 
         def made() -> SMTP:
             return SMTP(self, hostname="relay.example", data_size_limit=LARGEST, loop=loop)
@@ -58,13 +58,14 @@ class Relay:
         return "250 OK"
 
 
-def _box(path: Path) -> mailbox.Maildir:
+def box(path: Path) -> mailbox.Maildir:
+    """A Maildir, which is there before its first mail."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return mailbox.Maildir(str(path), create=True)
 
 
 def _put(path: Path, content: bytes) -> None:
-    _box(path).add(content)
+    box(path).add(content)
     kept = sorted((path / "new").iterdir(), key=lambda one: one.stat().st_mtime_ns)
     for old in kept[:-MOST]:
         old.unlink()
