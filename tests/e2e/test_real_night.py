@@ -17,7 +17,7 @@ from tests.e2e.at_work import PROGRAM, command, published, real_site, served, sk
 
 pytestmark = pytest.mark.timeout(900)
 
-SPEED = 1200
+SPEED = 4800
 PROTOCOLS, REPORTED, EXPECTED = 16_090, 16_065, 16_903
 FILES = "/appdata/kv2018/20181005/odata"
 PLS = "/pls/kv2018"
