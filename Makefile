@@ -23,6 +23,8 @@ export PIP_ROOT_USER_ACTION := ignore
 export PIP_NO_INPUT := 1
 # Installing never lets pip take what is outside .venv for installed.
 unexport PYTHONPATH PYTHONHOME
+# Tests start a thousand processes of ours; without bytecode each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup programs demo test check bench soak requirements clean
 
