@@ -87,7 +87,7 @@ def _tell_elected(contest: skrutinium.ContestResults) -> None:
         f"\n{contest.name}: {district.seats} seats, elected in the order of award (number on the list, votes)"
     )
     for row in district.lists:
-        seats = f"{row.seats} seats" if row.passed else "below the threshold"
+        seats = f"{row.seats} seat{'' if row.seats == 1 else 's'}" if row.passed else "below the threshold"
         click.echo(f" {row.number:2} {row.name}: {row.votes} votes, {seats}")
         names = [f"{one.given_name} {one.family_name} ({one.number}, {one.votes})" for one in _elected(row)]
         if names:
