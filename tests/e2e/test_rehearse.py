@@ -81,7 +81,7 @@ def test_everybody_is_equal(rehearsed: Rehearsed) -> None:
         assert verdict(client, rehearsed.held(client), rehearsed.truth).differences == ()
         assert f"{client.id} {client.kind.replace('-', ' ')}" in rehearsed.said
     every = rehearsed.held(rehearsed.of_kind("everything"))
-    assert len(every.documents) == len(rehearsed.truth.documents) > len(rehearsed.truth.definition.precincts)
+    assert len(every.documents) == len(rehearsed.truth.documents) > len(rehearsed.truth.index.precincts)
     assert sum(every.ways.values()) > 1
 
 

@@ -6,25 +6,20 @@ Source: design § 4.2.
 
 import hashlib
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
 
-from skrutinium_server.election.model import Definition
+from skrutinium_server.election.index import DefinitionIndex
 from skrutinium_server.intake.model import Protocol
 from skrutinium_server.ledger.model import Accepted, Cut, Held, Lifted
 from skrutinium_server.ledger.sqlite import SqliteReader
-from skrutinium_server.process.publisher import WRITERS
+from skrutinium_server.process.recount import Remade, remaking
 from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.great.model import Client, Total
-from skrutinium_server.release.publisher import Publisher
-from skrutinium_server.release.store.model import ManifestRow, SeriesKey
-from skrutinium_server.release.store.reading import StoreReader
+from skrutinium_server.release.store.model import SeriesKey
 from skrutinium_server.release.store.signing import Signer
 from skrutinium_server.release.validate import Validator
-from skrutinium_server.tally.tally import Tally
 
 SERIES: Final = "skrutinium"
 Key = tuple[str, str]
@@ -38,7 +33,7 @@ class Truth(msgspec.Struct, frozen=True):
     documents: dict[str, str]
     manifests: dict[int, str]
     protocols: dict[Key, Protocol]
-    definition: Definition
+    index: DefinitionIndex
 
 
 class _Compared(Validator):
@@ -48,19 +43,13 @@ class _Compared(Validator):
         """Take whatever it is."""
 
 
-class _Made:
-    """Takes what a publisher makes, in place of a release store."""
+class _Made(Remade):
+    """Keeps the hashes of what is made again."""
 
     def __init__(self, signer: Signer) -> None:
-        self.signer = signer
+        super().__init__(signer)
         self.documents: dict[str, str] = {}
         self.manifests: dict[int, str] = {}
-
-    def put_objects(self, documents: Iterable[tuple[str, bytes, str, int]]) -> list[ManifestRow]:
-        return [
-            ManifestRow(path, len(data), hashlib.sha256(data).hexdigest(), schema, codebook)
-            for path, data, schema, codebook in documents
-        ]
 
     def publish(
         self, key: SeriesKey, number: int, manifest: bytes, documents: Iterable[tuple[str, bytes]]
@@ -69,31 +58,19 @@ class _Made:
         self.manifests[number] = hashlib.sha256(manifest).hexdigest()
         self.documents.update((path, hashlib.sha256(data).hexdigest()) for path, data in documents)
 
-    def write_checkpoint(self, key: SeriesKey, number: int, document: bytes) -> None:
-        """A checkpoint says nothing that manifests do not."""
-
-    def write_heartbeat(self, key: SeriesKey, document: bytes) -> None:
-        """A heartbeat tells nothing of the count."""
-
 
 def truth_of(site: Site, run: str, told: Callable[[int], None] = lambda _number: None) -> Truth:
     """Make everything again from the ledger of a run; ``told`` is called with each release. Raises ``LedgerError``, ``ReleaseError``."""
     basis = site.basis(run)
     made = _Made(site.signer())
-    with TemporaryDirectory() as nothing, SqliteReader(site.ledger(run)) as ledger:
-        publisher = Publisher(
-            site.series_key(run, SERIES),
-            ledger,
-            Tally(basis.index, basis.law),
-            WRITERS[SERIES](basis),
-            _Compared(),
-            StoreReader(Path(nothing)),
-            made,
-        )
+    with (
+        SqliteReader(site.ledger(run)) as ledger,
+        remaking(basis, SERIES, ledger, _Compared(), made) as publisher,
+    ):
         while publisher.catch_up(at_most=1):
             told(publisher.newest)
         protocols = counting(entry.body for entry in ledger.entries())
-    return Truth(publisher.newest, made.documents, made.manifests, protocols, basis.definition)
+    return Truth(publisher.newest, made.documents, made.manifests, protocols, basis.index)
 
 
 def last_release(site: Site, run: str) -> int:
@@ -127,21 +104,19 @@ def documents_of(client: Client, truth: Truth) -> dict[str, str]:
         return truth.documents
     paths = set(client.only)
     if client.area is not None:
-        paths |= _within(client.area, truth.definition)
+        paths |= _within(client.area, truth.index)
     return {path: truth.documents[path] for path in paths if path in truth.documents}
 
 
 def totals_of(client: Client, truth: Truth) -> dict[str, Total]:
     """Protocols and valid votes by kind of contest where the client looks. Pure."""
-    definition = truth.definition
-    kinds = {contest.id: contest.kind for contest in definition.contests}
-    areas = None if client.area is None else _below(client.area, definition)
-    places = {precinct.id: precinct.area for precinct in definition.precincts}
+    index = truth.index
+    areas = None if client.area is None else _below(client.area, index)
     reported: dict[str, int] = {}
     votes: dict[str, int] = {}
-    for poll in definition.polls:
-        if areas is None or places[poll.precinct] in areas:
-            kind = kinds[poll.contest]
+    for poll in index.definition.polls:
+        if areas is None or index.precincts[poll.precinct].area in areas:
+            kind = index.contests[poll.contest].kind
             protocol = truth.protocols.get((poll.precinct, poll.contest))
             reported[kind] = reported.get(kind, 0) + (protocol is not None)
             valid = 0 if protocol is None else protocol.figures.get("valid-votes", 0)
@@ -151,26 +126,17 @@ def totals_of(client: Client, truth: Truth) -> dict[str, Total]:
     }
 
 
-def _below(area: str, definition: Definition) -> set[str]:
+def _below(area: str, index: DefinitionIndex) -> set[str]:
     """An area with all areas in it."""
-    children: dict[str, list[str]] = {}
-    for one in definition.areas:
-        if one.parent is not None:
-            children.setdefault(one.parent, []).append(one.id)
-    found, waiting = {area}, [area]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found.update(below)
-        waiting += below
-    return found
+    return {area}.union(*(_below(one.id, index) for one in index.children(area)))
 
 
-def _within(area: str, definition: Definition) -> set[str]:
+def _within(area: str, index: DefinitionIndex) -> set[str]:
     """The paths of everything in an area: smaller areas, precincts, contests that are held there or voted on in one of its precincts."""
-    areas = _below(area, definition)
-    precincts = {one.id for one in definition.precincts if one.area in areas}
-    contests = {one.id for one in definition.contests if one.area in areas}
-    contests |= {poll.contest for poll in definition.polls if poll.precinct in precincts}
+    areas = _below(area, index)
+    precincts = {one.id for one in index.precincts.values() if one.area in areas}
+    contests = {one.id for id in areas for one in index.contests_of_area(id)}
+    contests |= {poll.contest for id in precincts for poll in index.polls_of_precinct(id)}
     return {
         *(f"area/{id}.xml" for id in areas),
         *(f"contest/{id}.xml" for id in contests),
