@@ -72,7 +72,7 @@ demo: setup ## show a made-up election night in this terminal
 
 test: setup ## set up, check, and run the tests (short forms of fuzz and load included)
 	@$(MAKE) check
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not bench and not soak"
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not bench and not soak"
 
 check: setup ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check --quiet

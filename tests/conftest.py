@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import defaultdict
 from pathlib import Path
 
 import hypothesis
@@ -23,10 +24,17 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by folder what only `make bench` runs; what only `make soak` runs is marked by the fixture of tests/soak."""
+    """Mark by folder what only `make bench` runs (what only `make soak` runs is marked by the fixture of tests/soak); long files first.
+
+    A file is as long as the patience that a test of it asks for. Begun last, it would leave the other processors idle at the end.
+    """
+    patience: defaultdict[Path, float] = defaultdict(float)
     for item in items:
         if item.path.is_relative_to(REPOSITORY / "tests" / "bench"):
             item.add_marker("bench")
+        if (asked := item.get_closest_marker("timeout")) is not None:
+            patience[item.path] = max(patience[item.path], asked.args[0])
+    items.sort(key=lambda item: -patience[item.path])
 
 
 @pytest.fixture(scope="session")
