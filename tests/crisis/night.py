@@ -13,7 +13,8 @@ import msgspec
 from skrutinium_server.crisis.holding import Place
 from skrutinium_server.crisis.message import whole
 from skrutinium_server.crisis.model import Results
-from skrutinium_server.crisis.outbox import New, Outbox
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import New
 from skrutinium_server.crisis.reading import SERIES, RunReader
 from skrutinium_server.crisis.recipients import Recipient, Recipients, Relay, Sender, Watch
 from skrutinium_server.intake.model import Protocol

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from skrutinium_server.crisis.errors import OutboxError
-from skrutinium_server.crisis.outbox import Outbox, Sent, Waiting
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import Sent, Waiting
 from skrutinium_server.crisis.recipients import Relay
 from skrutinium_server.crisis.running import Crisis, opened
 from skrutinium_server.crisis.triggering import Start

@@ -4,7 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from skrutinium_server.crisis.composing import Wanted, compose
-from skrutinium_server.crisis.outbox import Outbox, Sent
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import Sent
 from skrutinium_server.crisis.sending import Sending
 from skrutinium_server.process.clock import wall_time
 from tests.crisis.night import NOW, MadeNight, chance, listed, read, recipients

@@ -8,7 +8,8 @@ import pytest
 
 from skrutinium_server.crisis.errors import OutboxError
 from skrutinium_server.crisis.message import Content, Identity
-from skrutinium_server.crisis.outbox import Failed, New, Notice, Outbox, Replaced, Sent, Waiting
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import Failed, New, Notice, Replaced, Sent, Waiting
 from skrutinium_server.process.backup import backup
 from skrutinium_server.process.site import Site
 from tests.crisis.night import NOW

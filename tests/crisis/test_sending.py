@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from skrutinium_server.crisis.errors import RelayError
 from skrutinium_server.crisis.message import Identity, content, head
-from skrutinium_server.crisis.outbox import Failed, New, Outbox, Sent, Waiting
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import Failed, New, Sent, Waiting
 from skrutinium_server.crisis.recipients import Relay, Sender
 from skrutinium_server.crisis.sending import LONGEST_PAUSE, Sending, connect, pause
 from tests.crisis.clock import Clock

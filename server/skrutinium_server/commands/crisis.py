@@ -18,7 +18,8 @@ from rich.table import Table
 from skrutinium_server.authority.persons import Authority
 from skrutinium_server.commands.passphrase import FILE, passphrase_of
 from skrutinium_server.crisis.holding import Place, is_running
-from skrutinium_server.crisis.outbox import Failed, Message, Outbox, Waiting
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import Failed, Message, Waiting
 from skrutinium_server.crisis.recipients import read_recipients
 from skrutinium_server.crisis.reporting import CrisisStatus, RecipientStatus, crisis_status
 from skrutinium_server.crisis.running import Crisis, opened

@@ -10,8 +10,8 @@ import msgspec
 
 from skrutinium_server.crisis.message import Content, Identity, content, head
 from skrutinium_server.crisis.model import Kind, Package, Results, Selection
-from skrutinium_server.crisis.outbox import New
 from skrutinium_server.crisis.packing import pack
+from skrutinium_server.crisis.queued import New
 from skrutinium_server.crisis.reading import RunReader
 from skrutinium_server.crisis.recipients import Recipient, Recipients
 from skrutinium_server.crisis.selecting import Choice, choice_of, select

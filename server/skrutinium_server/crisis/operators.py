@@ -9,7 +9,7 @@ from typing import Final
 
 from skrutinium_server.crisis.errors import OutboxError, RelayError
 from skrutinium_server.crisis.message import operators_message
-from skrutinium_server.crisis.outbox import New, Notice
+from skrutinium_server.crisis.queued import New, Notice
 from skrutinium_server.crisis.recipients import Recipients
 from skrutinium_server.crisis.sending import hand_in
 

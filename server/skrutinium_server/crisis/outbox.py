@@ -11,13 +11,21 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Self
-
-import msgspec
+from typing import Any, Final, Self
 
 from skrutinium_server.crisis.errors import OutboxError
-from skrutinium_server.crisis.message import Content, Identity
-from skrutinium_server.crisis.model import Kind
+from skrutinium_server.crisis.queued import (
+    Failed,
+    Message,
+    New,
+    Notice,
+    Replaced,
+    Sent,
+    State,
+    Waiting,
+    packed,
+    unpacked,
+)
 from skrutinium_server.crisis.reading import SERIES
 from skrutinium_server.release.store.model import SeriesKey
 
@@ -40,78 +48,6 @@ CREATE TABLE IF NOT EXISTS notice (crisis INTEGER, kind TEXT, what TEXT, why TEX
   PRIMARY KEY (crisis, kind, what)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS untold ON notice (kind) WHERE NOT told;
 """
-
-
-class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
-    """To be sent; ``attempts`` failed for a time, the last one because of ``why``."""
-
-    attempts: int = 0
-    why: str = ""
-
-
-class Sent(msgspec.Struct, frozen=True, tag="sent"):
-    """The relay took it at ``time`` and said ``answer``."""
-
-    time: datetime.datetime
-    answer: str
-
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The relay refused it for good."""
-
-    time: datetime.datetime
-    why: str
-
-
-class Replaced(msgspec.Struct, frozen=True, tag="replaced"):
-    """Another message took its place before the relay took it; that one carries everything that this one did."""
-
-    time: datetime.datetime
-
-
-State = Waiting | Sent | Failed | Replaced
-_STATE: Final[msgspec.json.Decoder[State]] = msgspec.json.Decoder(State)
-
-
-class Message(msgspec.Struct, frozen=True):
-    """A message to one recipient. ``crisis`` is the number of the time of need that it belongs to; 0: none (test, operators)."""
-
-    id: str
-    recipient: str
-    address: str
-    kind: str
-    event: str
-    run: str
-    number: int
-    repeat: int
-    part: int
-    parts: int
-    crisis: int
-    queued: datetime.datetime
-    state: State
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """What operators learn once in a crisis: that the relay refuses ``what`` recipient for good, or which file was too large, and ``why``."""
-
-    crisis: int
-    kind: Literal["refused", "large"]
-    what: str
-    why: str
-
-
-class New(msgspec.Struct, frozen=True):
-    """A message that is queued: its identity or, for operators, its id; the content is shared."""
-
-    identity: Identity | None
-    id: str
-    recipient: str
-    address: str
-    kind: Kind | Literal["operators"]
-    parts: int
-    crisis: int
-    head: bytes
-    content: Content
 
 
 class Outbox:
@@ -164,8 +100,8 @@ class Outbox:
                     "UPDATE notice SET told = 1 WHERE crisis = ? AND kind = ? AND what = ?",
                     (notice.crisis, notice.kind, notice.what),
                 )
-            for one in {(one.recipient, _at(one)[:2]): one for one in messages if one.identity}.values():
-                event, run = _at(one)[:2]
+            for one in {(one.recipient, one.at[:2]): one for one in messages if one.identity}.values():
+                event, run = one.at[:2]
                 self._replace(one.recipient, event, run, now)
             for one in messages:
                 self._put(one, now)
@@ -173,7 +109,7 @@ class Outbox:
     def _replace(self, recipient: str, event: str, run: str, now: datetime.datetime) -> None:
         self._database.execute(
             "UPDATE message SET waiting = 0, state = ? WHERE waiting AND recipient = ? AND event = ? AND run = ?",
-            (_packed(Replaced(now)), recipient, event, run),
+            (packed(Replaced(now)), recipient, event, run),
         )
 
     def _put(self, one: New, now: datetime.datetime) -> None:
@@ -181,12 +117,12 @@ class Outbox:
         self._database.execute(
             "INSERT OR IGNORE INTO content VALUES (?, ?, ?)", (digest, one.content.headers, one.content.body)
         )
-        event, run, number, repeat, part = _at(one)
+        event, run, number, repeat, part = one.at
         self._database.execute(
             "INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,?)",
             (
                 *(one.id, one.recipient, one.address, one.kind, event, run, number, repeat, part, one.parts),
-                *(one.crisis, one.head, digest, now.isoformat(), _packed(Waiting()), now.timestamp()),
+                *(one.crisis, one.head, digest, now.isoformat(), packed(Waiting()), now.timestamp()),
             ),
         )
 
@@ -239,7 +175,7 @@ class Outbox:
             "SELECT state FROM message WHERE recipient = ? AND event = ? AND run = ? AND number = ? AND repeat = ?",
             (recipient, event, run, number, repeat),
         ).fetchall()
-        if crisis and sum(isinstance(_unpacked(row[0]), Sent) for row in rows) == parts:
+        if crisis and sum(isinstance(unpacked(row[0]), Sent) for row in rows) == parts:
             self._database.execute(
                 "INSERT INTO reached VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET number = max(number, excluded.number)",
                 (crisis, recipient, event, run, number),
@@ -264,7 +200,7 @@ class Outbox:
         # What was replaced while it was under way has been sent all the same, and that is what counts; but it never waits again.
         self._database.execute(
             "UPDATE message SET state = ?, due = ?, waiting = ? WHERE id = ? AND (waiting OR NOT ?)",
-            (_packed(state), due, waiting, id, waiting),
+            (packed(state), due, waiting, id, waiting),
         )
 
     def reached(self, crisis: int, recipient: str, event: str, run: str) -> int | None:
@@ -316,7 +252,7 @@ class Outbox:
         """How many messages are in each state."""
         found = {"waiting": 0, "sent": 0, "failed": 0, "replaced": 0}
         for (state,) in self._database.execute("SELECT state FROM message"):
-            found[type(_unpacked(state)).__name__.lower()] += 1
+            found[type(unpacked(state)).__name__.lower()] += 1
         return found
 
     def forget(self, before: datetime.datetime) -> None:
@@ -381,24 +317,11 @@ class Outbox:
             ) from error
 
 
-def _at(one: New) -> tuple[str, str, int, int, int]:
-    told = one.identity
-    return ("", "", 0, 0, 1) if told is None else (told.event, told.run, told.number, told.repeat, told.part)
-
-
-def _packed(state: State) -> bytes:
-    return msgspec.json.encode(state)
-
-
-def _unpacked(state: bytes) -> State:
-    return _STATE.decode(state)
-
-
 def _message(row: tuple[Any, ...]) -> Message:
     id, recipient, address, kind, event, run, number, repeat, part, parts, crisis, queued, state, *_ = row
     return Message(
         *(id, recipient, address, kind, event, run),
         *(number, repeat, part, parts, crisis),
         queued=datetime.datetime.fromisoformat(queued),
-        state=_unpacked(state),
+        state=unpacked(state),
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from skrutinium_server.crisis.holding import is_running
-from skrutinium_server.crisis.outbox import Failed, Message, Outbox, Sent, Waiting
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import Failed, Message, Sent, Waiting
 from skrutinium_server.crisis.running import current_state
 from skrutinium_server.crisis.triggering import Announced, Input, Looked
 

@@ -21,8 +21,9 @@ from skrutinium_server.crisis.errors import CrisisError, NothingToSend, OutboxEr
 from skrutinium_server.crisis.holding import Place, alone
 from skrutinium_server.crisis.model import Kind, Results
 from skrutinium_server.crisis.operators import UNUSABLE, Operators, messages, notices_told
-from skrutinium_server.crisis.outbox import Message, New, Notice, Outbox
+from skrutinium_server.crisis.outbox import Outbox
 from skrutinium_server.crisis.probing import probing, run_name
+from skrutinium_server.crisis.queued import Message, New, Notice
 from skrutinium_server.crisis.reading import RunReader, sent_runs
 from skrutinium_server.crisis.recipients import Recipient, Recipients, read_recipients
 from skrutinium_server.crisis.sending import Chance, Clock, Sending

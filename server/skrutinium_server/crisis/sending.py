@@ -23,7 +23,8 @@ import aiosmtplib
 
 from skrutinium_server.crisis.errors import OutboxError, RelayError
 from skrutinium_server.crisis.message import whole
-from skrutinium_server.crisis.outbox import Message, New, Outbox, Waiting
+from skrutinium_server.crisis.outbox import Outbox
+from skrutinium_server.crisis.queued import Message, New, Waiting
 from skrutinium_server.crisis.recipients import Relay
 
 log = logging.getLogger("skrutinium.crisis")
