@@ -20,6 +20,7 @@ from aiohttp import web
 from skrutinium.examining.doctor import examine
 from skrutinium.examining.examination import Patience
 from skrutinium.examining.finding import Asked, Finding, Machine, exit_code
+from skrutinium.examining.machine import proxies
 from tests.sdk.feed_of_store import StoreFeed
 from tests.sdk.store_builder import EVENT, Written, fingerprint, make_night
 from tests.sdk.test_commands import run
@@ -211,6 +212,25 @@ async def test_way_that_leads_nowhere() -> None:
     assert (nowhere["name"].verdict, "nowhere.invalid is not found" in nowhere["name"].seen) == ("bad", True)
     assert nothing["address"].verdict == "bad"
     assert [exit_code(one.values()) for one in (nobody, nowhere, nothing)] == [10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("http://user:secret@proxy.example:3128", "http://proxy.example:3128"),
+        ("user:secret@proxy.example:3128", "proxy.example:3128"),
+        ("user:secret/1@2@proxy.example:3128", "proxy.example:3128"),
+        ("//user:secret@proxy.example:3128", "proxy.example:3128"),
+        ("http://user:secret/1@proxy.example:3128", "http://…"),
+    ],
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+def test_password_of_a_proxy_is_not_shown(name: str, told: str, shown: str) -> None:
+    """A proxy in the environment is told without user and password, with a scheme and without one."""
+    found = proxies(Asked("https://feed.example"), machine(0, **{name: told}))
+
+    assert (found.verdict, found.seen) == ("warn", f"{name}={shown}")
+    assert "secret" not in str(found)
 
 
 async def test_machine_is_examined(feed: StoreFeed, tmp_path: Path) -> None:

@@ -128,7 +128,16 @@ async def test_commands_with_a_password(
     assert (code, hidden(out, err)) == (AccessRefused.exit_code, True), (out, err)
 
 
-@pytest.mark.parametrize("address", [f"https://{TOLD}host.invalid:1x/feed", f"http://{TOLD}host.invalid"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://{TOLD}host.invalid:1x/feed",
+        f"http://{TOLD}host.invalid",
+        f"{TOLD}host.invalid",
+        f"//{TOLD}host.invalid:1x",
+        f"{USER}:{PASSWORD}@host.invalid",
+    ],
+)
 async def test_doctor_hides_passwords(address: str) -> None:
     """The examination shows no password, whatever is wrong with the address."""
     code, out, err = await run("doctor", address, "--json")
@@ -179,6 +188,30 @@ def test_any_user_and_password(user: str, password: str) -> None:
     assert header is not None
     assert base64.b64decode(header.removeprefix("Basic ")) == f"{user}:{password}".encode()
     assert Transport(address).base == plain
+
+
+@given(
+    st.sampled_from(["", "http://", "HTTPS://", "socks5h://"]),
+    st.text(st.characters(min_codepoint=32, blacklist_categories=["Cs", "Cc"], blacklist_characters=":/?#")),
+    st.text("x:@%", max_size=8),
+    st.text("y/:?#@0", max_size=8),
+)
+def test_password_of_any_proxy(scheme: str, user: str, start: str, end: str) -> None:
+    """Of a proxy nothing of the password is shown, whatever it is and whether there is a scheme; the host is, where it can be told."""
+    end = end if not scheme else ""  # behind a scheme, what is not percent-encoded could be a path
+    password = f"{start}\N{SNOWMAN}{end}"
+    shown = plain_address(f"{scheme}{user}:{password}@proxy.example:3128", host=True)
+    assert "\N{SNOWMAN}" not in shown.removeprefix(f"{scheme}{user}@")
+    assert shown.endswith("proxy.example:3128")
+    assert shown.startswith(scheme)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["proxy.example:3128", "http://proxy.example:3128", "//10.0.0.7:80", "[::1]:3128"]
+)
+def test_proxy_without_a_password_stays(proxy: str) -> None:
+    """A proxy without a password is shown as it is set."""
+    assert plain_address(proxy, host=True) == proxy
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def run(told: argparse.Namespace) -> int:
     if told.json:
         counts = {name: sum(one.verdict == name for one in found) for name in ("ok", "warn", "bad")}
         values = {
-            "url": plain_address(asked.url),
+            "url": plain_address(asked.url, host=True),
             "fine": not counts["bad"],
             **counts,
             "findings": [one.as_json() for one in found],

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from skrutinium.errors import NetworkError, SkrutiniumError, StateFileError, StorageError
 from skrutinium.examining.finding import Asked, Finding, Machine, of_error
 from skrutinium.following.statefile import read
+from skrutinium.sources.credentials import plain_address
 
 _LITTLE = 1024**3
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -33,7 +34,7 @@ def proxies(asked: Asked, machine: Machine) -> Finding:
         host, {"no": machine.environment.get("no_proxy", machine.environment.get("NO_PROXY", ""))}
     ):
         return Finding("proxy settings", "ok", f"{', '.join(sorted(told))} set, but not for {host}")
-    shown = ", ".join(f"{name}={_without_password(value)}" for name, value in sorted(told.items()))
+    shown = ", ".join(f"{name}={plain_address(value, host=True)}" for name, value in sorted(told.items()))
     return Finding(
         "proxy settings",
         "warn",
@@ -42,11 +43,6 @@ def proxies(asked: Asked, machine: Machine) -> Finding:
         f"Add {host} to no_proxy. This package goes straight there anyway; pass a session with trust_env=True if only the proxy gets out.",
         NetworkError,
     )
-
-
-def _without_password(address: str) -> str:
-    parts = urlsplit(address)
-    return address.replace(parts.netloc, parts.netloc.rpartition("@")[2]) if "@" in parts.netloc else address
 
 
 def disk(asked: Asked) -> list[Finding]:

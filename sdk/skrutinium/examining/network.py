@@ -31,12 +31,12 @@ class Way:
 
 def way_to(asked: Asked) -> Way | Finding:
     """The parts of the address, or what is wrong with it."""
+    shown = plain_address(asked.url, host=True)
     try:
         plain, _ = split_credentials(asked.url)
         parts = urlsplit(plain)
         port = parts.port
     except (ValueError, AccessRefused) as error:
-        shown = plain_address(asked.url)
         return Finding(
             "address", "bad", f"{shown}: {error}", "https://HOST", "Correct the address.", NetworkError
         )
@@ -44,7 +44,7 @@ def way_to(asked: Asked) -> Way | Finding:
         return Finding(
             "address",
             "bad",
-            plain,
+            shown,
             "https://HOST or http://HOST",
             "Take the address from your letter.",
             NetworkError,

@@ -12,21 +12,25 @@ from skrutinium.errors import AccessRefused
 
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(?:([^/?#]*)@)?([^/?#@]*)")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
+_HOSTS = re.compile(r"(?:https?|socks[0-9a-z]*)://", re.IGNORECASE)
 _FOLDERS = ("maildir:", "mbox:", "eml:")
 """What follows is a path, in which a colon or an @ is a letter like any other."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def plain_address(place: str) -> str:
+def plain_address(place: str, *, host: bool = False) -> str:
     """An address without its password (by HTTP without the user too); anything else as it is.
 
-    Where a password that is not percent-encoded makes the rest unreadable, only the scheme is left.
+    Where a password that is not percent-encoded makes the rest unreadable, only the scheme is left. ``host``: it cannot be a folder, so that
+    without a scheme it begins with user and password too (a proxy, as the environment names it).
     """
+    if host and not _HOSTS.match(place):
+        return place.rpartition("@")[2]
     found = _AUTHORITY.match(place)
     if found is None or place.lower().startswith(_FOLDERS):
         return place
-    scheme, told, host = found.groups()
-    if not _HOST.fullmatch(host):
+    scheme, told, name = found.groups()
+    if not _HOST.fullmatch(name):
         return f"{scheme}…" if "@" in place else place
     if told is None:
         return place
