@@ -183,6 +183,45 @@ async def reach(path: Path, who: str = "counting process") -> There | None:
     return There(reader, writer, who)
 
 
+class Reaching:
+    """Commands to the process that counts ``site``, one after the other, reached anew when it was gone; it may be away for ``patience`` seconds."""
+
+    def __init__(self, site: Site, patience: float = 0) -> None:
+        self._site = site
+        self._patience = patience
+        self._there: There | None = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """See :class:`Commands`. Raises :class:`ProcessError` too, where nobody counts the site or it ended meanwhile."""
+        async with self._turn:
+            if self._there is None:
+                self._there = await self._reached()
+            try:
+                return await self._there.ask(**request)
+            except CountingRefused:
+                raise
+            except BaseException:  # also when cancelled: the answer to come is not that of the next command
+                self.close()
+                raise
+
+    async def _reached(self) -> There:
+        deadline = time.monotonic() + self._patience
+        while (there := await connect(self._site)) is None:
+            if time.monotonic() >= deadline:
+                raise ProcessError(
+                    f"Nobody counts the site {self._site.root}: nothing can be opened, taken or closed. See what its processes say in the log."
+                )
+            await asyncio.sleep(AGAIN)
+        return there
+
+    def close(self) -> None:
+        """Break off the connection; the next command makes another one."""
+        if self._there is not None:
+            self._there.close()
+            self._there = None
+
+
 async def begin(site: Site, *, cutting: bool, patience: float = PATIENCE) -> House | There:
     """A house of our own, started, or the way to the process that counts the site.
 

@@ -5,16 +5,16 @@ import datetime
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from skrutinium_server.election.calendar import Calendar, CalendarError, Entry, read_calendar
 from skrutinium_server.election.errors import ElectionError
 from skrutinium_server.ledger.errors import LedgerError
 from skrutinium_server.process.clock import WallTime, wall_time
-from skrutinium_server.process.errors import CountingRefused, ProcessError
+from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.live_tests import LiveTestsTold, State, Told, moment, write_told
 from skrutinium_server.process.site import Site
-from skrutinium_server.process.socket import There, connect
+from skrutinium_server.process.socket import Reaching
 from skrutinium_server.rehearsal.live_tests.model import (
     TOLD_FOR,
     WHO,
@@ -47,38 +47,6 @@ REFUSALS: Final = (ProcessError, ElectionError, LedgerError, ReleaseError, Store
 """What may pass: a process that died, a disk that is full, a ledger that is not there yet."""
 
 
-class Counting:
-    """Commands to the counting process of ``site``, reached anew when it was gone. Raises ``ProcessError``."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._there: There | None = None
-        self._turn = asyncio.Lock()
-
-    async def ask(self, **request: Any) -> dict[str, Any]:
-        """Carry out one command, one after the other."""
-        async with self._turn:
-            if self._there is None:
-                self._there = await connect(self._site)
-            if self._there is None:
-                raise ProcessError(
-                    f"Nobody counts the site {self._site.root}: nothing can be opened or closed."
-                )
-            try:
-                return await self._there.ask(**request)
-            except CountingRefused:
-                raise
-            except BaseException:  # nobody knows what stands in the pipe: the next command takes a new one
-                self.close()
-                raise
-
-    def close(self) -> None:
-        """Break off the connection."""
-        if self._there is not None:
-            self._there.close()
-            self._there = None
-
-
 class LiveTests:
     """The live tests of a site; ``wall`` and ``monotonic`` (seconds) are its clocks. To be used as ``async with``.
 
@@ -95,7 +63,7 @@ class LiveTests:
         self.playing: dict[str, asyncio.Task[None]] = {}
         self._wall = wall
         self._monotonic = monotonic
-        self._counting = Counting(site)
+        self._counting = Reaching(site)
         self._seen: tuple[int, int] | None = None
         self._written: LiveTestsTold | None = None
         self._failed: dict[str, str] = {}

@@ -132,7 +132,7 @@ class StageHouse:
             ours = request["run"] == self.run
             if request["do"] == "take" and ours:
                 request["records"] = self._late.through(request["records"])
-            answer = await self._processes.ask(request)
+            answer = await self._processes.counting.ask(**request)
         if request["do"] == "open":
             await self.take_up(str(request["run"]))
         return answer

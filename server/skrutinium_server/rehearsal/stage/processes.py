@@ -7,15 +7,15 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
 from skrutinium_server.feed.logs import VARIABLE
-from skrutinium_server.process.errors import CountingRefused, ProcessError
+from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.serve import Service, Watching
 from skrutinium_server.process.site import FeedFolder, Site
-from skrutinium_server.process.socket import There, connect
+from skrutinium_server.process.socket import Reaching
 
 Address = tuple[str, int]
 
@@ -39,12 +39,12 @@ class Processes:
         self.environment = QUIET | dict(os.environ) | dict(environment or {})
         self.folder: Path
         """For what is of use only while the stage is there."""
+        self.counting = Reaching(site, _PATIENCE)
         self._site = site
         self._feeds = feeds
         self._cutting = cutting
         self._ending = contextlib.AsyncExitStack()
         self._copies = contextlib.AsyncExitStack()
-        self._counting: There | None = None
         self._service: Service | None = None
 
     async def start(self) -> Address:
@@ -56,15 +56,12 @@ class Processes:
     async def renew(self, between: Callable[[], Awaitable[None]]) -> None:
         """New processes of the first site, as in :meth:`Service.renew`; its address stays."""
         assert self._service is not None, "it was started"
-        if self._counting is not None:
-            self._counting.close()
-            self._counting = None
+        self.counting.close()
         await self._service.renew(between)
 
     async def stop(self) -> None:
         """Stop everything."""
-        if self._counting is not None:
-            self._counting.close()
+        self.counting.close()
         await self.drop_copies()
         await self._ending.aclose()
 
@@ -128,33 +125,6 @@ class Processes:
 
     async def _serve_feed(self, root: Path, watching: Watching) -> Address:
         return await self.serve(await asyncio.to_thread(FeedFolder, root), "feed", watching=watching)
-
-    # ------------------------------------------------------------------ commands
-    async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Carry out one command of the counting process.
-
-        Raises :class:`CountingRefused`, and :class:`ProcessError` where it ended meanwhile; the next command waits until it is back.
-        """
-        if self._counting is None:
-            self._counting = await self._reach()
-        try:
-            return await self._counting.ask(**request)
-        except CountingRefused:
-            raise
-        except BaseException:  # also when cancelled: the answer to come is not that of the next command
-            self._counting.close()
-            self._counting = None
-            raise
-
-    async def _reach(self) -> There:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                while (there := await connect(self._site)) is None:  # noqa: ASYNC110 - another process begins
-                    await asyncio.sleep(_LOOK)
-                return there
-        raise ProcessError(
-            f"The counting process of {self._site.root} does not answer; see what it says in the log."
-        )
 
 
 def watching_of(site: Path, which: str = "") -> Watching:
