@@ -4,15 +4,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
 
-from skrutinium.documents.parsing import LARGEST
 from skrutinium.documents.protocols_reading import read_batch
 from skrutinium.documents.series import ZEROS, Document, Manifest, Run
 from skrutinium.documents.series_reading import read_checkpoint, read_manifest
 from skrutinium.errors import ChainError, ChoiceNeeded, DamagedError, Gone, NotYet, RollbackError
 from skrutinium.mirroring.files import SeriesFiles, StoreFiles, digest
 from skrutinium.sources.address import AddressSeries
+from skrutinium.sources.arriving import SignedManifest, signed_members
 from skrutinium.sources.choosing import Choice
 from skrutinium.sources.source import SeriesSource, matches
 from skrutinium.trust.chain import Chain
@@ -20,19 +19,9 @@ from skrutinium.trust.signing import KeyRing
 
 Told = Callable[[str, int, int], None]
 _BATCH = re.compile(r"batch/[0-9]+\.xml")
-_MANIFEST = re.compile(r"manifest/[0-9]{1,9}\.xml")
 _AT_ONCE = 8
 _PORTION = 1024 * 1024
 """Bytes of documents that are written at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Release:
-    """A release whose manifest was taken into the chain."""
-
-    manifest: Manifest
-    data: bytes
-    line: bytes
 
 
 class _Kept:
@@ -167,7 +156,7 @@ class MirroredSeries:
         return number
 
     # ---------------------------------------------------------------- every release
-    async def _fetch_whole(self, number: int, chain: Chain) -> _Release:
+    async def _fetch_whole(self, number: int, chain: Chain) -> SignedManifest:
         material = await self.source.release(number)
         manifest = await chain.take(
             material.manifest, material.signature, f"{self.source.where} release {number}"
@@ -182,7 +171,7 @@ class MirroredSeries:
                 yield row.path, data
 
         await asyncio.to_thread(lambda: self.files.put_pack(number, members()))
-        return _Release(manifest, material.manifest, material.signature)
+        return SignedManifest(manifest, material.manifest, material.signature)
 
     async def complete(self, told: Told | None) -> None:
         """Fetch what a mirror of the newest release did not keep of those before."""
@@ -205,7 +194,7 @@ class MirroredSeries:
         )
 
     # ---------------------------------------------------------------- the newest documents
-    async def _fetch_newest(self, newest: int, chain: Chain) -> tuple[list[_Release], set[str]]:
+    async def _fetch_newest(self, newest: int, chain: Chain) -> tuple[list[SignedManifest], set[str]]:
         """The manifests that follow, and the paths of the documents that came with them and are kept."""
         if isinstance(self.source, AddressSeries):
             source = self.source
@@ -219,38 +208,24 @@ class MirroredSeries:
         for number in range(self.number + 1, newest + 1):
             data, line = await self.source.manifest(number)
             manifest = await chain.take(data, line, f"{self.source.where} release {number}")
-            releases.append(_Release(manifest, data, line))
+            releases.append(SignedManifest(manifest, data, line))
         return releases, set()
 
-    async def _arriving(self, source: AddressSeries, chain: Chain) -> tuple[list[_Release], set[str]]:
+    async def _arriving(self, source: AddressSeries, chain: Chain) -> tuple[list[SignedManifest], set[str]]:
         """All that follows by one request, kept while it comes: a document once its manifest is signed and names its hash."""
-        releases: list[_Release] = []
-        rows: dict[str, Document] = {}
-        unsigned: tuple[str, bytes] | None = None
+        releases: list[SignedManifest] = []
         kept = _Kept(self._keep)
-        async with aclosing(source.arriving(self.number, lambda _: LARGEST, self._choice)) as members:
-            async for member in members:
-                data = member.data or b""  # what is too large is refused when it is fetched by its hash
-                if unsigned is not None:
-                    name, manifest_data = unsigned
-                    if member.name != f"{name}.sig":
-                        raise DamagedError(f"{name} comes without its signature", address=source.where)
-                    manifest = await chain.take(manifest_data, data, f"{source.where} {name}")
-                    releases.append(_Release(manifest, manifest_data, data))
-                    rows.update((row.path, row) for row in manifest.documents)
-                    unsigned = None
-                elif _MANIFEST.fullmatch(member.name):
-                    unsigned = member.name, data
-                elif (row := rows.get(member.name)) is None:
-                    raise DamagedError(f"{member.name} is in no manifest before it", address=source.where)
-                elif member.data is not None:
-                    await kept.take(row, member.data)
-        if unsigned is not None or not releases:
-            what = f"{unsigned[0]} comes without its signature" if unsigned else "changes without a manifest"
-            raise DamagedError(what, address=source.where)
+        async with aclosing(signed_members(source, chain, choice=self._choice)) as members:
+            async for one in members:
+                if isinstance(one, SignedManifest):
+                    releases.append(one)
+                elif one.data is not None:  # what is too large is fetched by its hash
+                    await kept.take(one.row, one.data)
+        if not releases:
+            raise DamagedError("changes without a manifest", address=source.where)
         return releases, await kept.end()
 
-    async def _keep_documents(self, releases: list[_Release], came: Collection[str]) -> None:
+    async def _keep_documents(self, releases: list[SignedManifest], came: Collection[str]) -> None:
         newest = {row.path: row for one in releases for row in one.manifest.documents}
         rows: Iterable[Document] = (
             newest.values() if self._choice is None else [newest[path] for path in came]
@@ -288,7 +263,7 @@ class MirroredSeries:
                     self._store.put_object(one.sha256, taken)
 
     # ---------------------------------------------------------------- done
-    async def _finish(self, releases: list[_Release]) -> None:
+    async def _finish(self, releases: list[SignedManifest]) -> None:
         last = releases[-1]
         number, sha256 = last.manifest.release, digest(last.data)
 
@@ -306,7 +281,7 @@ class MirroredSeries:
         self.number, self._sha256 = number, sha256
         self.all_in = _all_in(last.manifest)
 
-    def _supersede(self, releases: list[_Release]) -> None:
+    def _supersede(self, releases: list[SignedManifest]) -> None:
         """Note what nothing names any more; a mirror with all releases keeps everything."""
         if self._whole:
             return
