@@ -24,8 +24,9 @@ from skrutinium_server.election.model import Elected, Runoff
 from skrutinium_server.intake.model import Origin, Protocol
 from skrutinium_server.ledger.model import Declared, Held, Lifted, Step
 from skrutinium_server.ledger.sqlite import SqliteLedger, SqliteReader
+from skrutinium_server.process.admitting import Cause
 from skrutinium_server.process.clock import RunClock
-from skrutinium_server.process.counting import Cause, Counting
+from skrutinium_server.process.counting import Counting
 from skrutinium_server.process.opening import prepare_run
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.state import write_state

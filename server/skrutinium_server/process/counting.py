@@ -9,15 +9,9 @@ import datetime
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import msgspec
 
 from skrutinium_server import __version__
-from skrutinium_server.intake.door import admit
-from skrutinium_server.intake.errors import IntakeError, NumberError
 from skrutinium_server.intake.model import Admission, Origin, Protocol, TakenOver
-from skrutinium_server.intake.reading import read_protocol
 from skrutinium_server.ledger.model import (
     Accepted,
     Closed,
@@ -31,6 +25,7 @@ from skrutinium_server.ledger.model import (
 )
 from skrutinium_server.ledger.sqlite import SqliteLedger
 from skrutinium_server.ledger.standing import COUNTED, Standing, declare
+from skrutinium_server.process.admitting import Cause, admitted
 from skrutinium_server.process.basis import Basis
 from skrutinium_server.process.cadence import Waiting, volby_due
 from skrutinium_server.process.clock import Monotonic, RunClock, clock_start
@@ -52,13 +47,6 @@ class Taken:
     duplicates: int = 0
     refused: list[str] = field(default_factory=list)
     refused_count: int = 0
-
-
-class Cause(NamedTuple):
-    """Why protocols that count are changed, and who says so."""
-
-    reason: str
-    authority: str
 
 
 @dataclass(slots=True)
@@ -206,57 +194,11 @@ class Counting:
         whole = len(self._sequences) >= len(self.index.definition.polls)
         return whole and not any(aside for _, aside in self.held.values())
 
-    def _brought(self, admission: Admission) -> Admission:
-        """The admission as its source sends it; raises :class:`IntakeError` when it would change declared results."""
-        protocol = admission.protocol
-        current = self._sequences.get((protocol.precinct, protocol.contest), -1)
-        if self.standing != COUNTED and protocol.sequence > current:
-            raise IntakeError(
-                f"Precinct {protocol.precinct}, contest {protocol.contest}",
-                "the results are declared, and this would change them",
-                "what is there already, or a correction with its reason and authority",
-                "It was not taken over; bring it by protocols correct.",
-                code="results-declared",
-            )
-        return admission
-
-    def _changed(self, admission: Admission, cause: Cause) -> Admission:
-        """The admission as a change of what counts; raises :class:`NumberError` for one that would change nothing."""
-        protocol = admission.protocol
-        current = self._sequences.get((protocol.precinct, protocol.contest))
-        where = f"Precinct {protocol.precinct}, contest {protocol.contest}"
-        if current is None:
-            raise NumberError(
-                where,
-                "there is no protocol yet that could be changed",
-                "one that is taken over",
-                code="nothing-to-correct",
-            )
-        if protocol.sequence <= current:
-            raise NumberError(
-                where,
-                f"the sequence is {protocol.sequence}",
-                f"one above {current}, that of the protocol that counts",
-                code="sequence-not-later",
-            )
-        return msgspec.structs.replace(admission, reason=cause.reason, authority=cause.authority)
-
     def examine(
         self, brought: Iterable[TakenOver], origin: Origin, cause: Cause | None = None
     ) -> tuple[list[Admission], list[str]]:
         """What of the protocols passes the door, and why the others do not; nothing is taken over."""
-        admissions: list[Admission] = []
-        refused: list[str] = []
-        for taken_over in brought:
-            try:
-                protocol = read_protocol(taken_over, self.law)
-                admission = admit(protocol, taken_over, origin, self.index, self.law)
-                admissions.append(
-                    self._brought(admission) if cause is None else self._changed(admission, cause)
-                )
-            except IntakeError as error:
-                refused.append(str(error))
-        return admissions, refused
+        return admitted(brought, origin, self.index, self.law, self._sequences, self.standing, cause)
 
     async def take(self, brought: Iterable[TakenOver], origin: Origin, cause: Cause | None = None) -> Taken:
         """Bring protocols: those that pass the door are in the ledger, durable, when this returns.

@@ -13,8 +13,8 @@ from skrutinium_server.authority.persons import Authority
 from skrutinium_server.intake.model import Origin
 from skrutinium_server.ledger.model import Declared, Held, Lifted, Phase, Step
 from skrutinium_server.ledger.standing import COUNTED
+from skrutinium_server.process.admitting import Cause
 from skrutinium_server.process.clock import WallTime
-from skrutinium_server.process.counting import Cause
 from skrutinium_server.process.errors import CorrectionError, DecisionError, RunError
 from skrutinium_server.process.open_run import OpenRun
 from skrutinium_server.process.opening import (
