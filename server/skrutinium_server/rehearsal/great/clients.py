@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -10,6 +10,7 @@ import msgspec
 
 from skrutinium_server.process.children import Child
 from skrutinium_server.rehearsal.great.model import Client, Held, Job
+from skrutinium_server.rehearsal.stage.processes import quiet
 
 EACH: Final = 13
 """Clients of one process, at most."""
@@ -22,14 +23,7 @@ class Clients:
     ``releases``: the newest release that each has done; ``ended``: who has told what it had; ``failed``: who gave up, and why.
     """
 
-    def __init__(
-        self,
-        clients: Sequence[Client],
-        url: str,
-        fingerprint: str,
-        folder: Path,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, clients: Sequence[Client], url: str, fingerprint: str, folder: Path) -> None:
         self.all = tuple(clients)
         self.releases: dict[str, int] = {}
         self.ended: set[str] = set()
@@ -37,7 +31,6 @@ class Clients:
         self._url = url
         self._fingerprint = fingerprint
         self._folder = folder
-        self._environment = environment
         self._children: list[Child] = []
         self._until: int | None = None
         self._news = asyncio.Event()
@@ -50,7 +43,7 @@ class Clients:
             job = Job(self._url, self._fingerprint, str(self._folder), self.all[number::count])
             await asyncio.to_thread(_write, path, msgspec.json.encode(job))
             child = Child(f"clients {number + 1}", _MODULE, [str(path)], self._heard(number))
-            child.environment = self._environment
+            child.environment = quiet()
             self._children.append(child)
         for child in self._children:
             child.start()

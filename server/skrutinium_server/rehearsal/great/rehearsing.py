@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import threading
 import time
@@ -29,7 +28,6 @@ from skrutinium_server.rehearsal.scoring.closing import ClosingReport
 from skrutinium_server.rehearsal.scoring.gathering import gather, written_of
 from skrutinium_server.rehearsal.scoring.writing import write_scores
 from skrutinium_server.rehearsal.stage import Stage
-from skrutinium_server.rehearsal.stage.processes import QUIET
 from skrutinium_server.rehearsal.stage.relay import box
 
 RUN: Final = "rehearsal-1"
@@ -165,9 +163,8 @@ async def _hold(
         await stage.open(RUN, begins=player.begins.isoformat())
         for id in mail_to:
             await asyncio.to_thread(box, stage.mailboxes[id])
-        told = QUIET | dict(os.environ)
         folder = site.root.parent / "clients"
-        async with Clients(clients, stage.url, stage.fingerprint, folder, told) as readers:
+        async with Clients(clients, stage.url, stage.fingerprint, folder) as readers:
             progress.clients = readers
             progress.begin(f"{len(clients)} clients join", len(clients))
             await _patiently(readers.joined())

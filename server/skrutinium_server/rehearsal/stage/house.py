@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 from skrutinium.testing.outlet import Outlet
 from skrutinium_server.election.law import Law, load_law
 from skrutinium_server.intake.model import Protocol
-from skrutinium_server.process.clock import WallTime, wall_time
+from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.site import Site
 from skrutinium_server.rehearsal.stage.acts import Act, acts_path, write_act
 from skrutinium_server.rehearsal.stage.counted import Counted, Key
@@ -25,7 +25,7 @@ class StageHouse:
     """What every stage has: the processes of ``site``, the addresses at which it is read, and the run on which acts are done.
 
     ``front`` is where readers reach the feed, ``second`` where they reach the second site once there is one, unless told at a free port
-    beside the first. ``cutting``: whether releases are cut by themselves; ``feeds``: processes of the feed; ``who`` gives the commands;
+    beside the first. ``cutting``: whether releases are cut by themselves; ``who`` gives the commands;
     ``mail_to``: ids of those who get crisis mail.
     ``served``: an act that a release shows returns once the feed serves it.
     """
@@ -36,13 +36,10 @@ class StageHouse:
         front: Outlet | None = None,
         second: Outlet | None = None,
         *,
-        feeds: int = 1,
         cutting: bool = True,
         who: str = "stage",
         mail_to: Sequence[str] = ("newsroom",),
-        environment: Mapping[str, str] | None = None,
         served: bool = True,
-        clock: WallTime = wall_time,
     ) -> None:
         self.site = site
         self.front = front or Outlet()
@@ -59,9 +56,8 @@ class StageHouse:
         self.mail: StageMail | None = None
         self._who = who
         self._mail_to = tuple(mail_to)
-        self._clock = clock
         self._served = served
-        self._processes = Processes(site, feeds, environment, cutting=cutting)
+        self._processes = Processes(site, cutting=cutting)
         self._ending = contextlib.AsyncExitStack()
         self._asking = asyncio.Lock()
         self._has_second = False
@@ -169,7 +165,7 @@ class StageHouse:
     async def write_down(self, name: str, arguments: dict[str, Any], release: int | None = None) -> None:
         """Put an act into the list of the run's acts."""
         if self.run is not None:
-            act = Act(self._clock(), name, arguments, release)
+            act = Act(wall_time(), name, arguments, release)
             await asyncio.to_thread(write_act, acts_path(self.site.root, self.run), act)
 
     async def protocols(self) -> Mapping[Key, Protocol]:

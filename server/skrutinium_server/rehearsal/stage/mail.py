@@ -13,9 +13,10 @@ from skrutinium_server.crisis.outbox import Outbox
 from skrutinium_server.crisis.reporting import CrisisStatus, crisis_status
 from skrutinium_server.crisis.triggering import Decision, Start, Stop
 from skrutinium_server.process.children import Child
-from skrutinium_server.process.clock import WallTime
+from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.rehearsal.stage.errors import StageError
+from skrutinium_server.rehearsal.stage.processes import quiet
 from skrutinium_server.rehearsal.stage.relay import HOST, Relay
 
 _DOMAIN: Final = "newsroom.example"
@@ -52,19 +53,10 @@ interval = {interval}
 class StageMail:
     """Crisis mail about the release store ``store`` to recipients with these Maildirs (by id); everything else of it lies in ``folder``."""
 
-    def __init__(
-        self,
-        store: Path,
-        folder: Path,
-        boxes: Mapping[str, Path],
-        clock: WallTime,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, store: Path, folder: Path, boxes: Mapping[str, Path]) -> None:
         self.boxes = dict(boxes)
         self._store = store
         self._folder = folder
-        self._clock = clock
-        self._environment = environment
         self._relay = Relay({f"{id}@{_DOMAIN}": box for id, box in self.boxes.items()})
         self._child: Child | None = None
         self._watching = asyncio.Event()
@@ -87,7 +79,7 @@ class StageMail:
         arguments = [str(self._store), str(recipients), str(self._outbox)]
         module = "skrutinium_server.rehearsal.stage.crisis_process"
         self._child = Child("crisis mail", module, arguments, self._heard)
-        self._child.environment = self._environment
+        self._child.environment = quiet()
         self._child.start()
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -145,4 +137,4 @@ class StageMail:
 
     def _write_decision(self, decision: Decision) -> None:
         with Outbox(self._outbox) as outbox:
-            outbox.decide(msgspec.json.encode(decision), self._clock())
+            outbox.decide(msgspec.json.encode(decision), wall_time())

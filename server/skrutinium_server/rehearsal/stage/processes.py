@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +19,6 @@ from skrutinium_server.process.socket import Reaching
 
 Address = tuple[str, int]
 
-QUIET: Final = {VARIABLE: "WARNING"}
-"""What the processes of a stage say: only what is wrong, unless the environment wants to hear more."""
 SECOND: Final = "second-"
 """How the files that the feed of the second site writes begin."""
 LARGEST: Final = 64 * 1024 * 1024
@@ -31,17 +29,13 @@ _LOOK: Final = 0.1
 
 
 class Processes:
-    """Those of ``site``. ``cutting``: whether releases are cut by themselves; ``feeds``: processes of its feed."""
+    """Those of ``site``. ``cutting``: whether releases are cut by themselves."""
 
-    def __init__(
-        self, site: Site, feeds: int, environment: Mapping[str, str] | None, *, cutting: bool
-    ) -> None:
-        self.environment = QUIET | dict(os.environ) | dict(environment or {})
+    def __init__(self, site: Site, *, cutting: bool) -> None:
         self.folder: Path
         """For what is of use only while the stage is there."""
         self.counting = Reaching(site, _PATIENCE)
         self._site = site
-        self._feeds = feeds
         self._cutting = cutting
         self._ending = contextlib.AsyncExitStack()
         self._copies = contextlib.AsyncExitStack()
@@ -86,8 +80,7 @@ class Processes:
                 lambda _part, _message: None,
                 port=0,
                 parts=parts,
-                feeds=self._feeds,
-                environment=self.environment,
+                environment=quiet(),
                 cutting=self._cutting,
                 watching=watching,
             )
@@ -125,6 +118,11 @@ class Processes:
 
     async def _serve_feed(self, root: Path, watching: Watching) -> Address:
         return await self.serve(await asyncio.to_thread(FeedFolder, root), "feed", watching=watching)
+
+
+def quiet() -> dict[str, str]:
+    """The environment of processes of a rehearsal: they say only what is wrong, unless ours wants to hear more."""
+    return {VARIABLE: "WARNING", **os.environ}
 
 
 def watching_of(site: Path, which: str = "") -> Watching:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from skrutinium_server.process import noticing
+from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.registers import publish_registers
 from skrutinium_server.rehearsal.stage.acting import REASON, Text, act
 from skrutinium_server.rehearsal.stage.changes import renamed
@@ -38,7 +39,7 @@ class Telling(StageHouse):
         definition = self.site.definitions(event).newest()
         assert definition is not None, "a run has a definition"
         version = self.site.define(renamed(definition, definition.version))
-        publish_registers(self.site, self.site.definitions(event).load(version), self._clock())
+        publish_registers(self.site, self.site.definitions(event).load(version), wall_time())
 
     @act
     async def incident(self, text: Text, id: str = "test") -> None:
@@ -50,7 +51,7 @@ class Telling(StageHouse):
             for number in itertools.count(1)
             if (name := f"{id}-{number}" if number > 1 else id) not in known
         )
-        begin = noticing.begin(text, self._clock(), real)[1]
+        begin = noticing.begin(text, wall_time(), real)[1]
         await self._tell(lambda before: begin(_recent(before)), "incident", text)
         self.incidents[id] = real
 
@@ -58,11 +59,11 @@ class Telling(StageHouse):
     async def incident_over(self, id: str = "test") -> None:
         """Tell them that it is over."""
         real = self.incidents.get(id, id)
-        await self._tell(noticing.end(real, self._clock()), "end", real)
+        await self._tell(noticing.end(real, wall_time()), "end", real)
         self.incidents.pop(id, None)
 
     async def _tell(self, change: noticing.Change, what: str, text: str) -> None:
-        told = await asyncio.to_thread(noticing.tell, self.site, change, what, text, self._who, self._clock())
+        told = await asyncio.to_thread(noticing.tell, self.site, change, what, text, self._who, wall_time())
         if self._served:
             async with self._within():
                 await noticed(self.address, told.number)
@@ -88,8 +89,7 @@ class Telling(StageHouse):
 
     async def _watch(self) -> StageMail:
         if self.mail is None:
-            environment = self._processes.environment
-            mail = StageMail(self.site.store, self._folder, self.mailboxes, self._clock, environment)
+            mail = StageMail(self.site.store, self._folder, self.mailboxes)
             await mail.start(self.front.url)
             self.mail = mail
         return self.mail
