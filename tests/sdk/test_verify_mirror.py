@@ -20,6 +20,7 @@ from tests.sdk.several import IMPATIENT
 from tests.sdk.store_builder import EVENT, RUN, SERIES, fingerprint
 from tests.sdk.test_command_pull import Site, pull, web_server
 from tests.sdk.test_commands import run
+from tests.sdk.test_hosted import hosted
 
 
 @pytest.fixture
@@ -66,6 +67,19 @@ async def test_newest_only_mirror_agrees(site: Site, tmp_path: Path, by_address:
     assert any("keeps the documents of the newest release only" in one for one in report.notes)
     whole = await checked(site.feed.url)
     assert (whole.newest_only, whole.counting, whole.protocols) == (False, report.counting, report.protocols)
+
+
+async def test_hosted_mirror_is_asked_once_for_each_document(site: Site, tmp_path: Path) -> None:
+    """Behind a web server every document is fetched once, although it is judged first and its numbers compared when all are known."""
+    mirror = tmp_path / "mirror"
+    await pull(site.feed.url, mirror)
+    async with hosted(mirror, lambda _: None) as (source, files):
+        report = await verify(source)
+
+    assert (report.agrees, report.newest_only, report.counting) == (True, True, report.expected)
+    asked = {path: times for path, times in files.asked.items() if path.startswith("/objects/")}
+    assert len(asked) == report.documents + report.registers[1]
+    assert set(asked.values()) == {1}
 
 
 async def test_newest_only_mirror_in_words(site: Site, tmp_path: Path) -> None:

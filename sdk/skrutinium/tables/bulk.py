@@ -4,38 +4,19 @@ A feed limits requests a second; the documents of a whole country are tens of th
 """
 
 import asyncio
-import zlib
 from collections.abc import Iterable
 
 from skrutinium.documents.series import Document
 from skrutinium.documents.series_reading import read_manifest
 from skrutinium.errors import Gone, NotYet
 from skrutinium.following.release import Release
+from skrutinium.sources.bulk import Bulk
 from skrutinium.sources.opening import is_address
 from skrutinium.sources.source import Material, matches
 
 _MANY = 1_000
 _EACH = 10
 """Packs are read when so many documents are wanted, and so many for each release there is."""
-
-
-class Bulk:
-    """Documents that were gathered, by hash; kept compressed until they are taken."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, bytes] = {}
-
-    def put(self, sha256: str, data: bytes) -> None:
-        """Keep a document whose hash was checked."""
-        self._held[sha256] = zlib.compress(data, 1)
-
-    def take(self, sha256: str) -> bytes | None:
-        """A document, which is then no longer kept; None when it was not gathered."""
-        data = self._held.pop(sha256, None)
-        return None if data is None else zlib.decompress(data)
-
-    def __len__(self) -> int:
-        return len(self._held)
 
 
 async def gathered(release: Release, rows: Iterable[Document]) -> Bulk:

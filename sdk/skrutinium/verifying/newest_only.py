@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from skrutinium.documents.series import Document, Manifest, Run
 from skrutinium.errors import NotYet, SkrutiniumError
+from skrutinium.sources.bulk import Bulk
 from skrutinium.sources.mirrored import Mark
+from skrutinium.sources.opening import is_address
 from skrutinium.sources.source import Material, SeriesSource, Source, matches
 from skrutinium.trust.signing import KeyRing
 from skrutinium.verifying.newest_documents import NewestDocuments
@@ -48,7 +50,8 @@ async def verify_newest(
         report.note(
             "the definition changed in between: names and who may vote were not compared with registers"
         )
-    checked = NewestDocuments(documents.read, report, rows.newest, rows.rows, run.law, None, held)
+    read = _read_twice(documents.read) if is_address(source.where) else documents.read
+    checked = NewestDocuments(read, report, rows.newest, rows.rows, run.law, None, held)
     await asyncio.to_thread(checked.check)
     documents.check()
 
@@ -106,6 +109,20 @@ class _Documents:
         """Raise what kept the source from being read."""
         if self._failed is not None:
             raise self._failed
+
+
+def _read_twice(read: Callable[[Document], bytes]) -> Callable[[Document], bytes]:
+    """The same for who reads every document twice: it is fetched the first time, and the second time it is at hand."""
+    bulk = Bulk()
+
+    def read_again(row: Document) -> bytes:
+        if (held := bulk.take(row.sha256)) is not None:
+            return held
+        data = read(row)
+        bulk.put(row.sha256, data)
+        return data
+
+    return read_again
 
 
 async def _chosen(documents: _Documents, rows: _Rows, report: Report) -> None:

@@ -12,7 +12,8 @@ import aiohttp
 
 import skrutinium
 from skrutinium import Document, Feed, Release, SkrutiniumError
-from skrutinium.tables.bulk import Bulk, gathered
+from skrutinium.sources.bulk import Bulk
+from skrutinium.tables.bulk import gathered
 from skrutinium.tables.selection import selection
 from skrutinium_server.rehearsal.great.model import Client, Held, Total
 
