@@ -27,9 +27,10 @@ from skrutinium_server.process.state import write_state
 from skrutinium_server.rehearsal.errors import NightError
 from skrutinium_server.rehearsal.made_up import Rates, made_up_correction, made_up_second_round, taken_over
 from skrutinium_server.rehearsal.nights import (
+    About,
     Night,
     keep_night,
-    kept_night,
+    kept_due,
     of_ledger,
     of_recording,
     of_seed,
@@ -140,11 +141,13 @@ def test_kept_night_is_the_same_night(site: Site, tmp_path: Path) -> None:
     """What a sandbox keeps reads back as it was; what was changed is refused."""
     night = of_ledger(site.ledger(RUN))
     keep_night(night, tmp_path / "night")
-    assert kept_night(tmp_path / "night") == night
+    definition = night.definition
+    about, due = kept_due(tmp_path / "night")
+    assert (about, due) == (About(definition.event, definition.law, night.source), night.due)
     file = tmp_path / "night" / "protocols.msgpack.z"
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(NightError, match="Remove the sandbox and add it again"):
-        kept_night(tmp_path / "night")
+        kept_due(tmp_path / "night")
 
 
 def definitions() -> list[Definition]:

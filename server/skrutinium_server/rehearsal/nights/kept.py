@@ -1,7 +1,6 @@
 """A night kept in a folder, so that it can be replayed for ever whatever becomes of what it was taken from.
 
-``about.json`` (event, law, source), ``protocols.msgpack.z`` (zlib), and ``definition.json`` in canonical bytes, which is read only by whoever asks
-for it: of a whole country it takes more memory than all protocols.
+``about.json`` (event, law, source) and ``protocols.msgpack.z`` (zlib); its definition lies in the site in which it is replayed.
 """
 
 import zlib
@@ -11,13 +10,10 @@ from typing import Final
 
 import msgspec
 
-from skrutinium_server.election import canonical
-from skrutinium_server.election.errors import CanonicalError
 from skrutinium_server.rehearsal.errors import NightError
 from skrutinium_server.rehearsal.nights.model import Night
 from skrutinium_server.rehearsal.replay import Due
 
-_DEFINITION: Final = "definition.json"
 _PROTOCOLS: Final = "protocols.msgpack.z"
 _ABOUT: Final = "about.json"
 _LEVEL: Final = 1
@@ -32,35 +28,20 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def keep_night(night: Night, folder: Path) -> None:
-    """Write a night into a folder, which is made."""
+    """Write a night without its definition into a folder, which is made."""
     folder.mkdir(parents=True)
     about = About(night.definition.event, night.definition.law, night.source)
-    (folder / _DEFINITION).write_bytes(canonical.canonical(night.definition))
     (folder / _PROTOCOLS).write_bytes(zlib.compress(msgspec.msgpack.encode(list(night.due)), _LEVEL))
     (folder / _ABOUT).write_bytes(msgspec.json.encode(about))
 
 
 def kept_due(folder: Path) -> tuple[About, Sequence[Due]]:
-    """What :func:`keep_night` wrote, without the definition; raises :class:`NightError` when it is not what was written."""
+    """What :func:`keep_night` wrote; raises :class:`NightError` when it is not what was written."""
     try:
         about = msgspec.json.decode((folder / _ABOUT).read_bytes(), type=About)
         packed = zlib.decompress((folder / _PROTOCOLS).read_bytes())
         return about, msgspec.msgpack.decode(packed, type=list[Due])
     except (OSError, zlib.error, msgspec.MsgspecError) as error:
-        raise _damaged(folder, error) from error
-
-
-def kept_night(folder: Path) -> Night:
-    """The whole night that :func:`keep_night` wrote; raises :class:`NightError` when it is not what was written."""
-    about, due = kept_due(folder)
-    try:
-        definition = canonical.read((folder / _DEFINITION).read_bytes())
-    except (OSError, CanonicalError) as error:
-        raise _damaged(folder, error) from error
-    return Night(definition, due, about.source)
-
-
-def _damaged(folder: Path, error: Exception) -> NightError:
-    return NightError(
-        f"{folder} does not hold the night of a sandbox ({error}). Remove the sandbox and add it again."
-    )
+        raise NightError(
+            f"{folder} does not hold the night of a sandbox ({error}). Remove the sandbox and add it again."
+        ) from error

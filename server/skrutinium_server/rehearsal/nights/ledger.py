@@ -1,6 +1,7 @@
 """The night of a run, from its ledger: the protocols as they were accepted, and the definition that they rest on."""
 
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 from skrutinium_server.election.errors import ElectionError
@@ -55,6 +56,14 @@ def read_ledger(file: Path) -> tuple[Opened, bool, list[Due]]:
     if opened is None:
         raise NightError(f"{file} has no first entry; expected the ledger of a run that was opened.")
     return opened, is_open, in_time(due)
+
+
+def hashes_taken_over(ledger: Path) -> Iterator[str]:
+    """The hashes of all protocols in a ledger, as their bytes were taken over; raises ``LedgerError`` at what cannot be read."""
+    with SqliteReader(ledger) as reader:
+        for entry in reader.entries():
+            if isinstance(entry.body, Accepted):
+                yield entry.body.data_sha256
 
 
 def _file(path: Path) -> Path:
