@@ -19,8 +19,6 @@ from click.testing import CliRunner
 import skrutinium
 from skrutinium_server.commands import group
 from skrutinium_server.ledger.errors import LedgerLockedError
-from skrutinium_server.ledger.model import Accepted
-from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import wall_time
 from skrutinium_server.process.errors import ProcessError
 from skrutinium_server.process.house import House
@@ -32,6 +30,7 @@ from skrutinium_server.rehearsal.sandboxes import Sandboxes, SandboxSettings, pa
 from skrutinium_server.rehearsal.sandboxes.model import read_sandbox
 from skrutinium_server.rehearsal.sandboxes.serving import StageManager, stage_manager
 from skrutinium_server.rehearsal.sandboxes.sweeping import sweep
+from tests.rehearsal.live_test_site import accepted
 
 NAME = "box"
 FAST = SandboxSettings(port=0, speed="1000", rest=3600)
@@ -78,11 +77,6 @@ async def told(manager: StageManager, **request: Any) -> dict[str, Any]:
 async def box_of(site: Site) -> Site:
     """The site of the sandbox."""
     return await asyncio.to_thread(lambda: Sandboxes(site).find(NAME).site())
-
-
-def accepted(site: Site, run: str) -> list[str]:
-    with SqliteReader(site.ledger(run)) as reader:
-        return [entry.body.data_sha256 for entry in reader.entries() if isinstance(entry.body, Accepted)]
 
 
 # ------------------------------------------------------------------ reading and steering

@@ -12,13 +12,11 @@ import msgspec
 
 from skrutinium_server.election.calendar import Entry
 from skrutinium_server.election.model import Definition
-from skrutinium_server.ledger.model import Accepted
-from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.socket import Commands
 from skrutinium_server.rehearsal.errors import NightError
 from skrutinium_server.rehearsal.live_tests.model import WHO
-from skrutinium_server.rehearsal.nights import Night, of_ledger, of_seed
+from skrutinium_server.rehearsal.nights import Night, hashes_taken_over, of_ledger, of_seed
 from skrutinium_server.rehearsal.playing.model import begins
 from skrutinium_server.rehearsal.replay import Due
 
@@ -111,8 +109,7 @@ class OnlyPassage:
 
 def held(ledger: Path, due: Sequence[Due]) -> int:
     """How much of a night is in a ledger without a gap; what comes after is brought, whether it is there or not."""
-    with SqliteReader(ledger) as reader:
-        known = {entry.body.data_sha256 for entry in reader.entries() if isinstance(entry.body, Accepted)}
+    known = set(hashes_taken_over(ledger))
     for place, row in enumerate(due):
         if hashlib.sha256(row.taken_over.data).hexdigest() not in known:
             return place

@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from skrutinium_server.ledger.model import Accepted
-from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.clock import WallTime
+from skrutinium_server.rehearsal.nights import hashes_taken_over
 from skrutinium_server.rehearsal.playing import run_name
 from skrutinium_server.rehearsal.playing.model import CHUNK, begins
 from skrutinium_server.rehearsal.replay import Due
@@ -90,8 +89,7 @@ class SandboxPassages:
 
     def _held(self, run: str) -> tuple[int, list[Due]]:
         """How far the night is in the ledger of a run, and what is not there although something later is."""
-        with SqliteReader(self._stage.site.ledger(run)) as reader:
-            held = {entry.body.data_sha256 for entry in reader.entries() if isinstance(entry.body, Accepted)}
+        held = set(hashes_taken_over(self._stage.site.ledger(run)))
         if not self._hashes:
             self._hashes = [hashlib.sha256(row.taken_over.data).hexdigest() for row in self._night]
         count = max((place for place, sha256 in enumerate(self._hashes, 1) if sha256 in held), default=0)

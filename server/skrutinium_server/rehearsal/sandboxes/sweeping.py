@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from skrutinium_server.ledger.errors import LedgerError
-from skrutinium_server.ledger.model import Accepted
-from skrutinium_server.ledger.sqlite import SqliteReader
 from skrutinium_server.process.site import Site
 from skrutinium_server.process.state import write_state
+from skrutinium_server.rehearsal.nights import hashes_taken_over
 from skrutinium_server.release.store.layout import Layout
 
 LARGEST_LOG: Final = 256 * 1024
@@ -90,6 +89,6 @@ def _indexes(folder: Path) -> Iterator[Path]:
 def _taken_over(ledger: Path) -> set[str]:
     """The hashes of the protocols in a ledger; of one that is half removed what can be read."""
     found = set[str]()
-    with contextlib.suppress(LedgerError), SqliteReader(ledger) as reader:
-        found.update(entry.body.data_sha256 for entry in reader.entries() if isinstance(entry.body, Accepted))
+    with contextlib.suppress(LedgerError):
+        found.update(hashes_taken_over(ledger))
     return found
