@@ -78,7 +78,6 @@ def test_everything_that_a_night_can_do_is_documented() -> None:
         "close",
         "lead_to",
         "begin",
-        "move",
     }
     told = {re.split(r"\W", one.removeprefix("await ").removeprefix("night."))[0] for one in named(part)}
     assert names <= told

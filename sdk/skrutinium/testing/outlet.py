@@ -124,14 +124,6 @@ class Outlet:
         self._faults.append(fault)
         await self._hang_up()
 
-    async def move(self, upstream: tuple[str, int]) -> None:
-        """The feed has another address from now on."""
-        if self._old is None:
-            self._upstream = "http://{}:{}".format(*upstream)
-        else:
-            self._old = "http://{}:{}".format(*upstream)
-        await self._hang_up()
-
     async def lead_to(self, upstream: tuple[str, int]) -> None:
         """Lead readers to another feed, until :meth:`restore`."""
         if self._old is None:
