@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from skrutinium_server.feed.access_log import AccessLog
+from skrutinium_server.feed.permission import Allowed
 from tests.feed.made import EVENT, MadeStore, feed_on
 
 AT = f"/event/{EVENT}"
@@ -36,3 +38,16 @@ async def test_answers_say_what_they_were(night_store: MadeStore, tmp_path: Path
         ("state.xml", None, None),
     ]
     assert {(one["event"], one["run"], one["phase"]) for one in lines[:4]} == {(EVENT, "night", "live")}
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_waits_is_written_at_the_end(tmp_path: Path, begun: bool) -> None:
+    """Whoever stops a log finds in the file what was told before, whether it had begun to write or not."""
+    path = tmp_path / "access.jsonl"
+    log = AccessLog(path, dict, dict)
+    if begun:
+        log.start()
+    for status in (200, 404):
+        log.note("127.0.0.1", Allowed(None, None), None, b"GET /", status, 0)
+    log.stop()
+    assert [json.loads(line)["status"] for line in path.read_text("utf-8").splitlines()] == [200, 404]

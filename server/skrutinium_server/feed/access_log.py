@@ -5,11 +5,8 @@ sums are taken from counters that are there anyhow. Whoever answers only puts a 
 anew when it was moved away (rotation), at once on SIGHUP. Source: issue "Seen by its operator".
 """
 
-import collections
 import json
-import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -18,13 +15,8 @@ from typing import Final
 from skrutinium_server.feed.access import seen_as
 from skrutinium_server.feed.kinds import KINDS
 from skrutinium_server.feed.limits import Usage
-from skrutinium_server.feed.line_file import LineFile
+from skrutinium_server.feed.line_file import LineWriter, log_time
 from skrutinium_server.feed.permission import Allowed, RunKey
-
-log = logging.getLogger("skrutinium.feed")
-
-PAUSE: Final = 0.25
-"""Seconds between two looks into the queue."""
 
 MOST: Final = 100_000
 """Answers that may wait to be written; those beyond are left out, and counted."""
@@ -45,7 +37,7 @@ _AGENT: Final = re.compile(rb"\n[Uu]ser-[Aa]gent: ([^\r\n]{1,200})")
 _VERSION: Final = re.compile(rb"Skrutinium-(Release|Registers): ([0-9]+)\r\n")
 
 
-class AccessLog:
+class AccessLog(LineWriter[Note]):
     """Writes to ``path``; ``usage`` tells what each subscriber asked for, ``phases`` the phase of each run.
 
     :meth:`note` belongs to the event loop; raises OSError when the file cannot be opened at the start.
@@ -58,22 +50,16 @@ class AccessLog:
         phases: Callable[[], Mapping[RunKey, str]],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path = path
+        super().__init__("access log", path, MOST)
         self._usage = usage
         self._phases = phases
         self._clock = clock
-        self._waiting: collections.deque[Note] = collections.deque()
         self._known: dict[tuple[str, int], int] = {}
         self._prefixes: dict[tuple[str, Allowed, RunKey | None], bytes] = {}
         self._versions: dict[bytes, bytes] = {}
         self._agents: dict[str, bytes] = {}
         self._summed = clock()
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._trouble = ""
-        self.lost = 0
         self._told_lost = 0
-        self._file = LineFile(path)
 
     def note(
         self,
@@ -93,60 +79,16 @@ class AccessLog:
         ``marks``: header lines of the answer that say of which release, or of which version of the registers, it is; ``asked``: those of
         the request, which tell the program.
         """
-        if len(self._waiting) >= MOST:
-            self.lost += 1
-            return
-        self._waiting.append(
-            (self._clock(), address, allowed, run, line, status, size, took, request_id, marks, asked)
-        )
+        self._put((self._clock(), address, allowed, run, line, status, size, took, request_id, marks, asked))
 
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread = threading.Thread(target=self._run, name="access log", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Write what is left and end the thread."""
-        self._end.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._file.close()
-
-    def reopen(self) -> None:
-        """Open the file anew before the next line."""
-        self._file.reopen()
-
-    @property
-    def trouble(self) -> str:
-        """Why nothing can be written, empty when all is well."""
-        return self._trouble
-
-    def _run(self) -> None:
-        while not self._end.wait(PAUSE):
-            self._write()
-        self._write(last=True)
-
-    def _write(self, *, last: bool = False) -> None:
-        lines: list[bytes] = []
-        prefixes = self._prefixes
-        prefixes.clear()  # a phase may have changed, and the objects of a former access list should not live on
-        while self._waiting and len(lines) < MOST:
-            lines.append(self._line(self._waiting.popleft()))
+    def _lines(self, items: Iterable[Note]) -> list[bytes]:
+        self._prefixes.clear()  # a phase may have changed, and the objects of a former access list should not live on
+        lines = [self._line(note) for note in items]
         now = self._clock()
-        if last or now - self._summed >= 1:
+        if self._end.is_set() or now - self._summed >= 1:
             self._summed = now
             lines += self._sums(now)
-        try:
-            self._file.write(b"".join(lines))
-        except OSError as error:
-            self.lost += len(lines)
-            if not self._trouble:
-                log.error("alarm access log: %s cannot be written: %s", self._path, error)  # noqa: TRY400
-            self._trouble = str(error)
-        else:
-            if self._trouble:
-                log.info("alarm access log is over: %d lines were lost", self.lost)
-            self._trouble = ""
+        return lines
 
     def _line(self, note: Note) -> bytes:
         when, address, allowed, run, line, status, size, took, request_id, marks, asked = note
@@ -231,21 +173,3 @@ class AccessLog:
 def _plain(text: str) -> bool:
     """Whether a text can stand in JSON as it is."""
     return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
-
-
-def log_time(moment: float) -> bytes:
-    """Seconds since 1970 as the logs write them: UTC, with milliseconds."""
-    whole = int(moment)
-    return b"%b.%03dZ" % (_second(whole), int((moment - whole) * 1000))
-
-
-_SECOND: list[tuple[int, bytes]] = [(0, b"1970-01-01T00:00:00")]
-
-
-def _second(whole: int) -> bytes:
-    """The second as text; remembered, for most lines fall into the same one."""
-    known = _SECOND[0]
-    if known[0] != whole:
-        known = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)).encode())
-        _SECOND[0] = known
-    return known[1]

@@ -6,13 +6,10 @@ reader any of its reading. Sources: requirements M11, C19; docs/newsroom.md, rec
 """
 
 import asyncio
-import collections
 import importlib.resources
 import json
-import logging
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +18,8 @@ from aiohttp.web_protocol import RequestPayloadError
 from lxml import etree
 
 from skrutinium_server.feed.access import seen_as
-from skrutinium_server.feed.access_log import PAUSE, log_time
 from skrutinium_server.feed.limits import Limits
-from skrutinium_server.feed.line_file import LineFile
+from skrutinium_server.feed.line_file import LineWriter, log_time
 from skrutinium_server.feed.permission import TESTS, Allowed, RunKey
 from skrutinium_server.feed.refusals import (
     RECEIPT_INVALID,
@@ -34,8 +30,6 @@ from skrutinium_server.feed.refusals import (
     Refusal,
 )
 from skrutinium_server.xml_parsing import xml_parser
-
-log = logging.getLogger("skrutinium.feed")
 
 LARGEST: Final = 16 * 1024
 """Bytes of a receipt, at most."""
@@ -60,7 +54,7 @@ Receipt = Mapping[str, Any]
 """What a receipt says, by the names of the schema; ``done`` is a list of such mappings."""
 
 
-class Receipts:
+class Receipts(LineWriter[bytes]):
     """Takes receipts and writes them to ``path`` by a thread of its own; ``phases`` tells the phase of each run.
 
     :meth:`answer` belongs to the event loop. Raises OSError when the file cannot be opened at the start; reads the schema, so
@@ -74,33 +68,13 @@ class Receipts:
         clock: Callable[[], float] = time.time,
         longest: float = LONGEST,
     ) -> None:
+        super().__init__("receipts", path, MOST)
         self._phases = phases
         self._clock = clock
         self._longest = longest
         self._limits = Limits(RATE, BURST)
         self._schema = etree.XMLSchema(etree.fromstring(_schema_bytes(), xml_parser()))
-        self._waiting: collections.deque[bytes] = collections.deque()
-        self._file = LineFile(path)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="receipts", daemon=True)
-        self.trouble = ""
-        self.lost = 0
 
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Write what is left and end the thread."""
-        self._end.set()
-        self._thread.join()
-        self._file.close()
-
-    def reopen(self) -> None:
-        """Open the file anew before the next line."""
-        self._file.reopen()
-
-    # ---------------------------------------------------------------- taking
     async def answer(
         self, request: BaseRequest, event: str, address: str, allowed: Allowed
     ) -> Refusal | None:
@@ -143,35 +117,13 @@ class Receipts:
             return RECEIPT_INVALID
         return bytes(body)
 
-    # ---------------------------------------------------------------- writing
     def _note(self, told: Receipt) -> None:
-        if len(self._waiting) >= MOST:
-            self.lost += 1
-            return
         received = {"received": log_time(self._clock()).decode()}
         line = json.dumps(received | dict(told), separators=(",", ":"), ensure_ascii=False)
-        self._waiting.append(line.encode() + b"\n")
+        self._put(line.encode() + b"\n")
 
-    def _run(self) -> None:
-        while not self._end.wait(PAUSE):
-            self._write()
-        self._write()
-
-    def _write(self) -> None:
-        lines: list[bytes] = []
-        while self._waiting:
-            lines.append(self._waiting.popleft())
-        try:
-            self._file.write(b"".join(lines))
-        except OSError as error:
-            self.lost += len(lines)
-            if not self.trouble:
-                log.error("alarm receipts: %s cannot be written: %s", self._file.path, error)  # noqa: TRY400
-            self.trouble = str(error)
-        else:
-            if self.trouble:
-                log.info("alarm receipts is over: %d receipts were lost", self.lost)
-            self.trouble = ""
+    def _lines(self, items: Iterable[bytes]) -> list[bytes]:
+        return list(items)
 
 
 def read_receipt(body: bytes, schema: etree.XMLSchema) -> dict[str, Any] | None:
