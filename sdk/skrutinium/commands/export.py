@@ -75,7 +75,7 @@ async def run(told: argparse.Namespace) -> int:
         async def take() -> int:
             async with _feed(told, sink, going) as feed:
                 going.opened(feed)
-                return await _export(feed, sink, told, going)
+                return await _export(feed, Taking(sink, going, plain=told.json), follow=told.follow)
 
         return await (going_on(take, going) if told.follow else take())
 
@@ -114,44 +114,52 @@ def sink_by(told: argparse.Namespace) -> Sink:
     )
 
 
-async def _export(feed: Feed, sink: Sink, told: argparse.Namespace, going: Going) -> int:
-    if feed.unpinned and not told.json:
+class Taking:
+    """Releases go into the sink and are told; ``missing`` are the documents that no source delivered yet, None when nobody knows them all."""
+
+    def __init__(self, sink: Sink, going: Going, *, plain: bool) -> None:
+        self.plain = plain
+        self.missing: tuple[str, ...] | None = ()
+        self._sink = sink
+        self._going = going
+
+    async def take(self, release: Release, *, always: bool = False) -> bool:
+        """Take a release and tell it when it changed something, or ``always``; whether it did."""
+        changed = await self._sink.take(release)
+        self._going.goes()
+        if changed or always:
+            self.missing = await self._sink.missing()
+            _show(release, self._sink, self.missing, changed=changed, plain=self.plain)
+        return changed
+
+
+async def _export(feed: Feed, taking: Taking, *, follow: bool) -> int:
+    if feed.unpinned and not taking.plain:
         words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
         tell(f"skrutinium: {words}", error=True)
     newest = await feed.release()
-    changed = await _take(newest, sink, told, going, always=True)
-    if told.follow:
-        await _follow(feed, newest, sink, told, going)
+    changed = await taking.take(newest, always=True)
+    if follow:
+        await _follow(feed, newest, taking)
     return 0 if changed else UNCHANGED
 
 
-async def _take(
-    release: Release, sink: Sink, told: argparse.Namespace, going: Going, *, always: bool = False
-) -> bool:
-    changed = await sink.take(release)
-    going.goes()
-    if changed or always:
-        missing = await sink.missing()
-        _show(release, sink, missing, changed=changed, plain=told.json)
-    return changed
-
-
-async def _follow(feed: Feed, last: Release, sink: Sink, told: argparse.Namespace, going: Going) -> None:
+async def _follow(feed: Feed, last: Release, taking: Taking) -> None:
     """Take each release that comes; while documents are missing, look now and then whether a source has them."""
     releases = feed.releases()
     while True:
         coming = asyncio.ensure_future(anext(releases))
         try:
             while not coming.done():
-                pause = None if await sink.missing() == () else _FILL
+                pause = None if taking.missing == () else _FILL
                 if not (await asyncio.wait([coming], timeout=pause))[0]:
-                    await _take(last, sink, told, going)
+                    await taking.take(last)
         finally:
             if not coming.done():
                 coming.cancel()
                 await asyncio.wait([coming])
         last = coming.result()
-        await _take(last, sink, told, going)
+        await taking.take(last)
 
 
 def values(release: Release, sink: Sink, missing: tuple[str, ...] | None, *, changed: bool) -> dict[str, Any]:
