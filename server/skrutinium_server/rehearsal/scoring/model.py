@@ -6,7 +6,7 @@ what nobody saw is *unknown*, never a good or a bad mark. Sources: requirements 
 
 import datetime
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -123,12 +123,12 @@ class Unchanged(msgspec.Struct, frozen=True):
 class Done(msgspec.Struct, frozen=True):
     """One release that a reader says it has done; ``time`` is by the feed's clock, as well as it can be told."""
 
-    release: int
+    release: Annotated[int, msgspec.Meta(ge=1)]
     manifest: str
     time: datetime.datetime
     source: Way
     snapshot: bool = False
-    corrections: int = 0
+    corrections: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -41,17 +41,8 @@ class _Line(msgspec.Struct, frozen=True):
     lost: Whole = 0
 
 
-class _Done(msgspec.Struct, frozen=True):
-    release: Annotated[int, msgspec.Meta(ge=1)]
-    manifest: str
-    time: datetime.datetime
-    source: Way
-    snapshot: bool = False
-    corrections: Whole = 0
-
-
 class _Receipt(msgspec.Struct, frozen=True, rename={"by_mail": "by-mail"}):
-    """A line of the file of receipts."""
+    """A line of the file of receipts; times of ``done`` are by the reader's clock."""
 
     received: datetime.datetime
     subscriber: str
@@ -61,7 +52,7 @@ class _Receipt(msgspec.Struct, frozen=True, rename={"by_mail": "by-mail"}):
     client: str
     software: str
     sent: datetime.datetime
-    done: tuple[_Done, ...]
+    done: tuple[Done, ...]
     program: str | None = None
     codebook: Whole | None = None
     by_mail: Whole = 0
@@ -133,15 +124,7 @@ def read_receipts(path: Path, event: str, run: str) -> tuple[Receipt, ...]:
         if (line.event, line.run) == (event, run):
             wrong = line.received - line.sent
             done = tuple(
-                Done(
-                    one.release,
-                    one.manifest,
-                    min(one.time + wrong, line.received),
-                    one.source,
-                    one.snapshot,
-                    one.corrections,
-                )
-                for one in line.done
+                msgspec.structs.replace(one, time=min(one.time + wrong, line.received)) for one in line.done
             )
             found.append(
                 Receipt(

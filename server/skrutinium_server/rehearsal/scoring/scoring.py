@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from skrutinium_server.feed.addresses import (
+    Address,
     Changes,
     ContractFile,
     NewestDocument,
@@ -20,6 +21,7 @@ from skrutinium_server.feed.addresses import (
     RegistersFile,
     VolbyFile,
 )
+from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.feed.targets import asked_of
 from skrutinium_server.rehearsal.scoring.model import (
     Behind,
@@ -106,6 +108,7 @@ def _card(
         + [one.received for one in receipts]
     )
     behind = _behind(series, shown, had)
+    asked = [(asked_of(one.path), one.release or 0) for one in own if good(one)]
     return Scorecard(
         subscriber,
         seen,
@@ -121,7 +124,7 @@ def _card(
         _stale(night, series, shown, had),
         tuple(_recovery(series, trouble, shown, had, contacts) for trouble in night.troubles),
         tuple(
-            NoticedCorrection(one.number, _noticed(night, one, own, receipts, signs, seen=seen))
+            NoticedCorrection(one.number, _noticed(night, one, asked, receipts, signs, seen=seen))
             for one in night.series.get(MAIN, _NOTHING).releases
             if one.correction
         ),
@@ -235,26 +238,25 @@ def _recovery(
 def _noticed(
     night: Night,
     correction: Published,
-    reads: Sequence[Read],
+    asked: Iterable[tuple[Address | Refusal, int]],
     receipts: Sequence[Receipt],
     signs: Mapping[str, Sequence[Sign]],
     *,
     seen: bool,
 ) -> Noticed:
+    """``asked``: addresses of which something came, and of which release it was."""
     number, along = correction.number, False
     if any(done.release == number and done.corrections for one in receipts for done in one.done):
         return "read"
-    for read in reads:
-        if not good(read):
-            continue
-        match asked_of(read.path):
+    for address, release in asked:
+        match address:
             case ObjectByHash(sha256=sha256) if sha256 == correction.correction:
                 return "read"
             case NewestDocument(path=path) | NumberedDocument(path=path) if (
                 path == f"corrections/{number}.xml"
             ):
                 return "read"
-            case Changes(since=since, choice=None) if since < number <= (read.release or 0):
+            case Changes(since=since, choice=None) if since < number <= release:
                 along = True
             case Pack(number=pack) if pack == number:
                 along = True

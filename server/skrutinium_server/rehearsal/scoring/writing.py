@@ -8,11 +8,10 @@
 """
 
 import datetime
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from skrutinium_server.authority.files import make_folder, put_whole
 from skrutinium_server.rehearsal.scoring.closing import ClosingReport
 from skrutinium_server.rehearsal.scoring.document import SCHEMA, closing, only, scorecards
 from skrutinium_server.rehearsal.scoring.pages import card_page, closing_page, index_page
@@ -43,19 +42,6 @@ def write_scores(report: ClosingReport, folder: Path, made: datetime.datetime) -
     """Write all of it below ``folder``, which is made where it is not there; what was written, by path. Raises OSError."""
     found = files_of(report, made)
     for path, data in sorted(found.items()):
-        _put(folder / path, data)
+        make_folder((folder / path).parent)
+        put_whole(folder / path, data)
     return found
-
-
-def _put(path: Path, data: bytes) -> None:
-    """A whole file in one step: whoever reads it sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
