@@ -93,6 +93,16 @@ async def test_what_is_brought_quietly_is_released_together(site: Site, records:
     assert isinstance(kept[-2], Cut)
 
 
+async def test_flags_are_true_or_false(site: Site) -> None:
+    """What only looks like a flag opens nothing."""
+    house = House(site, cutting=False)
+    await house.start()
+    answer = await house.answer({"do": "open", "run": RUN, "phase": "test", "gives_back": "True"})
+    await house.stop()
+    assert answer["error"] == "malformed"
+    assert house.runs == {}
+
+
 async def test_passages_that_were_dropped_are_told_no_more(site: Site) -> None:
     """The state file names what is left, under a higher number."""
     house = House(site, cutting=False)

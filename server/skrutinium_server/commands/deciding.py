@@ -70,6 +70,8 @@ def say_waiting(site: Site, run: str) -> str:
     for name, told in asked.told.items():
         if told is not None:
             click.echo(f"  {name.replace('_', ' ')}: {told}")
+    if asked.gives_back:
+        click.echo("  at its end the run before it is current again")
     if asked.records:
         law = site.basis(run).law
         for record in asked.records:

@@ -160,7 +160,7 @@ class Decisions:
         run = await self._runs.find(asked.run)
         taken = await run.counting.take(asked.records, _origin(*persons), _cause(asked))
         _check_refused(taken.refused, asked)
-        if asked.told.get("quiet") and run.counting.phase != "live":  # more comes that is published with it
+        if asked.quiet and run.counting.phase != "live":
             run.be_quiet(quiet=True)
             return {"ok": True, "corrected": taken.accepted, "releases": {}}
         return {"ok": True, "corrected": taken.accepted, "releases": await run.cut_everything()}
@@ -208,7 +208,7 @@ class Decisions:
             not_before,
             asked.rests_on,
             begins,
-            gives_back=told.get("gives_back") == "True",
+            gives_back=asked.gives_back,
         )
         await asyncio.to_thread(write_state, self._site, opened=run, now=self._wall())
         opened = await self._runs.open(run)

@@ -22,19 +22,20 @@ VALID: Final = datetime.timedelta(minutes=15)
 Do = Literal["open", "close", "declare", "reopen", "correct"]
 
 TOLD: Final[dict[Do, tuple[str, ...]]] = {
-    "open": ("phase", "event", "not_before", "not_before_reason", "begins", "gives_back"),
+    "open": ("phase", "event", "not_before", "not_before_reason", "begins"),
     "close": (),
     "declare": ("state", "reason", "authority"),
     "reopen": ("reason", "authority"),
-    "correct": ("reason", "authority", "quiet"),
+    "correct": ("reason", "authority"),
 }
-"""What is told with each decision; nothing else of a request is kept."""
+"""The texts that are told with each decision."""
 
 
 class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one person asked for.
 
-    ``rests_on`` is the hash of the definition that a run would be opened with, ``records`` the protocols of a correction.
+    ``rests_on`` is the hash of the definition that a run would be opened with, ``records`` the protocols of a correction, which in a
+    replay may be ``quiet``: more comes that is published with it. A run that ``gives_back`` makes the one before current again at its end.
     """
 
     do: Do
@@ -44,6 +45,8 @@ class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: datetime.datetime
     rests_on: str | None = None
     records: tuple[TakenOver, ...] = ()
+    quiet: bool = False
+    gives_back: bool = False
 
     @property
     def sha256(self) -> str:
@@ -57,7 +60,8 @@ def wish(request: dict[str, object], by: str, now: datetime.datetime, rests_on: 
     told = {name: None if request.get(name) is None else str(request[name]) for name in TOLD[do]}
     brought = request["records"] if do == "correct" else ()
     records = msgspec.convert(brought, tuple[TakenOver, ...])
-    return Wish(do, str(request["run"]), told, by, now + VALID, rests_on, records)
+    quiet, gives_back = (msgspec.convert(request.get(name, False), bool) for name in ("quiet", "gives_back"))
+    return Wish(do, str(request["run"]), told, by, now + VALID, rests_on, records, quiet, gives_back)
 
 
 class Wishes:

@@ -353,7 +353,7 @@ class Player:
         """Bring a correction with the reason and authority that it had; one that nobody takes any more is left out."""
         told = {"reason": due.reason, "authority": due.authority, "by": self._who}
         try:
-            await self._passages.ask(do="correct", records=[due.taken_over], quiet=quiet or None, **told)
+            await self._passages.ask(do="correct", records=[due.taken_over], quiet=quiet, **told)
         except CountingRefused as error:
             return {"accepted": 0, "duplicates": 0, "refused": 1, "reasons": [str(error)]}
         return {"accepted": 1, "duplicates": 0, "refused": 0}
