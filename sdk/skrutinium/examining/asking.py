@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from skrutinium.documents.parsing import LARGEST
-from skrutinium.errors import DamagedError
 from skrutinium.examining.finding import Machine
-from skrutinium.sources.transport import Transport, expand
+from skrutinium.sources.transport import Transport, expand, read_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,8 @@ async def ask(
     loop = asyncio.get_running_loop()
     at, began = loop.time(), machine.clock()
     async with transport.open(path, sent, silence=silence) as response:
-        pieces, size = [], 0
         ended = machine.clock()  # of the head: the body of a large document takes longer
-        async for piece in response.content.iter_any():
-            size += len(piece)
-            if size > LARGEST:
-                raise DamagedError(f"more than {LARGEST} bytes", address=str(response.url))
-            pieces.append(piece)
-        raw = b"".join(pieces)
+        raw = await read_sent(response, LARGEST)
         told = response.headers.copy()
         status, where = response.status, str(response.url)
     body = raw

@@ -306,17 +306,22 @@ class Transport:
         return self._session
 
 
-async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The whole body, decompressed; raises :class:`DamagedError` above ``limit`` bytes or when it is broken."""
-    where = str(response.url)
+async def read_sent(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The whole body as it is sent; raises :class:`DamagedError` above ``limit`` bytes."""
     pieces: list[bytes] = []
     size = 0
     async for piece in response.content.iter_chunked(_PIECE):
         size += len(piece)
         if size > limit:
-            raise DamagedError(f"more than {limit} bytes", address=where)
+            raise DamagedError(f"more than {limit} bytes", address=str(response.url))
         pieces.append(piece)
-    body = b"".join(pieces)
+    return b"".join(pieces)
+
+
+async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The same, decompressed; raises :class:`DamagedError` too when it is broken."""
+    where = str(response.url)
+    body = await read_sent(response, limit)
     if not _gzipped(response):
         return body
     if len(body) < _PIECE:
