@@ -234,11 +234,13 @@ class Mirror:
         return await asyncio.to_thread(self._written, path, data, order)
 
     def _written(self, path: str, data: bytes, order: Callable[[bytes], Any]) -> bool | None:
+        held = None
+        with contextlib.suppress(OSError, SkrutiniumError):  # none yet, or none that can be used
+            there = (self.store.root / path).read_bytes()
+            if there == data:
+                return False
+            held = order(there)
         number = order(data)
-        try:
-            held = order((self.store.root / path).read_bytes())
-        except (OSError, SkrutiniumError):  # none yet, or none that can be used
-            held = None
         if held is not None and held > number:
             _log.info("%s: an older %s is offered than the mirror has", self.source.where, path)
             return None
