@@ -12,13 +12,19 @@ def which_run(parser: argparse.ArgumentParser) -> None:
 
 def what_of_it(parser: argparse.ArgumentParser) -> None:
     """The options by which part of each release is chosen."""
-    for name, what in (("areas", "areas"), ("contests", "contests"), ("kinds", "kinds of contest")):
-        words = f"only these {what}, separated by commas"
-        parser.add_argument(f"--{name}", metavar="ID[,ID]", type=_listed, help=words)
+    where_of_it(parser)
     parser.add_argument(
-        "--only", metavar="PATH[,PATH]", type=_listed, help="only these documents, such as summary.xml"
+        "--only", metavar="PATH[,PATH]", type=listed, help="only these documents, such as summary.xml"
     )
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def where_of_it(parser: argparse.ArgumentParser) -> None:
+    """The options by which areas, contests and kinds of contest are chosen."""
+    for name, what in (("areas", "areas"), ("contests", "contests"), ("kinds", "kinds of contest")):
+        words = f"only these {what}, separated by commas"
+        parser.add_argument(f"--{name}", metavar="ID[,ID]", type=listed, help=words)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
     return tuple(filter(None, text.split(",")))

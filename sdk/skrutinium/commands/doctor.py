@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 from skrutinium.commands.choice import which_run
-from skrutinium.commands.telling import apart, kept_together
+from skrutinium.commands.telling import apart, counted, kept_together
 from skrutinium.examining.doctor import examine
 from skrutinium.examining.finding import Asked, Finding, Machine, exit_code
 from skrutinium.sources.credentials import plain_address
@@ -99,11 +99,5 @@ def verdict(found: list[Finding], *, colour: bool) -> str:
         word, style = "FINE, but see the warnings", _MARKS["warn"][1]
     else:
         word, style = "FINE", _MARKS["ok"][1]
-    tail = (
-        f" ({_counted(len(found), 'check')}, {_counted(len(warn), 'warning')}, {_counted(len(bad), 'fault')})"
-    )
+    tail = f" ({counted(len(found), 'check')}, {counted(len(warn), 'warning')}, {counted(len(bad), 'fault')})"
     return f"{style}{word}{_PLAIN}{tail}" if colour else word + tail
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from skrutinium.commands.choice import which_run
+from skrutinium.commands.choice import listed, where_of_it, which_run
 from skrutinium.commands.going_on import Going, going_on
-from skrutinium.commands.telling import tell
+from skrutinium.commands.telling import tell, tell_first_met
 from skrutinium.errors import ChoiceNeeded
 from skrutinium.following.feed import Feed, connect
 from skrutinium.following.release import Release
@@ -54,15 +54,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def chosen(parser: argparse.ArgumentParser) -> None:
     """The options by which some of the tables, areas, contests and kinds are chosen."""
     parser.add_argument(
-        "--tables", metavar="NAME[,NAME]", type=_listed, help=f"only these tables, of {', '.join(TABLES)}"
+        "--tables", metavar="NAME[,NAME]", type=listed, help=f"only these tables, of {', '.join(TABLES)}"
     )
-    for name, what in (("areas", "areas"), ("contests", "contests"), ("kinds", "kinds of contest")):
-        words = f"only these {what}, separated by commas"
-        parser.add_argument(f"--{name}", metavar="ID[,ID]", type=_listed, help=words)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, text.split(",")))
+    where_of_it(parser)
 
 
 async def run(told: argparse.Namespace) -> int:
@@ -135,8 +129,7 @@ class Taking:
 
 async def _export(feed: Feed, taking: Taking, *, follow: bool) -> int:
     if feed.unpinned and not taking.plain:
-        words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
-        tell(f"skrutinium: {words}", error=True)
+        tell_first_met(feed.fingerprint)
     newest = await feed.release()
     changed = await taking.take(newest, always=True)
     if follow:

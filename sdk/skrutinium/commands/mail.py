@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skrutinium.commands.choice import which_run
-from skrutinium.commands.telling import tell
+from skrutinium.commands.telling import tell, tell_first_met
 from skrutinium.documents.reading import read_event
 from skrutinium.documents.results import EventResults
 from skrutinium.documents.series import Run
@@ -100,8 +100,7 @@ class _Showing:
         if seen:
             releases.go_on(seen.number, seen.manifest)
         if releases.keys.unpinned:
-            words = f"key {releases.keys.newest} is trusted because it was met first: compare it with paper (--fingerprint)"
-            tell(f"skrutinium: {words}", error=True)
+            tell_first_met(releases.keys.newest)
         code = UNCHANGED
         while True:
             new: list[Delivered] = []

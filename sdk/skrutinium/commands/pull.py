@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skrutinium.commands.choice import what_of_it, which_run
-from skrutinium.commands.telling import tell
+from skrutinium.commands.telling import tell, tell_first_met
 from skrutinium.errors import ChoiceNeeded, SkrutiniumError
 from skrutinium.mirroring.keeping import Keeper, opened
 from skrutinium.mirroring.mark import alone
@@ -109,8 +109,7 @@ class Display:
     def show(self, mirror: Mirror, pulled: Pulled) -> None:
         """Say what came."""
         if mirror.unpinned and not self._told_key and not self._plain:
-            words = f"key {mirror.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
-            tell(f"skrutinium: {words}", error=True)
+            tell_first_met(mirror.fingerprint)
         self._told_key = True
         if self._plain:
             print(json.dumps(values(mirror, pulled)), flush=True)

@@ -5,6 +5,8 @@ import shutil
 import sys
 import textwrap
 
+from skrutinium.watching.view import grouped
+
 _TOGETHER = "\N{INFORMATION SEPARATOR ONE}"
 """In place of a space at which no line is broken; no text for people holds one."""
 _FINGERPRINT = re.compile(r"\b(?:[0-9a-f]{4} ){15}[0-9a-f]{4}\b")
@@ -16,6 +18,17 @@ def tell(text: str, *, error: bool = False) -> None:
     if stream.isatty():
         text = broken(text, shutil.get_terminal_size().columns)
     print(text, file=stream, flush=True)
+
+
+def tell_first_met(fingerprint: str | None) -> None:
+    """Say that a key is trusted although nobody named it."""
+    words = f"key {fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
+    tell(f"skrutinium: {words}", error=True)
+
+
+def counted(number: int, what: str) -> str:
+    """So many of them, in words for people."""
+    return f"{grouped(number)} {what}" + ("" if number == 1 else "s")
 
 
 def broken(text: str, width: int) -> str:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from skrutinium.commands.choice import which_run
-from skrutinium.commands.telling import tell
+from skrutinium.commands.telling import counted, tell
 from skrutinium.errors import SkrutiniumError
 from skrutinium.verifying.archive import is_archive, verify_archive
 from skrutinium.verifying.night import open_source, verify
@@ -92,16 +92,12 @@ def _part(report: Report) -> str:
     return " (documents of the newest only)" if report.newest_only else ""
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{grouped(number)} {what}" + ("" if number == 1 else "s")
-
-
 def verdict(report: Report, seconds: float) -> list[str]:
     """The report for people."""
     lines = [
         f"{report.where}: event {report.event}, run {report.run} ({report.phase})",
         *(
-            f"  {_of(series)}{_counted(looked.releases, 'release')}{_part(report)}, {_counted(looked.documents, 'document')}: "
+            f"  {_of(series)}{counted(looked.releases, 'release')}{_part(report)}, {counted(looked.documents, 'document')}: "
             "signatures, chain, hashes, schema"
             for series, looked in report.series.items()
         ),
@@ -111,7 +107,7 @@ def verdict(report: Report, seconds: float) -> list[str]:
             f"compared in {grouped(sum(one.totals for one in report.series.values()))} documents"
         ),
         *(
-            [f"  {_counted(report.decided, 'decided contest')}: seats given again, and who is elected"]
+            [f"  {counted(report.decided, 'decided contest')}: seats given again, and who is elected"]
             if report.decided
             else []
         ),

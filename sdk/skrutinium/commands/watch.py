@@ -10,7 +10,7 @@ import time
 
 from skrutinium.commands.choice import which_run
 from skrutinium.commands.going_on import Going, Remembered, going_on
-from skrutinium.commands.telling import tell
+from skrutinium.commands.telling import tell_first_met
 from skrutinium.following.feed import Feed, connect
 from skrutinium.trust.signing import plain_fingerprint
 from skrutinium.watching.plain_values import plain_values
@@ -54,8 +54,7 @@ class Display:
         self._feed = feed
         if feed.unpinned and not self._warned:
             self._warned = True
-            words = f"key {feed.fingerprint} is trusted because it was met first: compare it with paper (--fingerprint)"
-            tell(f"skrutinium: {words}", error=True)
+            tell_first_met(feed.fingerprint)
         if self.live:
             sys.stdout.write(_ENTER)
             self._ticker = asyncio.create_task(self._tick())
