@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from skrutinium_server.authority.errors import EventRefused, NotAuthenticated, PersonError
 from skrutinium_server.authority.model import PersonRenewed
 from skrutinium_server.authority.passphrases import LONGEST, SHORTEST, Argon2id, Scrypt, Verifier
-from skrutinium_server.authority.persons import Authority, authenticate
+from skrutinium_server.authority.persons import Authority
 from tests.authority.made import CHEAP, authority
 
 PHRASE = "čtyři slova stačí všem"
 
 
 def test_passphrase_opens(tmp_path: Path) -> None:
-    """Name and passphrase together are the person; a module function does the same with a site folder."""
+    """Name and passphrase together are the person."""
     people = authority(tmp_path)
     people.add_person("j.novakova", "operator", PHRASE)
     assert people.authenticate("j.novakova", PHRASE) == "j.novakova"
-    assert authenticate(tmp_path, "j.novakova", PHRASE).role == "operator"
+    assert people.log_in("j.novakova", PHRASE).role == "operator"
 
 
 @given(other=st.text(min_size=SHORTEST, max_size=40).filter(lambda text: text != PHRASE))

@@ -139,25 +139,27 @@ class Authority:
 
         An unknown name takes as long as a wrong passphrase, and is told in the same words.
         """
+        return self._proved(name, passphrase)[0].name
+
+    def _proved(self, name: str, passphrase: str) -> tuple[Person, Verifier]:
         person = self.state().persons.get(name)
         known = None if person is None else self._verifier(person)
         fits = (known or nobody(self._method)).fits(passphrase)
-        if known is None or not fits:
+        if person is None or known is None or not fits:
             raise NotAuthenticated(
                 f"Name {name!r} and passphrase do not belong together. Try again; `person list` shows the names of this site."
             )
-        return name
+        return person, known
 
     def log_in(self, name: str, passphrase: str) -> Person:
         """The person, whose passphrase it is; raises :class:`NotAuthenticated`.
 
         A verifier of an older method or cost is renewed on this occasion, for only now the passphrase is at hand.
         """
-        self.authenticate(name, passphrase)
-        person = self.person(name)
-        known = self._verifier(person)
-        if known.method != self._method:
-            self._renew(person, verifier(name, passphrase, self._random(16), self._method).encoded())
+        person, known = self._proved(name, passphrase)
+        if known.method == self._method:
+            return person
+        self._renew(person, verifier(name, passphrase, self._random(16), self._method).encoded())
         return self.person(name)
 
     def _renew(self, person: Person, data: bytes) -> None:
@@ -197,9 +199,3 @@ class Authority:
             f"{path} is not the file that the event log names: it was changed by hand. "
             f"Find out by whom; then remove {person.name} and add it again."
         )
-
-
-def authenticate(site_folder: Path, name: str, passphrase: str) -> Person:
-    """The person of a site whose passphrase this is; raises :class:`NotAuthenticated`."""
-    authority = Authority(site_folder)
-    return authority.person(authority.authenticate(name, passphrase))
