@@ -1,17 +1,13 @@
 """What the feeds tell of each subscriber in their metrics: open connections, and answers since the feed was started."""
 
 import asyncio
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-PATIENCE: Final = 3.0
-"""Seconds that a feed has to answer."""
+from skrutinium_server.process.status import scraped
 
 
 @dataclass(slots=True)
@@ -30,7 +26,7 @@ async def told_by_feeds(metrics: Iterable[tuple[str, int]]) -> dict[str, Told]:
     found: dict[str, Told] = {}
     for host, port in metrics:
         try:
-            text = await asyncio.to_thread(_scrape, host, port)
+            text = await asyncio.to_thread(scraped, host, port)
             add(found, text)
         except (OSError, ValueError):
             continue
@@ -59,11 +55,3 @@ def add(found: dict[str, Told], text: str) -> None:
                     told.bytes += value
                 case _:
                     pass
-
-
-def _scrape(host: str, port: int) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=PATIENCE) as answer:
-            return str(answer.read().decode())
-    except urllib.error.HTTPError as error:
-        raise OSError(f"status {error.code}") from error

@@ -3,6 +3,8 @@
 import datetime
 from typing import Final
 
+from skrutinium_server.archive.public import words
+
 _THIN: Final = "\u202f"
 
 PHASES: Final = {
@@ -33,15 +35,12 @@ DECISIONS: Final = {
 
 def grouped(value: int | None) -> str:
     """A number in groups of three digits; what is not known is a dash."""
-    return "–" if value is None else f"{value:,}".replace(",", _THIN)
+    return "–" if value is None else words.grouped(value)
 
 
 def share(part: int, whole: int) -> str:
     """Progress in percent with one place, rounded down: nothing is 100 % before it is done."""
-    if not whole:
-        return "–"
-    tenths = min(part, whole) * 1000 // whole
-    return f"{tenths // 10}.{tenths % 10}{_THIN}%"
+    return words.done(part, whole) or "–"
 
 
 def age(seconds: float | None) -> str:

@@ -254,18 +254,22 @@ def _wrong(one: SeriesStatus, counted: Mapping[str, Any] | None) -> list[str]:
     return wrong
 
 
-def _feed(host: str, port: int) -> tuple[FeedStatus, list[str]]:
-    """What a feed tells, and its alarms; raises OSError and ValueError."""
+def scraped(host: str, port: int) -> str:
+    """The text of the metrics of a process; raises OSError, and ValueError for what is no text."""
     try:
         with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=PATIENCE) as answer:
-            text = answer.read().decode()
+            return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         raise OSError(f"status {error.code}") from error
+
+
+def _feed(host: str, port: int) -> tuple[FeedStatus, list[str]]:
+    """What a feed tells, and its alarms; raises OSError and ValueError."""
     values: dict[str, float] = {}
     connections: dict[str, int] = {}
     answers: dict[str, int] = {}
     alarms = []
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(scraped(host, port)):
         for sample in family.samples:
             values[sample.name] = sample.value
             if sample.name == "skrutinium_connections":

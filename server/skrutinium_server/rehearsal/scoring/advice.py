@@ -3,16 +3,19 @@
 A mark is ``good``, ``bad``, ``unknown`` or ``none`` (there was nothing to do); what is unknown is never bad.
 """
 
-import datetime
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
-from skrutinium_server.rehearsal.scoring.model import Noticed, Outcome, Recovered, Scorecard
+from skrutinium_server.rehearsal.scoring.model import (
+    MILLISECOND,
+    PROMPT,
+    Noticed,
+    Outcome,
+    Recovered,
+    Scorecard,
+)
 
 Mark = Literal["good", "bad", "unknown", "none"]
-
-PROMPT: Final = 15_000
-"""Milliseconds that a subscriber may be behind while all goes well."""
 
 CONDITIONAL: Final = 9_000
 """Of all answers that could have been 304 so many hundredths of a percent should have been."""
@@ -40,7 +43,6 @@ _NOTICED: Final[Mapping[Noticed, Mark]] = {
     "no": "bad",
     "unknown": "unknown",
 }
-_MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
 def marks(card: Scorecard) -> Mapping[str, Mark]:
@@ -81,11 +83,9 @@ def _conditional(card: Scorecard) -> Mark:
 def _patience(card: Scorecard) -> int:
     """Milliseconds that it may have been behind: nobody gets anything from a feed that is gone."""
     lasted = [
-        (one.trouble.ended - one.trouble.begun) // _MILLISECOND
-        for one in card.recoveries
-        if one.trouble.ended is not None
+        one.trouble.ended - one.trouble.begun for one in card.recoveries if one.trouble.ended is not None
     ]
-    return PROMPT + sum(lasted)
+    return sum(lasted, PROMPT) // MILLISECOND
 
 
 def advice(card: Scorecard) -> tuple[str, ...]:

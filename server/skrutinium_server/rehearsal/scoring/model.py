@@ -6,7 +6,7 @@ what nobody saw is *unknown*, never a good or a bad mark. Sources: requirements 
 
 import datetime
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -23,6 +23,11 @@ Recovered = Literal["recovered", "went-on", "not-recovered", "not-there", "unkno
 
 Way = Literal["feed", "second-site", "mail", "files"]
 """How a release came."""
+
+PROMPT: Final = datetime.timedelta(seconds=15)
+"""So long a release may take to a reader that keeps up."""
+
+MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
 class ScoringError(RehearsalError):

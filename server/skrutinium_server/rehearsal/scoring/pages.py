@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from skrutinium_server.archive.public.words import grouped
 from skrutinium_server.rehearsal.scoring import summary
 from skrutinium_server.rehearsal.scoring.advice import advice, marks
 from skrutinium_server.rehearsal.scoring.closing import ClosingReport
@@ -34,7 +35,7 @@ _PAGES.filters.update(
     trouble=told_trouble,
     marks=marks,
     corrections=summary.corrections,
-    grouped=lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+    grouped=grouped,
 )
 
 

@@ -24,6 +24,8 @@ from skrutinium_server.feed.addresses import (
 from skrutinium_server.feed.refusals import Refusal
 from skrutinium_server.feed.targets import asked_of
 from skrutinium_server.rehearsal.scoring.model import (
+    MILLISECOND,
+    PROMPT,
     Behind,
     Codebooks,
     Conditional,
@@ -56,9 +58,6 @@ _NO_FAULT: Final = frozenset({404, 410, 412, 416})
 """Refusals that say that something is not there (yet): to ask for it is nothing wrong."""
 _AHEAD: Final = datetime.timedelta(hours=12)
 """A program tells once what it calls itself: it may have been running for hours when the run begins."""
-PROMPT: Final = datetime.timedelta(seconds=15)
-"""So long a release may take to a reader that keeps up."""
-_MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 _NOTHING: Final = Series("", ())
 
 
@@ -196,7 +195,7 @@ def _stale(night: Night, series: Series, shown: Sequence[Sign], had: Sequence[Si
 
 
 def _milliseconds(lasted: datetime.timedelta) -> int:
-    return max(0, lasted // _MILLISECOND)
+    return max(0, lasted // MILLISECOND)
 
 
 # ------------------------------------------------------------------------------------------------ troubles
