@@ -69,6 +69,22 @@ async def written(path: Path, count: int) -> list[dict[str, Any]]:
             await asyncio.sleep(0.01)
 
 
+def alarms(fed: Fed) -> set[str]:
+    """The alarms that the metrics tell."""
+    return {
+        one.labels["alarm"]
+        for metric in fed.running.metrics()
+        if metric.name == "skrutinium_alarm"
+        for one in metric.samples
+    }
+
+
+def lost(fed: Fed) -> float:
+    """So many receipts were lost by the metrics."""
+    (metric,) = [one for one in fed.running.metrics() if one.name == "skrutinium_receipts_lost"]
+    return metric.samples[0].value
+
+
 def _lines(path: Path) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
@@ -221,7 +237,7 @@ async def test_limit_of_their_own(taking: Fed) -> None:
 
 
 async def test_file_follows_rotation_and_trouble(taking: Fed, tmp_path: Path) -> None:
-    """A file that was moved away is opened anew; one that cannot be opened loses lines, and says so, but refuses nobody."""
+    """A file that was moved away is opened anew; one that cannot be opened loses lines, and says so in the metrics, but refuses nobody."""
     path = tmp_path / "receipts.jsonl"
     receipts = taking.running._handling.receipts
     assert receipts is not None
@@ -235,9 +251,11 @@ async def test_file_follows_rotation_and_trouble(taking: Fed, tmp_path: Path) ->
     assert await post(taking, receipt()) == (204, b"")
     await until(lambda: bool(receipts.lost))
     assert receipts.trouble
+    assert (alarms(taking), lost(taking)) == ({"receipts"}, receipts.lost)
     await to_thread(path.rmdir)
     assert await post(taking, receipt()) == (204, b"")
     await until(lambda: not receipts.trouble)
+    assert (alarms(taking), lost(taking)) == (set(), receipts.lost)
     await written(path, 1)
 
 

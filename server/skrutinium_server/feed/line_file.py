@@ -70,7 +70,7 @@ class LineWriter(abc.ABC, Generic[Item]):
     """
 
     def __init__(self, name: str, path: Path, most: int) -> None:
-        self._name = name
+        self.name = name
         self._most = most
         self._waiting: collections.deque[Item] = collections.deque()
         self._file = LineFile(path)
@@ -116,11 +116,11 @@ class LineWriter(abc.ABC, Generic[Item]):
         except OSError as error:
             self.lost += len(lines)
             if not self.trouble:
-                log.error("alarm %s: %s cannot be written: %s", self._name, self._file.path, error)  # noqa: TRY400
+                log.error("alarm %s: %s cannot be written: %s", self.name, self._file.path, error)  # noqa: TRY400
             self.trouble = str(error)
         else:
             if self.trouble:
-                log.info("alarm %s is over: %d lines were lost", self._name, self.lost)
+                log.info("alarm %s is over: %d lines were lost", self.name, self.lost)
             self.trouble = ""
 
 

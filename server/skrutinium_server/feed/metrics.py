@@ -13,7 +13,7 @@ import socketserver
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Protocol, Self
@@ -22,11 +22,11 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from skrutinium_server.feed.access_log import AccessLog
 from skrutinium_server.feed.connections import Connections
 from skrutinium_server.feed.errors import AddressInUse
 from skrutinium_server.feed.kinds import KINDS
 from skrutinium_server.feed.limits import Usage
+from skrutinium_server.feed.line_file import LineWriter
 from skrutinium_server.feed.push import Broadcaster
 from skrutinium_server.feed.shelf import Published
 
@@ -168,21 +168,24 @@ class MetricsServer:
 
 
 class FeedMetrics:
-    """What a feed tells; ``published`` is the state that it serves, ``looked`` the seconds since the store was looked at."""
+    """What a feed tells.
+
+    ``published``: the state that it serves; ``logs``: the files it writes a line at a time; ``looked``: seconds since the store was looked at.
+    """
 
     def __init__(
         self,
         connections: Connections,
         broadcaster: Broadcaster,
         published: Callable[[], Published],
-        log: AccessLog | None,
+        logs: Sequence[LineWriter[Any]],
         looked: Callable[[], float],
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._connections = connections
         self._broadcaster = broadcaster
         self._published = published
-        self._log = log
+        self._logs = logs
         self._looked = looked
         self._now = now
 
@@ -214,10 +217,9 @@ class FeedMetrics:
             "Connections ended because what they read may not be read any more.",
             self._connections.dropped,
         )
-        if self._log is not None:
-            yield _counter(
-                "skrutinium_access_log_lost", "Lines of the access log that were lost.", self._log.lost
-            )
+        for lines in self._logs:
+            name = f"skrutinium_{lines.name.replace(' ', '_')}_lost"
+            yield _counter(name, f"Lines of the {lines.name} that were lost.", lines.lost)
 
     def _of_store(self, published: Published) -> Iterable[Metric]:
         labels = ["event", "run", "series"]
@@ -232,8 +234,9 @@ class FeedMetrics:
         alarms = GaugeMetricFamily("skrutinium_alarm", "1 for each alarm that lasts.", labels=["alarm"])
         for name in published.alarms:
             alarms.add_metric([name], 1)
-        if self._log is not None and self._log.trouble:
-            alarms.add_metric(["access log"], 1)
+        for lines in self._logs:
+            if lines.trouble:
+                alarms.add_metric([lines.name], 1)
         yield from (release, age, alarms)
         yield _gauge(
             "skrutinium_store_looked_seconds", "Seconds since the store was looked at.", self._looked()

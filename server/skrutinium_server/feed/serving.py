@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from prometheus_client.metrics_core import Metric
 
@@ -26,6 +26,7 @@ from skrutinium_server.feed.fronts import Fronts
 from skrutinium_server.feed.handling import Handling
 from skrutinium_server.feed.helping import Helping
 from skrutinium_server.feed.limits import Limits
+from skrutinium_server.feed.line_file import LineWriter
 from skrutinium_server.feed.memory import Memory
 from skrutinium_server.feed.metrics import FeedMetrics
 from skrutinium_server.feed.past import Past
@@ -73,11 +74,14 @@ class Running:
         self._watcher = watcher
         self._executor = executor
         handling = self._handling
+        self._logs: list[LineWriter[Any]] = [
+            one for one in (handling.log, handling.receipts) if one is not None
+        ]
         self._metrics = FeedMetrics(
             handling.connections,
             handling.broadcaster,
             lambda: handling.answers.published,
-            handling.log,
+            self._logs,
             lambda: time.monotonic() - watcher.looked,
             _utc_now,
         )
@@ -170,10 +174,8 @@ class Running:
             await server.wait_closed()
         await asyncio.to_thread(self._watcher.stop)
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
-        if self._handling.log is not None:
-            await asyncio.to_thread(self._handling.log.stop)
-        if self._handling.receipts is not None:
-            await asyncio.to_thread(self._handling.receipts.stop)
+        for one in self._logs:
+            await asyncio.to_thread(one.stop)
 
     async def _emptied(self) -> None:
         """Wait until every connection has asked once more and was closed with the answer, or for the time of draining."""
@@ -183,9 +185,8 @@ class Running:
 
     def reopen_logs(self) -> None:
         """Open the access log and the file of receipts anew: they were moved away."""
-        for held in (self._handling.log, self._handling.receipts):
-            if held is not None:
-                held.reopen()
+        for one in self._logs:
+            one.reopen()
 
     def metrics(self) -> Iterable[Metric]:
         """What the operator sees; in the event loop."""
