@@ -42,13 +42,15 @@ def _make_up(site: Site) -> list[Due]:
     return night
 
 
-async def _bring(house: Commands, night: list[Due], speed: int) -> None:
+async def _bring(house: Commands, night: list[Due], speed: int, watched: asyncio.Event) -> None:
+    """The night comes in once somebody watches it: who begins later is not told what changed before."""
+    await watched.wait()
     end = await play_through(house.ask, RUN, night, speed, "demo")
     if end.refused:
         raise ProcessError(f"{end.refused} made-up protocols were refused; the log tells why.")
 
 
-async def _watch(url: str, fingerprint: str) -> skrutinium.ContestResults | None:
+async def _watch(url: str, fingerprint: str, watched: asyncio.Event) -> skrutinium.ContestResults | None:
     """The live client: what a newsroom's program does, and draws it. Returns a council worth a closer look."""
     display, view, shown = Display(), None, None
     async with skrutinium.connect(url, fingerprint=fingerprint) as feed:
@@ -57,6 +59,7 @@ async def _watch(url: str, fingerprint: str) -> skrutinium.ContestResults | None
             async for release in feed.releases():
                 view = await view_of(release, view)
                 display.show(view)
+                watched.set()
                 for path in release.changed if shown is None else ():
                     contest = await release.contest(Path(path).stem) if path.startswith("contest/") else None
                     shown = contest if contest is not None and _jumped(contest) else shown
@@ -117,8 +120,9 @@ async def _night(site: Site, night: list[Due], speed: int, port: int) -> bool:
         await house.ask(do="open", run=RUN, phase="rehearsal")
         try:
             async with asyncio.TaskGroup() as group:
-                watching = group.create_task(_watch(url, fingerprint))
-                group.create_task(_bring(house, night, speed))
+                watched = asyncio.Event()
+                watching = group.create_task(_watch(url, fingerprint, watched))
+                group.create_task(_bring(house, night, speed, watched))
             contest = watching.result()
             if contest is not None:
                 _tell_elected(contest)
