@@ -151,11 +151,14 @@ def test_pages_are_for_everybody(
     assert [one for one in wrong if not any(told in one for told in expected)] == []
 
 
-def type_and_tab(page: Page, *texts: str) -> None:
-    """Type into one field after the other."""
-    for text in texts:
+def log_in_by_keyboard(page: Page, address: str) -> None:
+    """Type name and passphrase once the page has put the focus into its first field."""
+    expect(page.get_by_label("Name")).to_be_focused(timeout=PATIENCE)
+    for text in (FIRST, PASSPHRASES[FIRST]):
         page.keyboard.type(text)
         page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{address}/")
 
 
 def tab_to(page: Page, words: str) -> None:
@@ -182,9 +185,7 @@ def test_two_persons_open_a_live_run_by_keyboard_without_scripts(
         visit(browser, served.address, SECOND, java_script_enabled=False) as other,
     ):
         one.goto(served.address)
-        type_and_tab(one, FIRST, PASSPHRASES[FIRST])
-        one.keyboard.press("Enter")
-        one.wait_for_url(f"{served.address}/")
+        log_in_by_keyboard(one, served.address)
         tab_to(one, "Skip to the page")
         tab_to(one, "Runs")
         one.keyboard.press("Enter")
@@ -219,9 +220,7 @@ def test_page_shows_what_changed_and_leaves_the_focus(served: Served, browser: B
     with visit(browser, served.address) as page:
         page.clock.install()
         page.goto(f"{served.address}/login")
-        type_and_tab(page, FIRST, PASSPHRASES[FIRST])
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{served.address}/")
+        log_in_by_keyboard(page, served.address)
         notes = page.locator("#notes")
         link = page.locator("#runs a").first
         link.focus()
@@ -243,9 +242,7 @@ def test_page_says_when_one_is_logged_out(served: Served, browser: Browser) -> N
     with visit(browser, served.address) as page:
         page.clock.install()
         page.goto(f"{served.address}/login")
-        type_and_tab(page, FIRST, PASSPHRASES[FIRST])
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{served.address}/")
+        log_in_by_keyboard(page, served.address)
         page.context.clear_cookies()
         page.clock.run_for(5_000)
         expect(page.locator("#fresh")).to_contain_text("You are logged out", timeout=PATIENCE)
