@@ -10,7 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
-TEST_WORKERS ?= 2
+# One more than processors: much of a test is waiting for programs to start.
+TEST_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 # Programs that tests measure against or drive: each a Debian package of the same name, or PACKAGE:PROGRAM.
 # RUNLEVEL=1 below keeps apt-get from starting them as services.
 PROGRAMS := chromium dovecot-imapd:dovecot nginx postgresql:postgres tmux wrk
