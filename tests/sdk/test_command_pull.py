@@ -14,7 +14,13 @@ import pytest
 from aiohttp import web
 
 import skrutinium
-from skrutinium.errors import ChainError, ChoiceNeeded, RollbackError, SignatureError, StorageError
+from skrutinium.errors import (
+    ChainError,
+    ChoiceNeeded,
+    RollbackError,
+    SignatureError,
+    StorageError,
+)
 from skrutinium.mirroring.keeping import Keeper, opened
 from skrutinium.mirroring.mark import alone
 from skrutinium.mirroring.mirror import Pulled, Wanted
@@ -266,6 +272,34 @@ async def test_follow_keeps_up_and_survives_outages(site: Site, tmp_path: Path) 
 
     due = await files(site.root)
     assert {name: data for name, data in (await files(mirror)).items() if name in due} == due
+
+
+async def test_follow_stays_with_its_run(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another run takes the place of the one that is followed, following ends, and nothing of the other one is in the mirror."""
+    # Whoever listens would notice too, sooner or later than the next look.
+    monkeypatch.setattr(Keeper, "_listen", lambda _: asyncio.Event().wait())
+    mirror = tmp_path / "mirror"
+    followed, troubled = asyncio.Event(), asyncio.Event()
+    keeper = Keeper(
+        site.feed.url, mirror, Wanted(), every=0.1, timing=QUICK, patience=IMPATIENT, pick=lambda: 0.5
+    )
+    task = asyncio.create_task(keeper.run(lambda *_: followed.set(), lambda _: troubled.set()))
+    async with asyncio.timeout(60):
+        await followed.wait()
+        await site.feed.stop()
+        await troubled.wait()
+        later = make_night(run="later")
+        later.key = site.night.key
+        written = await asyncio.to_thread(Written, site.root, later)
+        await asyncio.to_thread(written.add, later.releases[0])
+        await asyncio.to_thread(written.state, 2)
+        await site.feed.start()
+        with pytest.raises(ChoiceNeeded, match="say which run"):
+            await task
+
+    held = {path.name for path in await asyncio.to_thread(lambda: list((mirror / "event" / EVENT).iterdir()))}
+    assert RUN in held
+    assert "later" not in held
 
 
 async def test_kill_leaves_a_whole_mirror(site: Site, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from skrutinium.errors import (
@@ -56,6 +57,7 @@ async def opened(
 class Keeper:
     """Follows ``place`` for ever: :meth:`run` hands each look to ``pulled``, and trouble that may pass to ``trouble``.
 
+    It stays with the run of its first look: one that is opened later is never mixed into what is followed.
     ``every``: seconds between two looks when the feed has no news; ``pick`` gives numbers from 0 to 1, by which they are spread.
     """
 
@@ -86,7 +88,7 @@ class Keeper:
         trouble: Callable[[SkrutiniumError], object],
         told: Told | None = None,
     ) -> None:
-        """Go on until cancelled; raises what cannot pass: a wrong signature, a broken chain, a full disk."""
+        """Go on until cancelled; raises what cannot pass: a wrong signature, a broken chain, a full disk, another run in the place of this one."""
         listening = asyncio.create_task(self._listen())
         failed = 0
         try:
@@ -94,7 +96,8 @@ class Keeper:
                 self._bell.clear()
                 try:
                     async with opened(self._place, self._folder, self._wanted, self._patience) as mirror:
-                        self.mirror = mirror
+                        self.mirror, its = mirror, mirror.run
+                        self._wanted = replace(self._wanted, event=its.event, run=its.id, phase=its.phase)
                         while True:
                             self._bell.clear()
                             pulled(mirror, await mirror.update(told))
@@ -129,8 +132,8 @@ class Keeper:
 
     async def _listen(self) -> None:
         """Ring when the feed tells of a release."""
-        wanted = self._wanted
         while True:
+            wanted = self._wanted
             feed = connect(
                 self._place,
                 event=wanted.event,
