@@ -107,6 +107,15 @@ def test_every_document_has_samples(contract: Contract) -> None:
     assert roots <= {parse(path).getroot().tag for path in contract.invalid}
 
 
+def test_samples_of_rehearsals_are_named_by_their_documents() -> None:
+    """Every root element of the schema of rehearsals, and nothing else, is what its valid and its invalid samples are named by."""
+    contract = CONTRACTS["rehearsal"]
+    roots = {element.get("name") for element in contract.schema.getroot().findall(f"{XS}element")}
+
+    assert {path.stem.split("--")[0] for path in contract.valid} == roots
+    assert {path.stem.split("--")[0] for path in contract.invalid} == roots
+
+
 @each
 def test_every_model_has_samples(contract: Contract) -> None:
     """Each kind of contest and state the schema models has a valid and an invalid sample."""
