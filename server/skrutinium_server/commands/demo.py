@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 import skrutinium
+from skrutinium.commands.telling import counted
 from skrutinium.commands.verify import verdict
 from skrutinium.commands.watch import Display
 from skrutinium.watching.view import view_of
@@ -90,7 +91,10 @@ def _tell_elected(contest: skrutinium.ContestResults) -> None:
         f"\n{contest.name}: {district.seats} seats, elected in the order of award (number on the list, votes)"
     )
     for row in district.lists:
-        seats = f"{row.seats} seat{'' if row.seats == 1 else 's'}" if row.passed else "below the threshold"
+        seats = "below the threshold"
+        if row.passed:
+            assert row.seats is not None, "the council is decided"
+            seats = counted(row.seats, "seat")
         click.echo(f" {row.number:2} {row.name}: {row.votes} votes, {seats}")
         names = [f"{one.given_name} {one.family_name} ({one.number}, {one.votes})" for one in _elected(row)]
         if names:
